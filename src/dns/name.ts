@@ -1,0 +1,297 @@
+import { ZonesealError } from '../errors.js';
+
+/** The largest name in wire octets and the largest label (RFC 1035 §2.3.4). */
+export const MAX_NAME_OCTETS = 255;
+export const MAX_LABEL_OCTETS = 63;
+
+const LOWER = new Uint8Array(256);
+for (let i = 0; i < 256; i++) LOWER[i] = i >= 0x41 && i <= 0x5a ? i + 0x20 : i;
+
+/** Octets that the presentation format has to escape with a backslash (RFC 1035 §5.1). */
+const SPECIAL = new Set([...'."$();@\\'].map((c) => c.charCodeAt(0)));
+
+function fail(reason: string, text?: string): never {
+  throw new ZonesealError('NAME_INVALID', text === undefined ? reason : `name "${text}": ${reason}`, { reason });
+}
+
+/** An octet with ASCII upper case folded to lower (RFC 4343). */
+export function lowerOctet(octet: number): number {
+  return LOWER[octet] as number;
+}
+
+/** A copy with ASCII letters lower-cased. Label lengths are at most 63 and so are never touched. */
+export function lowerOctets(octets: Uint8Array): Uint8Array {
+  const out = new Uint8Array(octets.length);
+  for (let i = 0; i < octets.length; i++) out[i] = LOWER[octets[i] as number] as number;
+  return out;
+}
+
+/**
+ * An absolute domain name as uncompressed wire octets, the final zero octet included. Case is kept; comparisons ignore
+ * it (RFC 4343). Immutable: the octets must not be changed after construction.
+ */
+export class Name {
+  static readonly root = new Name(new Uint8Array(1));
+
+  /** Uncompressed wire octets, 1 to 255 of them. */
+  readonly wire: Uint8Array;
+  #key: string | undefined;
+  #offsets: Uint8Array | undefined;
+
+  private constructor(wire: Uint8Array) {
+    this.wire = wire;
+  }
+
+  /**
+   * Wraps octets that are exactly one uncompressed name; does not copy.
+   * @throws ZonesealError NAME_INVALID
+   */
+  static fromWire(wire: Uint8Array): Name {
+    if (Name.wireLength(wire, 0) !== wire.length) fail('octets follow the root label');
+    return new Name(wire);
+  }
+
+  /**
+   * The length of the uncompressed name at an offset.
+   * @throws ZonesealError NAME_INVALID when it is cut off, too long, or holds a compression pointer
+   */
+  static wireLength(octets: Uint8Array, offset: number): number {
+    let at = offset;
+    for (;;) {
+      const length = octets[at];
+      if (length === undefined) fail('the name is cut off');
+      if (length > MAX_LABEL_OCTETS) fail('a label is longer than 63 octets or a compression pointer');
+      at += length + 1;
+      if (at - offset > MAX_NAME_OCTETS) fail('the name is longer than 255 octets');
+      if (length === 0) return at - offset;
+    }
+  }
+
+  /** The uncompressed name at an offset of other octets, copied. */
+  static readWire(octets: Uint8Array, offset: number): Name {
+    return new Name(octets.slice(offset, offset + Name.wireLength(octets, offset)));
+  }
+
+  /**
+   * The name that labels, leftmost first, make.
+   * @throws ZonesealError NAME_INVALID
+   */
+  static fromLabels(labels: readonly Uint8Array[]): Name {
+    let length = 1;
+    for (const label of labels) length += label.length + 1;
+    if (length > MAX_NAME_OCTETS) fail('the name is longer than 255 octets');
+    const wire = new Uint8Array(length);
+    let at = 0;
+    for (const label of labels) {
+      if (label.length === 0 || label.length > MAX_LABEL_OCTETS) fail('a label has 1 to 63 octets');
+      wire[at] = label.length;
+      wire.set(label, at + 1);
+      at += label.length + 1;
+    }
+    return new Name(wire);
+  }
+
+  /**
+   * A name in presentation format (RFC 1035 §5.1): `\.` and other escaped characters, `\DDD`, `@` for the origin,
+   * relative names completed with the origin.
+   * @throws ZonesealError NAME_INVALID; also for a relative name where no origin is given
+   */
+  static parse(text: string, origin?: Name): Name {
+    if (text === '@' && origin !== undefined) return origin;
+    if (text === '.') return Name.root;
+    if (text === '') fail('the name is empty', text);
+    const out = new Uint8Array(MAX_NAME_OCTETS + 1);
+    let start = 0; // of the label's length octet
+    let at = 1;
+    let absolute = false;
+    for (let i = 0; i < text.length; i++) {
+      let octet = text.charCodeAt(i);
+      if (octet === 0x2e) {
+        if (at - start === 1) fail('a label is empty', text);
+        out[start] = at - start - 1;
+        start = at;
+        at++;
+        absolute = i === text.length - 1;
+        continue;
+      }
+      if (octet === 0x5c) {
+        i++;
+        const next = text.charCodeAt(i);
+        if (next >= 0x30 && next <= 0x39) {
+          const digits = text.slice(i, i + 3);
+          if (!/^[0-9]{3}$/.test(digits) || Number(digits) > 255) fail('\\DDD needs three digits up to 255', text);
+          octet = Number(digits);
+          i += 2;
+        } else if (Number.isNaN(next)) {
+          fail('it ends in a backslash', text);
+        } else {
+          octet = next;
+        }
+      }
+      if (octet > 0x7e && text.charCodeAt(i) > 0x7e) fail('characters beyond ASCII have to be written as \\DDD', text);
+      if (at - start > MAX_LABEL_OCTETS) fail('a label is longer than 63 octets', text);
+      if (at >= MAX_NAME_OCTETS) fail('it is longer than 255 octets', text);
+      out[at++] = octet;
+    }
+    if (absolute) {
+      if (start + 1 > MAX_NAME_OCTETS) fail('it is longer than 255 octets', text);
+      return new Name(out.slice(0, start + 1));
+    }
+    out[start] = at - start - 1;
+    if (origin === undefined) fail('it is relative; write it with a dot at the end', text);
+    if (at + origin.wire.length > MAX_NAME_OCTETS) fail('it is longer than 255 octets with its origin', text);
+    const wire = new Uint8Array(at + origin.wire.length);
+    wire.set(out.subarray(0, at));
+    wire.set(origin.wire, at);
+    return new Name(wire);
+  }
+
+  /** The number of labels, the root not counted (a wildcard label is counted). */
+  get labelCount(): number {
+    return this.#labelOffsets().length;
+  }
+
+  /** Whether the leftmost label is `*` (RFC 4592 §2.1.1). */
+  get isWildcard(): boolean {
+    return this.wire[0] === 1 && this.wire[1] === 0x2a;
+  }
+
+  get isRoot(): boolean {
+    return this.wire.length === 1;
+  }
+
+  /** Equal names have equal keys; names that differ in more than case have different ones. For maps and sets. */
+  get key(): string {
+    if (this.#key === undefined) {
+      let key = '';
+      for (let i = 0; i < this.wire.length; i++) key += String.fromCharCode(LOWER[this.wire[i] as number] as number);
+      this.#key = key;
+    }
+    return this.#key;
+  }
+
+  /** The labels, leftmost first, the root left out; views into the wire octets. */
+  labels(): Uint8Array[] {
+    return Array.from(this.#labelOffsets(), (at) => this.wire.subarray(at + 1, at + 1 + (this.wire[at] as number)));
+  }
+
+  equals(other: Name): boolean {
+    const a = this.wire;
+    const b = other.wire;
+    if (a.length !== b.length) return false;
+    for (let i = 0; i < a.length; i++) if (LOWER[a[i] as number] !== LOWER[b[i] as number]) return false;
+    return true;
+  }
+
+  /** Whether this name is the other or lies below it. */
+  isAtOrBelow(other: Name): boolean {
+    const cut = this.wire.length - other.wire.length;
+    if (cut < 0) return false;
+    for (let i = 0; i < other.wire.length; i++) {
+      if (LOWER[this.wire[cut + i] as number] !== LOWER[other.wire[i] as number]) return false;
+    }
+    // the octets match; they are a suffix of labels only when a label begins at the cut
+    return cut === 0 || this.#labelOffsets().includes(cut) || other.isRoot;
+  }
+
+  /** The name without its leftmost labels; the root's parent is the root. */
+  parent(labels = 1): Name {
+    const offsets = this.#labelOffsets();
+    const at = labels < offsets.length ? (offsets[labels] as number) : this.wire.length - 1;
+    return at === 0 ? this : new Name(this.wire.subarray(at));
+  }
+
+  /**
+   * A label put before this name.
+   * @throws ZonesealError NAME_INVALID
+   */
+  prepend(label: Uint8Array): Name {
+    return Name.fromLabels([label, ...this.labels()]);
+  }
+
+  /** The same name with ASCII letters in lower case. */
+  toLower(): Name {
+    return new Name(lowerOctets(this.wire));
+  }
+
+  /**
+   * The order of RFC 4034 §6.1: labels from the right, as octet strings with ASCII letters lower-cased, a missing label
+   * first. Negative, zero or positive.
+   */
+  compare(other: Name): number {
+    const a = this.#labelOffsets();
+    const b = other.#labelOffsets();
+    for (let i = 1; i <= a.length && i <= b.length; i++) {
+      const order = compareLabels(this.wire, a[a.length - i] as number, other.wire, b[b.length - i] as number);
+      if (order !== 0) return order;
+    }
+    return a.length - b.length;
+  }
+
+  /**
+   * Octets whose bytewise order is the canonical order: labels reversed, ASCII lower-cased, 0x00 written as 0x01 0x01,
+   * 0x01 as 0x01 0x02, each label ended by 0x00. The root has none.
+   */
+  sortKey(): Uint8Array {
+    const offsets = this.#labelOffsets();
+    const out = new Uint8Array(this.wire.length * 2);
+    let to = 0;
+    for (let i = offsets.length - 1; i >= 0; i--) {
+      const at = offsets[i] as number;
+      const end = at + 1 + (this.wire[at] as number);
+      for (let from = at + 1; from < end; from++) {
+        const octet = LOWER[this.wire[from] as number] as number;
+        if (octet <= 1) {
+          out[to++] = 1;
+          out[to++] = octet + 1;
+        } else {
+          out[to++] = octet;
+        }
+      }
+      out[to++] = 0;
+    }
+    return out.slice(0, to);
+  }
+
+  /** Absolute presentation format with the escapes of RFC 1035 §5.1. */
+  toString(): string {
+    if (this.isRoot) return '.';
+    let text = '';
+    for (let at = 0; this.wire[at] !== 0; ) {
+      const end = at + 1 + (this.wire[at] as number);
+      for (at++; at < end; at++) text += octetToText(this.wire[at] as number);
+      text += '.';
+    }
+    return text;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  #labelOffsets(): Uint8Array {
+    if (this.#offsets === undefined) {
+      const offsets: number[] = [];
+      for (let at = 0; this.wire[at] !== 0; at += 1 + (this.wire[at] as number)) offsets.push(at);
+      this.#offsets = Uint8Array.from(offsets);
+    }
+    return this.#offsets;
+  }
+}
+
+function octetToText(octet: number): string {
+  if (octet <= 0x20 || octet >= 0x7f) return `\\${String(octet).padStart(3, '0')}`;
+  const char = String.fromCharCode(octet);
+  return SPECIAL.has(octet) ? `\\${char}` : char;
+}
+
+function compareLabels(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {
+  const aLength = a[aAt] as number;
+  const bLength = b[bAt] as number;
+  const common = Math.min(aLength, bLength);
+  for (let i = 1; i <= common; i++) {
+    const order = (LOWER[a[aAt + i] as number] as number) - (LOWER[b[bAt + i] as number] as number);
+    if (order !== 0) return order;
+  }
+  return aLength - bLength;
+}
