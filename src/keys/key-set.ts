@@ -1,0 +1,125 @@
+import type { Name } from '../dns/name.js';
+import type { RRset } from '../dns/record.js';
+import { RRType } from '../dns/types.js';
+
+/** What a key is for: signing the key sets alone, the rest of the zone, or both. */
+export type KeyRole = 'KSK' | 'ZSK' | 'CSK';
+
+/** DNSKEY flags (RFC 4034 §2.1.1, RFC 5011 §3). */
+export const KeyFlag = { ZONE: 0x0100, REVOKE: 0x0080, SEP: 0x0001 } as const;
+
+/**
+ * One key of a zone's key set as the database knows it. The private half is where `secretRef` says, never here.
+ * Whether a key signs and whether it is published are two facts.
+ */
+export interface ZoneKey {
+  readonly id: string;
+  /** The zone's name, absolute presentation format. */
+  readonly zone: string;
+  readonly role: KeyRole;
+  /** The DNSSEC algorithm number (RFC 8624). */
+  readonly algorithm: number;
+  /** RFC 4034 appendix B, over the DNSKEY rdata with these flags. */
+  readonly keyTag: number;
+  /** DNSKEY flags: 256 for a ZSK, 257 for a KSK or CSK; 128 is added when it is revoked. */
+  readonly flags: number;
+  /** The public key field of the DNSKEY rdata. */
+  readonly publicKey: Uint8Array;
+  /** The Barbican reference (a URL) of the private key. */
+  readonly secretRef: string;
+  /** The one view in which a ZSK signs; null for a key that signs in every view. */
+  readonly view: string | null;
+  readonly signs: boolean;
+  readonly published: boolean;
+}
+
+/** The keys that sign in one view. */
+export interface SigningKeys {
+  /** Sign the DNSKEY, CDS and CDNSKEY RRsets: every KSK and CSK that signs. */
+  readonly keySigning: readonly ZoneKey[];
+  /** Sign every other authoritative RRset. */
+  readonly zoneSigning: readonly ZoneKey[];
+}
+
+/** A rule that a key set breaks. An error stops the zone's publications; a warning does not. */
+export interface KeySetProblem {
+  readonly severity: 'error' | 'warning';
+  readonly rule: string;
+  /** The view in which it is so; null when it is so in all. */
+  readonly view: string | null;
+  readonly algorithm?: number;
+  readonly keyTag?: number;
+  readonly message: string;
+}
+
+/** The flags of a key that is not revoked, by its role (RFC 4034 §2.1.1). */
+export function flagsOfRole(role: KeyRole): number {
+  return role === 'ZSK' ? KeyFlag.ZONE : KeyFlag.ZONE | KeyFlag.SEP;
+}
+
+/** Whether a role signs the DNSKEY, CDS and CDNSKEY RRsets. */
+export function signsKeySets(role: KeyRole): boolean {
+  return role !== 'ZSK';
+}
+
+/** Whether a role signs the rest of the zone. */
+export function signsZoneData(role: KeyRole): boolean {
+  return role !== 'KSK';
+}
+
+/** The DNSKEY rdata of a key: flags, protocol 3, algorithm, public key (RFC 4034 §2.1). */
+export function dnskeyRdataOf(key: Pick<ZoneKey, 'flags' | 'algorithm' | 'publicKey'>): Uint8Array {
+  const rdata = new Uint8Array(4 + key.publicKey.length);
+  rdata[0] = key.flags >> 8;
+  rdata[1] = key.flags & 0xff;
+  rdata[2] = 3;
+  rdata[3] = key.algorithm;
+  rdata.set(key.publicKey, 4);
+  return rdata;
+}
+
+/**
+ * The DNSKEY RRset of a key set, the same in all views: every published key, in canonical order, duplicates removed.
+ * Undefined when nothing is published.
+ */
+export function dnskeyRrset(keys: readonly ZoneKey[], zone: Name, ttl: number): RRset | undefined {
+  const rdata = keys.filter((key) => key.published).map(dnskeyRdataOf);
+  if (rdata.length === 0) return undefined;
+  rdata.sort(Buffer.compare);
+  const distinct = rdata.filter(
+    (octets, i) => i === 0 || Buffer.compare(octets, rdata[i - 1] as Uint8Array) !== 0,
+  );
+  return { owner: zone, type: RRType.DNSKEY, ttl, rdata: distinct };
+}
+
+/**
+ * The keys that sign in a view (null: one that has no keys of its own). A view's own ZSKs sign there instead of the
+ * general ZSKs and CSKs of the same algorithm; the key sets are signed by the KSKs and CSKs in every view, so that the
+ * DNSKEY RRset and its signatures are the same in all.
+ */
+export function signingKeys(keys: readonly ZoneKey[], view: string | null): SigningKeys {
+  const signing = keys.filter((key) => key.signs);
+  const own = signing.filter((key) => key.view !== null && key.view === view && signsZoneData(key.role));
+  const replaced = new Set(own.map((key) => key.algorithm));
+  const general = signing.filter(
+    (key) => key.view === null && signsZoneData(key.role) && !replaced.has(key.algorithm),
+  );
+  return {
+    keySigning: signing.filter((key) => key.view === null && signsKeySets(key.role)).sort(byIdentity),
+    zoneSigning: [...general, ...own].sort(byIdentity),
+  };
+}
+
+/** The keys of the set that sign an RRset type at the apex or elsewhere in the view. */
+export function keysForType(keys: SigningKeys, type: number): readonly ZoneKey[] {
+  return isKeySetType(type) ? keys.keySigning : keys.zoneSigning;
+}
+
+/** Whether a type belongs to what the key-signing keys sign (RFC 7344 §4.1 for CDS and CDNSKEY). */
+export function isKeySetType(type: number): boolean {
+  return type === RRType.DNSKEY || type === RRType.CDS || type === RRType.CDNSKEY;
+}
+
+function byIdentity(a: ZoneKey, b: ZoneKey): number {
+  return a.algorithm - b.algorithm || a.keyTag - b.keyTag || Buffer.compare(a.publicKey, b.publicKey);
+}
