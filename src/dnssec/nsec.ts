@@ -1,0 +1,86 @@
+import type { Name } from '../dns/name.js';
+import type { RRset } from '../dns/record.js';
+import { RRType } from '../dns/types.js';
+import { ZonesealError } from '../errors.js';
+import { provenTypes, type ZoneNode } from '../zone/node.js';
+import { encodeBitmap } from './bitmap.js';
+
+/** What an NSEC chain needs to know of its zone. */
+export interface NsecOptions {
+  readonly apex: Name;
+  /** Seconds: the lesser of the SOA's TTL and its minimum field (RFC 9077 §3). */
+  readonly ttl: number;
+}
+
+/** An owner whose NSEC waits for the name of its successor. */
+interface Waiting {
+  readonly name: Name;
+  readonly bitmap: Uint8Array;
+}
+
+/**
+ * The NSEC chain of a zone, made while its nodes stream by (RFC 4034 §4, RFC 4035 §2.3): a record for each name with
+ * authoritative data or a delegation, none for empty non-terminals and occluded names, the last pointing to the apex.
+ * Next names are written in lower case, so that a secondary which rebuilds NSEC records from its own index of names
+ * (PowerDNS) comes to the octets that were signed.
+ */
+export class NsecChain {
+  readonly #apex: Name;
+  readonly #ttl: number;
+  #waiting: Waiting | undefined;
+
+  constructor(options: NsecOptions) {
+    this.#apex = options.apex;
+    this.#ttl = options.ttl;
+  }
+
+  /**
+   * Takes the next node and returns the NSEC RRset of the owner before it, now that its successor is known; undefined for
+   * the apex, which comes first, and for occluded nodes, which are not part of the chain. `extraTypes` are types that
+   * the node will have but that are not among its RRsets yet (ZONEMD, say).
+   * @throws ZonesealError ZONE_INVALID when nodes are not in canonical order or the apex is not the first
+   */
+  push(node: ZoneNode, extraTypes: readonly number[] = []): RRset | undefined {
+    if (node.kind === 'occluded') return undefined;
+    const previous = this.#waiting;
+    if (previous === undefined) {
+      if (!node.name.equals(this.#apex)) throw this.#broken(`begins at ${node.name} and not at the apex`);
+    } else if (previous.name.compare(node.name) >= 0) {
+      throw this.#broken(`has ${node.name} after ${previous.name}, which is not the canonical order`);
+    }
+    const types = [...provenTypes(node), RRType.RRSIG, RRType.NSEC, ...extraTypes];
+    this.#waiting = { name: node.name, bitmap: encodeBitmap(types) };
+    return previous && this.#close(previous, node.name);
+  }
+
+  /**
+   * The NSEC RRset of the last owner, which closes the circle at the apex.
+   * @throws ZonesealError ZONE_INVALID when there was no node
+   */
+  finish(): RRset {
+    const last = this.#waiting;
+    if (last === undefined) throw this.#broken('has no apex');
+    this.#waiting = undefined;
+    return this.#close(last, this.#apex);
+  }
+
+  #close(owner: Waiting, next: Name): RRset {
+    return { owner: owner.name, type: RRType.NSEC, ttl: this.#ttl, rdata: [nsecRdata(next, owner.bitmap)] };
+  }
+
+  #broken(reason: string): ZonesealError {
+    return new ZonesealError('ZONE_INVALID', `zone ${this.#apex}: the NSEC chain ${reason}`, {
+      zone: this.#apex.toString(),
+      reason,
+    });
+  }
+}
+
+/** NSEC rdata (RFC 4034 §4.1): the next name in lower case, then a type bitmap. */
+export function nsecRdata(next: Name, bitmap: Uint8Array): Uint8Array {
+  const name = next.toLower().wire;
+  const rdata = new Uint8Array(name.length + bitmap.length);
+  rdata.set(name);
+  rdata.set(bitmap, name.length);
+  return rdata;
+}

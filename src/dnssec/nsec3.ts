@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { Name } from '../dns/name.js';
+import type { RRset } from '../dns/record.js';
+import { RRType } from '../dns/types.js';
+import { ZonesealError } from '../errors.js';
+import { isInsecureDelegation, provenTypes, type ZoneNode } from '../zone/node.js';
+import { base32hex } from './base32hex.js';
+import { encodeBitmap } from './bitmap.js';
+import { HASH_OCTETS, Nsec3Table } from './nsec3-table.js';
+
+/** The NSEC3 hash algorithm number of SHA-1, the only one there is (RFC 5155 §11). */
+export const NSEC3_SHA1 = 1;
+/** The opt-out flag of an NSEC3 record (RFC 5155 §3.1.2.1). */
+export const NSEC3_OPT_OUT = 0x01;
+
+/** The parameters that hashed owner names depend on. */
+export interface Nsec3Parameters {
+  /** Additional iterations, 0 to 65,535 (0 recommended, RFC 9276 §3.1). */
+  readonly iterations: number;
+  /** 0 to 255 octets (none recommended, RFC 9276 §3.1). */
+  readonly salt: Uint8Array;
+}
+
+/** What an NSEC3 chain needs to know of its zone. */
+export interface Nsec3Options extends Nsec3Parameters {
+  readonly apex: Name;
+  readonly optOut: boolean;
+  /** Seconds: the lesser of the SOA's TTL and its minimum field (RFC 9077 §3). */
+  readonly ttl: number;
+  /** Stands in for `nsec3Hash` where a test needs a collision. */
+  readonly hash?: (name: Name) => Uint8Array;
+}
+
+/** The hashed form of a name (RFC 5155 §5): SHA-1 over the lower-cased wire name and the salt, then iterated. 20 octets. */
+export function nsec3Hash(name: Name, { iterations, salt }: Nsec3Parameters): Uint8Array {
+  let octets: Uint8Array = createHash('sha1').update(name.toLower().wire).update(salt).digest();
+  for (let i = 0; i < iterations; i++) octets = createHash('sha1').update(octets).update(salt).digest();
+  return octets;
+}
+
+/** The owner of the NSEC3 record of a hash: its base32hex label before the apex (RFC 5155 §3). */
+export function nsec3Owner(hash: Uint8Array, apex: Name): Name {
+  return apex.prepend(base32hex(hash));
+}
+
+/** NSEC3PARAM rdata (RFC 5155 §4): the flags are zero, opt-out or not. */
+export function nsec3ParamRdata({ iterations, salt }: Nsec3Parameters): Uint8Array {
+  const rdata = new Uint8Array(5 + salt.length);
+  rdata.set([NSEC3_SHA1, 0, iterations >> 8, iterations & 0xff, salt.length]);
+  rdata.set(salt, 5);
+  return rdata;
+}
+
+/** NSEC3 rdata (RFC 5155 §3.2). */
+export function nsec3Rdata(parameters: Nsec3Parameters, flags: number, next: Uint8Array, bitmap: Uint8Array): Uint8Array {
+  const { iterations, salt } = parameters;
+  const rdata = new Uint8Array(6 + salt.length + next.length + bitmap.length);
+  rdata.set([NSEC3_SHA1, flags, iterations >> 8, iterations & 0xff, salt.length]);
+  rdata.set(salt, 5);
+  rdata[5 + salt.length] = next.length;
+  rdata.set(next, 6 + salt.length);
+  rdata.set(bitmap, 6 + salt.length + next.length);
+  return rdata;
+}
+
+/**
+ * The NSEC3 chain of a zone (RFC 5155 §7.1): nodes are added in canonical order, then the records come out in hash order,
+ * which is the canonical order of their owners. Empty non-terminals are found on the way. With opt-out, insecure
+ * delegations are left out, and the empty non-terminals that exist only for them. Some 32 octets of memory a name.
+ */
+export class Nsec3Chain {
+  readonly #options: Nsec3Options;
+  readonly #hash: (name: Name) => Uint8Array;
+  readonly #table = new Nsec3Table();
+  #previous: Name | undefined;
+
+  /** @throws ZonesealError ZONE_INVALID when the iterations or the salt are out of range */
+  constructor(options: Nsec3Options) {
+    this.#options = options;
+    this.#hash = options.hash ?? ((name) => nsec3Hash(name, options));
+    const { iterations, salt } = options;
+    if (!Number.isInteger(iterations) || iterations < 0 || iterations > 0xffff) {
+      throw this.#broken('needs 0 to 65,535 iterations');
+    }
+    if (salt.length > 255) throw this.#broken('needs a salt of at most 255 octets');
+  }
+
+  /** How many records the chain has so far. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /**
+   * Takes the next node. `extraTypes` are types that the node will have but that are not among its RRsets yet
+   * (NSEC3PARAM, ZONEMD).
+   * @throws ZonesealError ZONE_INVALID when nodes are not in canonical order or the apex is not the first
+   */
+  add(node: ZoneNode, extraTypes: readonly number[] = []): void {
+    if (node.kind === 'occluded') return;
+    const { apex, optOut } = this.#options;
+    const previous = this.#previous;
+    if (previous === undefined) {
+      if (!node.name.equals(apex)) throw this.#broken(`begins at ${node.name} and not at the apex`);
+    } else if (previous.compare(node.name) >= 0) {
+      throw this.#broken(`has ${node.name} after ${previous}, which is not the canonical order`);
+    }
+    const insecure = isInsecureDelegation(node);
+    if (optOut && insecure) return;
+    if (previous !== undefined) this.#addEmptyNonTerminals(previous, node.name);
+    this.#previous = node.name;
+    const types = [...provenTypes(node), ...extraTypes];
+    // an insecure delegation has nothing that is signed at its own name
+    if (!insecure) types.push(RRType.RRSIG);
+    this.#table.add(this.#hash(node.name), encodeBitmap(types));
+  }
+
+  /**
+   * The NSEC3 RRsets in hash order, made one by one as they are asked for. The chain takes no further nodes.
+   * @throws ZonesealError ZONE_INVALID when two names have the same hash (RFC 5155 §7.1) or there was no node
+   */
+  *finish(): Generator<RRset, void, undefined> {
+    const { apex, optOut, ttl } = this.#options;
+    const table = this.#table;
+    if (table.size === 0) throw this.#broken('has no apex');
+    const order = table.sort();
+    if (order === undefined) throw this.#broken('has two names with the same hash; choose another salt');
+    const flags = optOut ? NSEC3_OPT_OUT : 0;
+    for (let i = 0; i < order.length; i++) {
+      const entry = order[i] as number;
+      const next = order[i + 1 < order.length ? i + 1 : 0] as number;
+      const rdata = nsec3Rdata(this.#options, flags, table.hash(next), table.bitmap(entry));
+      yield { owner: nsec3Owner(table.hash(entry), apex), type: RRType.NSEC3, ttl, rdata: [rdata] };
+    }
+  }
+
+  /**
+   * Names between the zone's apex and a node that own nothing themselves (RFC 5155 §7.1). In canonical order an ancestor
+   * comes before its descendants, so the new ones are those that the node before does not lie under as well.
+   */
+  #addEmptyNonTerminals(previous: Name, name: Name): void {
+    let ancestor = name.parent();
+    while (!previous.isAtOrBelow(ancestor)) {
+      this.#table.add(this.#hash(ancestor), EMPTY);
+      ancestor = ancestor.parent();
+    }
+  }
+
+  #broken(reason: string): ZonesealError {
+    const zone = this.#options.apex.toString();
+    return new ZonesealError('ZONE_INVALID', `zone ${zone}: the NSEC3 chain ${reason}`, { zone, reason });
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+export { HASH_OCTETS as NSEC3_HASH_OCTETS };

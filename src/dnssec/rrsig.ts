@@ -1,0 +1,141 @@
+import { Name } from '../dns/name.js';
+import { canonicalRdata, compareOctets } from '../dns/rdata/index.js';
+import type { RRset } from '../dns/record.js';
+import { RRClass } from '../dns/types.js';
+import { ZonesealError } from '../errors.js';
+
+/** The fields of an RRSIG before its signature (RFC 4034 §3.1). Times are seconds since 1970; TTLs are seconds. */
+export interface RrsigFields {
+  readonly typeCovered: number;
+  readonly algorithm: number;
+  readonly labels: number;
+  readonly originalTtl: number;
+  readonly expiration: number;
+  readonly inception: number;
+  readonly keyTag: number;
+  readonly signer: Name;
+}
+
+/** RRSIG rdata taken apart; times are modulo 2^32 (RFC 4034 §3.1.5). */
+export interface RrsigRdata extends RrsigFields {
+  readonly signature: Uint8Array;
+}
+
+const FIXED_OCTETS = 18;
+
+/** The labels field for an owner (RFC 4034 §3.1.3): neither the root nor a leading wildcard label counts. */
+export function rrsigLabels(owner: Name): number {
+  return owner.labelCount - (owner.isWildcard ? 1 : 0);
+}
+
+/** RRSIG rdata without the signature, the signer's name in lower case (RFC 4034 §3.1, §6.2). */
+export function rrsigHeader(fields: RrsigFields): Uint8Array {
+  const signer = fields.signer.toLower().wire;
+  const header = new Uint8Array(FIXED_OCTETS + signer.length);
+  const view = new DataView(header.buffer);
+  view.setUint16(0, fields.typeCovered);
+  view.setUint8(2, fields.algorithm);
+  view.setUint8(3, fields.labels);
+  view.setUint32(4, fields.originalTtl);
+  view.setUint32(8, fields.expiration);
+  view.setUint32(12, fields.inception);
+  view.setUint16(16, fields.keyTag);
+  header.set(signer, FIXED_OCTETS);
+  return header;
+}
+
+/** RRSIG rdata: the header, then the signature. */
+export function rrsigRdata(header: Uint8Array, signature: Uint8Array): Uint8Array {
+  const rdata = new Uint8Array(header.length + signature.length);
+  rdata.set(header);
+  rdata.set(signature, header.length);
+  return rdata;
+}
+
+/**
+ * RRSIG rdata taken apart.
+ * @throws ZonesealError RDATA_INVALID, NAME_INVALID
+ */
+export function parseRrsig(rdata: Uint8Array): RrsigRdata {
+  if (rdata.length <= FIXED_OCTETS) {
+    throw new ZonesealError('RDATA_INVALID', 'RRSIG rdata is cut off', { reason: 'cut off' });
+  }
+  const view = new DataView(rdata.buffer, rdata.byteOffset, rdata.byteLength);
+  const signer = Name.readWire(rdata, FIXED_OCTETS);
+  return {
+    typeCovered: view.getUint16(0),
+    algorithm: view.getUint8(2),
+    labels: view.getUint8(3),
+    originalTtl: view.getUint32(4),
+    expiration: view.getUint32(8),
+    inception: view.getUint32(12),
+    keyTag: view.getUint16(16),
+    signer,
+    signature: rdata.subarray(FIXED_OCTETS + signer.wire.length),
+  };
+}
+
+/**
+ * The rdata of an RRset in canonical form and order, without duplicates (RFC 4034 §6.2, §6.3). Costs nothing but the
+ * comparison when it is in order already.
+ */
+export function canonicalRdatas(type: number, rdata: readonly Uint8Array[]): Uint8Array[] {
+  const canonical = rdata.map((octets) => canonicalRdata(type, octets));
+  for (let i = 1; i < canonical.length; i++) {
+    if (compareOctets(canonical[i - 1] as Uint8Array, canonical[i] as Uint8Array) >= 0) {
+      canonical.sort(compareOctets);
+      return canonical.filter((octets, at) => at === 0 || compareOctets(canonical[at - 1] as Uint8Array, octets) !== 0);
+    }
+  }
+  return canonical;
+}
+
+/**
+ * What a signature of an RRset is made over (RFC 4034 §3.1.8.1): the RRSIG's header, then each record in canonical form
+ * and order with the original TTL of the header. An owner with more labels than the header counts was made from a
+ * wildcard, which takes its place (RFC 4035 §5.3.2); when a zone signs, owner and labels agree.
+ * @throws ZonesealError RDATA_INVALID when the header counts more labels than the owner has
+ */
+export function signedOctets(header: Uint8Array, rrset: RRset): Uint8Array {
+  const owner = signedOwner(rrset.owner, header[3] as number);
+  const records = canonicalRdatas(rrset.type, rrset.rdata);
+  let size = header.length;
+  for (const rdata of records) size += owner.length + 10 + rdata.length;
+  const out = new Uint8Array(size);
+  out.set(header);
+  let at = header.length;
+  for (const rdata of records) {
+    out.set(owner, at);
+    at += owner.length;
+    out[at++] = rrset.type >> 8;
+    out[at++] = rrset.type & 0xff;
+    out[at++] = 0;
+    out[at++] = RRClass.IN;
+    out.set(header.subarray(4, 8), at);
+    at += 4;
+    out[at++] = rdata.length >> 8;
+    out[at++] = rdata.length & 0xff;
+    out.set(rdata, at);
+    at += rdata.length;
+  }
+  return out;
+}
+
+const WILDCARD = Uint8Array.of(1, 0x2a);
+
+function signedOwner(owner: Name, labels: number): Uint8Array {
+  const surplus = rrsigLabels(owner) - labels;
+  if (surplus < 0) {
+    throw new ZonesealError('RDATA_INVALID', `RRSIG of ${owner}: it counts more labels than its owner has`, {
+      owner: owner.toString(),
+      reason: 'too many labels',
+    });
+  }
+  const lower = owner.toLower();
+  if (surplus === 0) return lower.wire;
+  const encloser = lower.parent(owner.labelCount - labels).wire;
+  const out = new Uint8Array(WILDCARD.length + encloser.length);
+  out.set(WILDCARD);
+  out.set(encloser, WILDCARD.length);
+  return out;
+}
