@@ -10,6 +10,8 @@ export const ERROR_CODES = {
   MASTER_FILE_INVALID: 'a master file has an error, named by file, line and column',
   MESSAGE_INVALID: 'a DNS message that breaks its format',
   MESSAGE_TOO_LARGE: 'a record or message does not fit into 65,535 octets',
+  // keys/
+  POLICY_INVALID: 'a policy has a field that is unknown, wrong or unsafe',
   // zone/
   ZONE_INVALID: 'the zone as one view sees it breaks a rule of DNS',
 } as const;
