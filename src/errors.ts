@@ -14,6 +14,22 @@ export const ERROR_CODES = {
   POLICY_INVALID: 'a policy has a field that is unknown, wrong or unsafe',
   // zone/
   ZONE_INVALID: 'the zone as one view sees it breaks a rule of DNS',
+  // keys/ and barbican/
+  KEY_UNREADABLE: 'key material of no known form, or damaged',
+  KEY_UNSUPPORTED: 'a key of a kind that DNSSEC or Zoneseal does not use',
+  KEY_PASSPHRASE_NEEDED: 'encrypted key material came without its passphrase',
+  KEY_PASSPHRASE_WRONG: 'a passphrase does not open the key material',
+  KEY_MISSING: 'the key store has no secret under a reference',
+  KEY_MISMATCH: 'a private key is not the one that its DNSKEY or record names',
+  KEY_TAG_TAKEN: 'no key was found whose tag differs from those in use',
+  KEY_SET_INVALID: 'a key set does not sign what it has to',
+  KEY_SELF_TEST_FAILED: 'a signature made with a new key does not verify',
+  TSIG_SECRET_INVALID: 'a secret that is no TSIG secret, or one too short for its algorithm',
+  KEYSTORE_UNAVAILABLE: 'the key store does not answer, or answers that it cannot',
+  KEYSTORE_FORBIDDEN: 'the key store refuses the credentials or their role',
+  KEYSTORE_REFUSED: 'the key store refuses what it was asked to keep or give',
+  KEYSTORE_ANSWER_INVALID: 'the key store answers in a way that its API does not allow',
+  KEYSTORE_CONFIG_INVALID: 'the settings for the key store contradict themselves or it',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
