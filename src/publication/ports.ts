@@ -1,4 +1,4 @@
-import type { KeySet } from '../keys/key-set.js';
+import type { ZoneKey } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
 import type { ZoneRow } from '../zone/row.js';
 
@@ -114,5 +114,5 @@ export interface PublicationStore {
   /** The policy at a version. @throws ZonesealError POLICY_INVALID when the stored one does not parse */
   readPolicy(name: string, version: number): Promise<Policy>;
   /** The zone's key set at a version. */
-  readKeySet(zoneId: string, version: number): Promise<KeySet>;
+  readKeySet(zoneId: string, version: number): Promise<readonly ZoneKey[]>;
 }
