@@ -7,11 +7,26 @@ export const MAX_LABEL_OCTETS = 63;
 const LOWER = new Uint8Array(256);
 for (let i = 0; i < 256; i++) LOWER[i] = i >= 0x41 && i <= 0x5a ? i + 0x20 : i;
 
-/** Octets that the presentation format has to escape with a backslash (RFC 1035 §5.1). */
-const SPECIAL = new Set([...'."$();@\\'].map((c) => c.charCodeAt(0)));
+/** Characters that stand in a name only behind a backslash (RFC 1035 §5.1). */
+const MUST_ESCAPE = new Uint8Array(128);
+for (let i = 0; i <= 0x20; i++) MUST_ESCAPE[i] = 1;
+for (const char of '"();\x7f') MUST_ESCAPE[char.charCodeAt(0)] = 1;
+
+/** How each octet is written in a label. */
+const OCTET_TEXT = Array.from({ length: 256 }, (_, octet) => {
+  if (octet <= 0x20 || octet >= 0x7f) return `\\${String(octet).padStart(3, '0')}`;
+  const char = String.fromCharCode(octet);
+  return '."$();@\\'.includes(char) ? `\\${char}` : char;
+});
+
+const SHOWN_CHARACTERS = 80;
 
 function fail(reason: string, text?: string): never {
-  throw new ZonesealError('NAME_INVALID', text === undefined ? reason : `name "${text}": ${reason}`, { reason });
+  const shown =
+    text !== undefined && text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+  throw new ZonesealError('NAME_INVALID', shown === undefined ? reason : `name "${shown}": ${reason}`, {
+    reason,
+  });
 }
 
 /** An octet with ASCII upper case folded to lower (RFC 4343). */
@@ -24,6 +39,114 @@ export function lowerOctets(octets: Uint8Array): Uint8Array {
   const out = new Uint8Array(octets.length);
   for (let i = 0; i < octets.length; i++) out[i] = LOWER[octets[i] as number] as number;
   return out;
+}
+
+/** Room for one name while it is put together; nothing is kept in it between calls. */
+const scratch = Buffer.alloc(MAX_NAME_OCTETS + 1);
+
+/** A copy as a plain Uint8Array; a Buffer's own `slice` would share its memory. */
+function copy(octets: Uint8Array, start: number, end: number): Uint8Array {
+  const out = new Uint8Array(end - start);
+  for (let i = start; i < end; i++) out[i - start] = octets[i] as number;
+  return out;
+}
+
+/**
+ * The length of the uncompressed name at an offset.
+ * @throws ZonesealError NAME_INVALID when it is cut off, too long, or holds a compression pointer
+ */
+export function nameOctetsAt(octets: Uint8Array, offset: number): number {
+  let at = offset;
+  for (;;) {
+    const length = octets[at];
+    if (length === undefined) fail('the name is cut off');
+    if (length > MAX_LABEL_OCTETS) fail('a label is longer than 63 octets or a compression pointer');
+    at += length + 1;
+    if (at - offset > MAX_NAME_OCTETS) fail('the name is longer than 255 octets');
+    if (length === 0) return at - offset;
+  }
+}
+
+/** The absolute presentation format of the well-formed uncompressed name at an offset. */
+export function nameTextAt(octets: Uint8Array, offset: number): string {
+  if (octets[offset] === 0) return '.';
+  let text = '';
+  for (let at = offset; octets[at] !== 0; ) {
+    const end = at + 1 + (octets[at] as number);
+    for (at++; at < end; at++) text += OCTET_TEXT[octets[at] as number];
+    text += '.';
+  }
+  return text;
+}
+
+/**
+ * Writes the wire octets of a name in presentation format (see Name.parse) at an offset of `out`, which needs 256
+ * octets of room there, and returns how many they are.
+ * @throws ZonesealError NAME_INVALID
+ */
+export function encodeName(text: string, origin: Name | undefined, out: Uint8Array, offset: number): number {
+  if (text === '.') {
+    out[offset] = 0;
+    return 1;
+  }
+  if (text === '@' && origin !== undefined) {
+    out.set(origin.wire, offset);
+    return origin.wire.length;
+  }
+  if (text === '') fail('it is empty', text);
+  const limit = offset + MAX_NAME_OCTETS;
+  let start = offset; // of the label's length octet
+  let at = offset + 1;
+  let ended = false; // by a dot
+  for (let i = 0; i < text.length; i++) {
+    let octet = text.charCodeAt(i);
+    if (octet === 0x2e) {
+      if (at - start === 1) fail('a label is empty', text);
+      out[start] = at - start - 1;
+      start = at++;
+      ended = true;
+      continue;
+    }
+    ended = false;
+    if (octet === 0x5c) {
+      octet = escapedOctet(text, i + 1);
+      i += isDigit(text.charCodeAt(i + 1)) ? 3 : 1;
+    } else if (octet < 128 && MUST_ESCAPE[octet] === 1) {
+      fail('a space, a control character, or one of "(); has to be escaped', text);
+    }
+    if (octet > 0xff || (octet > 0x7e && !isDigit(text.charCodeAt(i)))) {
+      fail('characters beyond ASCII have to be written as \\DDD', text);
+    }
+    if (at - start > MAX_LABEL_OCTETS) fail('a label is longer than 63 octets', text);
+    if (at >= limit) fail('it is longer than 255 octets', text);
+    out[at++] = octet;
+  }
+  if (ended) {
+    if (at > limit) fail('it is longer than 255 octets', text);
+    out[start] = 0;
+    return at - offset;
+  }
+  out[start] = at - start - 1;
+  if (origin === undefined) fail('it is relative; write it with a dot at the end', text);
+  if (at + origin.wire.length > limit) fail('it is longer than 255 octets with its origin', text);
+  out.set(origin.wire, at);
+  return at + origin.wire.length - offset;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+/** The octet that the characters after a backslash stand for: three digits, or any one other character. */
+function escapedOctet(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  if (Number.isNaN(code)) fail('it ends in a backslash', text);
+  if (!isDigit(code)) return code;
+  const tens = text.charCodeAt(at + 1);
+  const ones = text.charCodeAt(at + 2);
+  const octet = (code - 0x30) * 100 + (tens - 0x30) * 10 + (ones - 0x30);
+  if (!isDigit(tens) || !isDigit(ones) || octet > 255) fail('\\DDD needs three digits up to 255', text);
+  return octet;
 }
 
 /**
@@ -47,7 +170,7 @@ export class Name {
    * @throws ZonesealError NAME_INVALID
    */
   static fromWire(wire: Uint8Array): Name {
-    if (Name.wireLength(wire, 0) !== wire.length) fail('octets follow the root label');
+    if (nameOctetsAt(wire, 0) !== wire.length) fail('octets follow the root label');
     return new Name(wire);
   }
 
@@ -56,20 +179,12 @@ export class Name {
    * @throws ZonesealError NAME_INVALID when it is cut off, too long, or holds a compression pointer
    */
   static wireLength(octets: Uint8Array, offset: number): number {
-    let at = offset;
-    for (;;) {
-      const length = octets[at];
-      if (length === undefined) fail('the name is cut off');
-      if (length > MAX_LABEL_OCTETS) fail('a label is longer than 63 octets or a compression pointer');
-      at += length + 1;
-      if (at - offset > MAX_NAME_OCTETS) fail('the name is longer than 255 octets');
-      if (length === 0) return at - offset;
-    }
+    return nameOctetsAt(octets, offset);
   }
 
   /** The uncompressed name at an offset of other octets, copied. */
   static readWire(octets: Uint8Array, offset: number): Name {
-    return new Name(octets.slice(offset, offset + Name.wireLength(octets, offset)));
+    return new Name(copy(octets, offset, offset + nameOctetsAt(octets, offset)));
   }
 
   /**
@@ -99,51 +214,7 @@ export class Name {
   static parse(text: string, origin?: Name): Name {
     if (text === '@' && origin !== undefined) return origin;
     if (text === '.') return Name.root;
-    if (text === '') fail('the name is empty', text);
-    const out = new Uint8Array(MAX_NAME_OCTETS + 1);
-    let start = 0; // of the label's length octet
-    let at = 1;
-    let absolute = false;
-    for (let i = 0; i < text.length; i++) {
-      let octet = text.charCodeAt(i);
-      if (octet === 0x2e) {
-        if (at - start === 1) fail('a label is empty', text);
-        out[start] = at - start - 1;
-        start = at;
-        at++;
-        absolute = i === text.length - 1;
-        continue;
-      }
-      if (octet === 0x5c) {
-        i++;
-        const next = text.charCodeAt(i);
-        if (next >= 0x30 && next <= 0x39) {
-          const digits = text.slice(i, i + 3);
-          if (!/^[0-9]{3}$/.test(digits) || Number(digits) > 255) fail('\\DDD needs three digits up to 255', text);
-          octet = Number(digits);
-          i += 2;
-        } else if (Number.isNaN(next)) {
-          fail('it ends in a backslash', text);
-        } else {
-          octet = next;
-        }
-      }
-      if (octet > 0x7e && text.charCodeAt(i) > 0x7e) fail('characters beyond ASCII have to be written as \\DDD', text);
-      if (at - start > MAX_LABEL_OCTETS) fail('a label is longer than 63 octets', text);
-      if (at >= MAX_NAME_OCTETS) fail('it is longer than 255 octets', text);
-      out[at++] = octet;
-    }
-    if (absolute) {
-      if (start + 1 > MAX_NAME_OCTETS) fail('it is longer than 255 octets', text);
-      return new Name(out.slice(0, start + 1));
-    }
-    out[start] = at - start - 1;
-    if (origin === undefined) fail('it is relative; write it with a dot at the end', text);
-    if (at + origin.wire.length > MAX_NAME_OCTETS) fail('it is longer than 255 octets with its origin', text);
-    const wire = new Uint8Array(at + origin.wire.length);
-    wire.set(out.subarray(0, at));
-    wire.set(origin.wire, at);
-    return new Name(wire);
+    return new Name(copy(scratch, 0, encodeName(text, origin, scratch, 0)));
   }
 
   /** The number of labels, the root not counted (a wildcard label is counted). */
@@ -163,16 +234,18 @@ export class Name {
   /** Equal names have equal keys; names that differ in more than case have different ones. For maps and sets. */
   get key(): string {
     if (this.#key === undefined) {
-      let key = '';
-      for (let i = 0; i < this.wire.length; i++) key += String.fromCharCode(LOWER[this.wire[i] as number] as number);
-      this.#key = key;
+      const length = this.wire.length;
+      for (let i = 0; i < length; i++) scratch[i] = LOWER[this.wire[i] as number] as number;
+      this.#key = scratch.toString('latin1', 0, length);
     }
     return this.#key;
   }
 
   /** The labels, leftmost first, the root left out; views into the wire octets. */
   labels(): Uint8Array[] {
-    return Array.from(this.#labelOffsets(), (at) => this.wire.subarray(at + 1, at + 1 + (this.wire[at] as number)));
+    return Array.from(this.#labelOffsets(), (at) =>
+      this.wire.subarray(at + 1, at + 1 + (this.wire[at] as number)),
+    );
   }
 
   equals(other: Name): boolean {
@@ -222,7 +295,12 @@ export class Name {
     const a = this.#labelOffsets();
     const b = other.#labelOffsets();
     for (let i = 1; i <= a.length && i <= b.length; i++) {
-      const order = compareLabels(this.wire, a[a.length - i] as number, other.wire, b[b.length - i] as number);
+      const order = compareLabels(
+        this.wire,
+        a[a.length - i] as number,
+        other.wire,
+        b[b.length - i] as number,
+      );
       if (order !== 0) return order;
     }
     return a.length - b.length;
@@ -255,14 +333,7 @@ export class Name {
 
   /** Absolute presentation format with the escapes of RFC 1035 §5.1. */
   toString(): string {
-    if (this.isRoot) return '.';
-    let text = '';
-    for (let at = 0; this.wire[at] !== 0; ) {
-      const end = at + 1 + (this.wire[at] as number);
-      for (at++; at < end; at++) text += octetToText(this.wire[at] as number);
-      text += '.';
-    }
-    return text;
+    return nameTextAt(this.wire, 0);
   }
 
   toJSON(): string {
@@ -277,12 +348,6 @@ export class Name {
     }
     return this.#offsets;
   }
-}
-
-function octetToText(octet: number): string {
-  if (octet <= 0x20 || octet >= 0x7f) return `\\${String(octet).padStart(3, '0')}`;
-  const char = String.fromCharCode(octet);
-  return SPECIAL.has(octet) ? `\\${char}` : char;
 }
 
 function compareLabels(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {

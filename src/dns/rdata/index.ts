@@ -1,0 +1,135 @@
+import { ZonesealError } from '../../errors.js';
+import type { Name } from '../name.js';
+import { expandRdata } from './compressed.js';
+import { formatHex, parseHex } from './encodings.js';
+import type { TypeSchema } from './field.js';
+import { rdataParts } from './names.js';
+import { parseDecimal } from './numbers.js';
+import { SCHEMAS } from './table.js';
+import { rdataError, type Token, TokenReader, tokenizeRdata } from './tokens.js';
+import { copyOctets, MAX_RDATA_OCTETS, WireReader, WireWriter } from './wire.js';
+
+export { canonicalRdata, compareOctets } from './canonical.js';
+export { type Token, tokenizeRdata } from './tokens.js';
+
+const schemas: readonly (TypeSchema | undefined)[] = Array.from(
+  { length: Math.max(...SCHEMAS.keys()) + 1 },
+  (_, type) => SCHEMAS.get(type),
+);
+
+const writer = new WireWriter();
+
+/**
+ * Plain wire rdata from the tokens of its presentation format, relative names completed with the origin. Any type may be
+ * written as `\# length hex` (RFC 3597 §5); for a known type the octets are checked.
+ * @throws ZonesealError RDATA_INVALID; `fields.column` is the token's column where that is known
+ */
+export function parseRdata(type: number, tokens: readonly Token[], origin: Name | undefined): Uint8Array {
+  const reader = new TokenReader(type, tokens, origin);
+  const first = tokens[0];
+  if (first !== undefined && first.text === '\\#' && !first.quoted) return parseGeneric(reader);
+  const known =
+    schemas[type] ?? reader.fail('this type has no text of its own; write \\# length hexadecimal');
+  writer.reset();
+  try {
+    for (const field of known.fields) field.parse(reader, writer);
+  } catch (thrown) {
+    throw asRdataError(reader, thrown);
+  }
+  reader.expectEnd();
+  const rdata = writer.finish() ?? reader.fail(`it is longer than ${MAX_RDATA_OCTETS} octets`);
+  const reason = known.rule?.(rdata);
+  if (reason !== undefined) reader.fail(reason, first);
+  return rdata;
+}
+
+function asRdataError(reader: TokenReader, thrown: unknown): unknown {
+  if (!(thrown instanceof ZonesealError) || thrown.code !== 'NAME_INVALID') return thrown;
+  const column = reader.previousColumn;
+  return rdataError(reader.type, thrown.message, column);
+}
+
+function parseGeneric(reader: TokenReader): Uint8Array {
+  reader.word('\\#');
+  const lengthToken = reader.word('the length of the rdata');
+  const length = parseDecimal(lengthToken.text, MAX_RDATA_OCTETS);
+  if (length === undefined) reader.failToken(lengthToken, 'is no length of 0 to 65535 octets');
+  let text = '';
+  const first = reader.peek();
+  while (!reader.atEnd) text += reader.word('hexadecimal').text;
+  const octets =
+    parseHex(text) ?? reader.fail('after \\# and the length stand hexadecimal digits, two an octet', first);
+  if (octets.length !== length)
+    reader.fail(`\\# says ${length} octets, but ${octets.length} follow`, lengthToken);
+  const rdata = copyOctets(octets);
+  checkRdata(reader.type, rdata);
+  return rdata;
+}
+
+/**
+ * Plain wire rdata from its presentation format.
+ * @throws ZonesealError RDATA_INVALID
+ */
+export function parseRdataText(type: number, text: string, origin?: Name): Uint8Array {
+  return parseRdata(type, tokenizeRdata(text), origin);
+}
+
+/**
+ * The presentation format of plain wire rdata on one line, names absolute; `\# length hex` for a type without one.
+ * @throws ZonesealError RDATA_INVALID when rdata of a known type is not well formed
+ */
+export function formatRdata(type: number, rdata: Uint8Array): string {
+  const known = schemas[type];
+  if (known === undefined) return formatGeneric(rdata);
+  checkRdata(type, rdata);
+  if (rdata.length === 0 || known.genericOnly?.(rdata) === true) return formatGeneric(rdata);
+  const wire = new WireReader(type, rdata);
+  let text = '';
+  for (const field of known.fields) {
+    const word = field.format(wire);
+    if (word !== '') text = text === '' ? word : `${text} ${word}`;
+  }
+  return text;
+}
+
+function formatGeneric(rdata: Uint8Array): string {
+  return rdata.length === 0 ? '\\# 0' : `\\# ${rdata.length} ${formatHex(rdata)}`;
+}
+
+/**
+ * Checks that plain wire rdata is well formed for its type; any octets are for an unknown one.
+ * @throws ZonesealError RDATA_INVALID
+ */
+export function checkRdata(type: number, rdata: Uint8Array): void {
+  const known = schemas[type];
+  if (rdata.length > MAX_RDATA_OCTETS) throw rdataError(type, `it is longer than ${MAX_RDATA_OCTETS} octets`);
+  if (known === undefined) return;
+  const wire = new WireReader(type, rdata);
+  try {
+    for (const field of known.fields) field.check(wire);
+  } catch (thrown) {
+    if (thrown instanceof ZonesealError && thrown.code === 'NAME_INVALID')
+      throw rdataError(type, thrown.message);
+    throw thrown;
+  }
+  wire.expectEnd();
+  const reason = known.rule?.(rdata);
+  if (reason !== undefined) throw rdataError(type, reason);
+}
+
+/**
+ * Plain rdata from a message: copied, compressed names expanded for the types that may have them (RFC 3597 §4), and
+ * checked.
+ * @throws ZonesealError RDATA_INVALID
+ */
+export function readRdata(type: number, message: Uint8Array, offset: number, length: number): Uint8Array {
+  if (offset + length > message.length) throw rdataError(type, 'it is cut off');
+  const parts = rdataParts(type);
+  writer.reset();
+  const rdata =
+    parts === undefined
+      ? copyOctets(message, offset, offset + length)
+      : expandRdata(type, parts, message, offset, length, writer);
+  checkRdata(type, rdata);
+  return rdata;
+}
