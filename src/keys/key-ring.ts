@@ -1,5 +1,11 @@
-import type { KeyObject } from 'node:crypto';
+import { type KeyObject, sign, verify } from 'node:crypto';
+import { ALGORITHMS } from '../dnssec/algorithm.js';
+import { ZonesealError } from '../errors.js';
+import { type DecodedKey, decodePrivateKey } from './formats/decode.js';
+import type { DecodeThread } from './formats/decode-thread.js';
+import { publicKeyFromDnskey } from './formats/public-key.js';
 import type { ZoneKey } from './key-set.js';
+import { SecretCache } from './secret-cache.js';
 
 /** What a secret store answers for one reference. */
 export interface SecretPayload {
@@ -14,31 +20,146 @@ export interface SecretSource {
    * The payload behind a reference.
    * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN, KEY_MISSING
    */
-  fetchPayload(reference: string, signal?: AbortSignal): Promise<SecretPayload>;
+  fetchPayload(reference: string): Promise<SecretPayload>;
 }
 
 export interface KeyRingOptions {
   /** How many private keys are kept in memory; the least recently used ones go first. Default 4096. */
   readonly maxKeys?: number;
-  /** The passphrase of encrypted keys, where there is one. */
+  /** The passphrase of encrypted keys, where there are any. */
   readonly passphrase?: string;
+  readonly thread?: DecodeThread;
+}
+
+/** What the key ring has in memory and what became of its fetches, for metrics. */
+export interface KeyRingState {
+  readonly cached: number;
+  readonly fetching: number;
+  readonly fetched: number;
+  readonly failed: number;
 }
 
 /**
- * The private keys of zones in the memory of this process, fetched at need. A key is used only after its public half
- * was found equal to that of its DNSKEY and a signature made with it was verified.
+ * The private keys of zones in the memory of this process, fetched at need and kept while the key store is away. A
+ * key is used only after its public half was found equal to that of its DNSKEY and a signature made with it was verified.
  */
-export declare class KeyRing {
-  constructor(source: SecretSource, options?: KeyRingOptions);
+export class KeyRing {
+  readonly #source: SecretSource;
+  readonly #options: KeyRingOptions;
+  readonly #cache: SecretCache<KeyObject>;
+
+  constructor(source: SecretSource, options: KeyRingOptions = {}) {
+    this.#source = source;
+    this.#options = options;
+    this.#cache = new SecretCache(options.maxKeys ?? 4096);
+  }
+
   /**
-   * The private key of a zone key, checked against its DNSKEY; concurrent callers share one fetch.
-   * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN, KEY_MISSING, KEY_MISMATCH, KEY_UNREADABLE
+   * The private key of a zone key; concurrent callers share one fetch. A failure is not remembered.
+   * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN, KEY_MISSING, KEY_MISMATCH, KEY_UNREADABLE,
+   * KEY_UNSUPPORTED, KEY_PASSPHRASE_NEEDED, KEY_PASSPHRASE_WRONG, naming zone, key tag, reason and next step
    */
-  privateKey(key: ZoneKey): Promise<KeyObject>;
-  /** The private keys of several zone keys by their id. */
-  privateKeys(keys: readonly ZoneKey[]): Promise<ReadonlyMap<string, KeyObject>>;
-  /** Forgets keys that a key set no longer has. */
-  drop(id: string): void;
-  clear(): void;
-  readonly size: number;
+  privateKey(key: ZoneKey): Promise<KeyObject> {
+    return this.#cache.get(key.id, identity(key), () => this.#fetch(key));
+  }
+
+  /** The private keys of several zone keys by their id; fails as privateKey when one of them does. */
+  async privateKeys(keys: readonly ZoneKey[]): Promise<ReadonlyMap<string, KeyObject>> {
+    const entries = keys.map(async (key) => [key.id, await this.privateKey(key)] as const);
+    return new Map(await Promise.all(entries));
+  }
+
+  /** Whether the key is in memory, so that it can be had without the key store. */
+  has(key: ZoneKey): boolean {
+    return this.#cache.peek(key.id, identity(key)) !== undefined;
+  }
+
+  /** Forgets a key. */
+  drop(id: string): void {
+    this.#cache.drop(id);
+  }
+
+  /** Forgets all keys. */
+  clear(): void {
+    this.#cache.clear();
+  }
+
+  get state(): KeyRingState {
+    return this.#cache.state;
+  }
+
+  async #fetch(key: ZoneKey): Promise<KeyObject> {
+    try {
+      const { payload } = await this.#source.fetchPayload(key.secretRef);
+      const { passphrase, thread } = this.#options;
+      const decoded = await decodePrivateKey(payload, {
+        ...(passphrase === undefined ? {} : { passphrase }),
+        ...(thread === undefined ? {} : { thread }),
+      });
+      payload.fill(0);
+      checkHalves(key, decoded);
+      decoded.pkcs8.fill(0);
+      return decoded.privateKey;
+    } catch (error) {
+      throw named(key, error);
+    }
+  }
+}
+
+/** A key that was replaced under the same id, or got another reference, is fetched anew. */
+function identity(key: ZoneKey): string {
+  return `${key.secretRef} ${key.algorithm} ${Buffer.from(key.publicKey).toString('base64')}`;
+}
+
+/**
+ * Holds that a private key is the one of a DNSKEY: its public half is the same, and what it signs verifies with the
+ * DNSKEY's public key (the two halves inside the material may differ).
+ * @throws ZonesealError KEY_MISMATCH, KEY_UNSUPPORTED
+ */
+export function checkHalves(key: Pick<ZoneKey, 'algorithm' | 'publicKey'>, decoded: DecodedKey): void {
+  if (!decoded.algorithms.includes(key.algorithm)) {
+    throw mismatch(`it is for algorithm ${decoded.algorithms.join(' or ')}, the DNSKEY for ${key.algorithm}`);
+  }
+  if (Buffer.compare(decoded.publicKey, key.publicKey) !== 0) {
+    throw mismatch('its public half is not that of the DNSKEY');
+  }
+  const algorithm = ALGORITHMS.get(key.algorithm);
+  const digest = algorithm?.digest ?? null;
+  const probe = Buffer.from('zoneseal: proof that two halves belong together');
+  const publicKey = publicKeyFromDnskey(key.algorithm, key.publicKey);
+  if (!proves(digest, probe, decoded.privateKey, publicKey)) {
+    throw mismatch('a signature made with it does not verify with the DNSKEY');
+  }
+}
+
+function proves(digest: string | null, probe: Buffer, privateKey: KeyObject, publicKey: KeyObject): boolean {
+  try {
+    return verify(digest, probe, publicKey, sign(digest, probe, privateKey));
+  } catch {
+    return false;
+  }
+}
+
+function mismatch(reason: string): ZonesealError {
+  return new ZonesealError('KEY_MISMATCH', `the private key is refused: ${reason}`, { reason });
+}
+
+const NEXT_STEPS: Partial<Record<string, string>> = {
+  KEYSTORE_UNAVAILABLE: 'it is asked again when the key is needed next',
+  KEYSTORE_FORBIDDEN: "give the gateway's user the role and the ACL to read this secret",
+  KEY_MISSING: 'restore the secret in Barbican or replace the key',
+  KEY_PASSPHRASE_NEEDED: 'give the passphrase in the configuration',
+  KEY_PASSPHRASE_WRONG: 'correct the passphrase in the configuration',
+};
+
+function named(key: ZoneKey, error: unknown): ZonesealError {
+  const known = error instanceof ZonesealError ? error : undefined;
+  const code = known?.code ?? 'KEY_UNREADABLE';
+  const next = NEXT_STEPS[code] ?? 'check which secret belongs to this key and import it anew';
+  const reason = known?.message ?? 'the private key cannot be read';
+  return new ZonesealError(
+    code,
+    `zone ${key.zone}, key ${key.keyTag} (algorithm ${key.algorithm}, ${key.role}): ${reason}; ${next}`,
+    { ...known?.fields, zone: key.zone, keyTag: key.keyTag, algorithm: key.algorithm, keyId: key.id },
+  );
 }

@@ -1,12 +1,10 @@
 import type { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
+import { DNSKEY_SEP, DNSKEY_ZONE, dnskeyRdata } from '../dnssec/dnskey.js';
 
 /** What a key is for: signing the key sets alone, the rest of the zone, or both. */
 export type KeyRole = 'KSK' | 'ZSK' | 'CSK';
-
-/** DNSKEY flags (RFC 4034 §2.1.1, RFC 5011 §3). */
-export const KeyFlag = { ZONE: 0x0100, REVOKE: 0x0080, SEP: 0x0001 } as const;
 
 /**
  * One key of a zone's key set as the database knows it. The private half is where `secretRef` says, never here.
@@ -54,7 +52,7 @@ export interface KeySetProblem {
 
 /** The flags of a key that is not revoked, by its role (RFC 4034 §2.1.1). */
 export function flagsOfRole(role: KeyRole): number {
-  return role === 'ZSK' ? KeyFlag.ZONE : KeyFlag.ZONE | KeyFlag.SEP;
+  return role === 'ZSK' ? DNSKEY_ZONE : DNSKEY_ZONE | DNSKEY_SEP;
 }
 
 /** Whether a role signs the DNSKEY, CDS and CDNSKEY RRsets. */
@@ -67,23 +65,12 @@ export function signsZoneData(role: KeyRole): boolean {
   return role !== 'KSK';
 }
 
-/** The DNSKEY rdata of a key: flags, protocol 3, algorithm, public key (RFC 4034 §2.1). */
-export function dnskeyRdataOf(key: Pick<ZoneKey, 'flags' | 'algorithm' | 'publicKey'>): Uint8Array {
-  const rdata = new Uint8Array(4 + key.publicKey.length);
-  rdata[0] = key.flags >> 8;
-  rdata[1] = key.flags & 0xff;
-  rdata[2] = 3;
-  rdata[3] = key.algorithm;
-  rdata.set(key.publicKey, 4);
-  return rdata;
-}
-
 /**
  * The DNSKEY RRset of a key set, the same in all views: every published key, in canonical order, duplicates removed.
  * Undefined when nothing is published.
  */
 export function dnskeyRrset(keys: readonly ZoneKey[], zone: Name, ttl: number): RRset | undefined {
-  const rdata = keys.filter((key) => key.published).map(dnskeyRdataOf);
+  const rdata = keys.filter((key) => key.published).map(dnskeyRdata);
   if (rdata.length === 0) return undefined;
   rdata.sort(Buffer.compare);
   const distinct = rdata.filter(

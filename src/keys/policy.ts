@@ -15,16 +15,17 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /** Seconds, written as a number or as a duration. */
-export const durationSchema = z
-  .union([z.number(), z.string()])
-  .transform((value, context) => {
-    const seconds = typeof value === 'number' ? value : parseDuration(value.trim());
-    if (seconds === undefined || !Number.isSafeInteger(seconds) || seconds < 0) {
-      context.addIssue({ code: 'custom', message: `"${value}" is no duration; write seconds, or such as 1h30m or 14d` });
-      return z.NEVER;
-    }
-    return seconds;
-  });
+export const durationSchema = z.union([z.number(), z.string()]).transform((value, context) => {
+  const seconds = typeof value === 'number' ? value : parseDuration(value.trim());
+  if (seconds === undefined || !Number.isSafeInteger(seconds) || seconds < 0) {
+    context.addIssue({
+      code: 'custom',
+      message: `"${value}" is no duration; write seconds, or such as 1h30m or 14d`,
+    });
+    return z.NEVER;
+  }
+  return seconds;
+});
 
 const HOUR = 3600;
 const DAY = 86_400;
@@ -65,11 +66,16 @@ export const policySchema = z
     const issue = (path: string, message: string): void => {
       context.addIssue({ code: 'custom', path: [path], message });
     };
-    if (policy.validity > 0x7fff_ffff / 2) issue('validity', 'is longer than RRSIG times can tell apart (34 years)');
-    if (policy.inceptionOffset < HOUR) issue('inceptionOffset', 'must be an hour or more, for clocks that run behind');
+    if (policy.validity > 0x7fff_ffff / 2)
+      issue('validity', 'is longer than RRSIG times can tell apart (34 years)');
+    if (policy.inceptionOffset < HOUR)
+      issue('inceptionOffset', 'must be an hour or more, for clocks that run behind');
     if (policy.refresh < 60) issue('refresh', 'must be a minute or more');
     if (policy.validity < policy.refresh + 60) {
-      issue('validity', `must be over a minute longer than refresh (${policy.refresh} s), it is ${policy.validity} s`);
+      issue(
+        'validity',
+        `must be over a minute longer than refresh (${policy.refresh} s), it is ${policy.validity} s`,
+      );
     }
     if (policy.dnskeyTtl > 0x7fff_ffff) issue('dnskeyTtl', 'is beyond the largest TTL');
   });
