@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   MASTER_FILE_INVALID: 'a master file has an error, named by file, line and column',
   MESSAGE_INVALID: 'a DNS message that breaks its format',
   MESSAGE_TOO_LARGE: 'a record or message does not fit into 65,535 octets',
+  TSIG_KEY_INVALID: 'a TSIG key whose name, algorithm or secret cannot be read',
   // keys/
   POLICY_INVALID: 'a policy has a field that is unknown, wrong or unsafe',
   // zone/
@@ -24,12 +25,23 @@ export const ERROR_CODES = {
   KEY_TAG_TAKEN: 'no key was found whose tag differs from those in use',
   KEY_SET_INVALID: 'a key set does not sign what it has to',
   KEY_SELF_TEST_FAILED: 'a signature made with a new key does not verify',
-  TSIG_SECRET_INVALID: 'a secret that is no TSIG secret, or one too short for its algorithm',
   KEYSTORE_UNAVAILABLE: 'the key store does not answer, or answers that it cannot',
   KEYSTORE_FORBIDDEN: 'the key store refuses the credentials or their role',
   KEYSTORE_REFUSED: 'the key store refuses what it was asked to keep or give',
   KEYSTORE_ANSWER_INVALID: 'the key store answers in a way that its API does not allow',
   KEYSTORE_CONFIG_INVALID: 'the settings for the key store contradict themselves or it',
+  // signing/
+  ALGORITHM_UNSUPPORTED: 'an algorithm that Zoneseal does not sign with',
+  KEY_UNKNOWN: 'a block to be signed names a key that the signer does not hold',
+  SIGNER_CLOSED: 'the signing workers were stopped',
+  SIGNER_FAILED: 'a signature could not be made',
+  // publication/
+  PUBLICATION_LOST: 'another gateway has taken over a publication that was being built here',
+  PUBLICATION_FAILED: 'the newest publication of a zone failed and there is none before it',
+  PUBLICATION_NOT_READY: 'a publication is being built elsewhere and is not ready yet',
+  PUBLICATION_REFUSED_BY_GATE: 'what was signed does not pass the checks before it is served',
+  // config.ts
+  CONFIG_INVALID: 'the configuration has errors, each named with its line',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

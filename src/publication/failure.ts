@@ -1,0 +1,19 @@
+import { ZonesealError, type ErrorCode } from '../errors.js';
+
+/** Codes that only a change of the zone, its policy or its keys can mend: tried again when the inputs change. */
+const LASTING = new Set<ErrorCode>([
+  'ZONE_INVALID',
+  'RDATA_INVALID',
+  'NAME_INVALID',
+  'TYPE_UNKNOWN',
+  'MESSAGE_TOO_LARGE',
+  'POLICY_INVALID',
+  'KEY_SET_INVALID',
+  'ALGORITHM_UNSUPPORTED',
+]);
+
+/** Seconds until a failed publication is tried again on the same inputs; null when only a change can help. */
+export function retryAfter(error: unknown, attempt: number): number | null {
+  if (error instanceof ZonesealError && LASTING.has(error.code)) return null;
+  return Math.min(300, 5 * 2 ** Math.min(attempt, 6));
+}

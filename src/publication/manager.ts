@@ -1,0 +1,360 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../clock.js';
+import { Name } from '../dns/name.js';
+import { RRType } from '../dns/types.js';
+import { errorMessage, ZonesealError } from '../errors.js';
+import type { Image, ImageStore } from '../transfer/image.js';
+import type { ImageReader, PublicationSource, ServedPublication } from '../transfer/ports.js';
+import { retryAfter } from './failure.js';
+import { HeldImages } from './held-images.js';
+import type { Allocation, Publication, PublicationStore, PublishedSoa, ServedZone } from './ports.js';
+import { FORMAT_VERSION, type ProduceDependencies, produceImage } from './produce.js';
+import { nextSerial } from './serial.js';
+
+/** What the manager says as it works; the words are those of the log. */
+export interface PublicationLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface PublicationLimits {
+  /** Publications made at the same time; more wait. */
+  readonly productions: number;
+  /** Finished images held for the next transfer, octets in all. */
+  readonly heldOctets: number;
+  /** Seconds an answer of the database about one (zone, view) is good for. */
+  readonly freshSeconds: number;
+  /** (zone, view) pairs remembered. */
+  readonly remembered: number;
+}
+
+export interface PublicationManagerOptions {
+  readonly store: PublicationStore;
+  readonly dependencies: Omit<ProduceDependencies, 'store'>;
+  readonly images: ImageStore;
+  readonly clock: Clock;
+  readonly log: PublicationLog;
+  readonly limits: PublicationLimits;
+  /** Names this process in leases. */
+  readonly gateway: string;
+  readonly leaseSeconds: number;
+}
+
+/** What is known of one (zone, view): good for a while, and better than nothing when the database is away. */
+interface Known {
+  readonly served: ServedZone;
+  readonly publication: Publication | undefined;
+  readonly until: number;
+}
+
+/** A publication that is being made here. */
+interface Production {
+  readonly publication: Publication;
+  readonly image: Image;
+  /** Settles when it is ready or has failed; never rejects. */
+  readonly done: Promise<void>;
+}
+
+/** How long a transfer waits for a first publication that another gateway makes, and how often it looks. */
+const FIRST_WAIT_MS = 20_000;
+const FIRST_POLL_MS = 250;
+
+/** Keeps publications up to date, and hands their images to transfers. */
+export class PublicationManager implements PublicationSource {
+  readonly #options: PublicationManagerOptions;
+  readonly #held: HeldImages;
+  readonly #known = new Map<string, Known>();
+  readonly #productions = new Map<string, Promise<Production>>();
+  readonly #rebuilds = new Map<string, Promise<Image>>();
+  readonly #attempts = new Map<string, number>();
+  readonly #slots: Slots;
+  #closed = false;
+
+  constructor(options: PublicationManagerOptions) {
+    this.#options = options;
+    this.#held = new HeldImages(options.limits.heldOctets);
+    this.#slots = new Slots(options.limits.productions);
+  }
+
+  /** Counts for metrics. */
+  get counters(): { readonly productions: number; readonly heldImages: number; readonly heldOctets: number } {
+    return { productions: this.#productions.size, heldImages: this.#held.size, heldOctets: this.#held.octets };
+  }
+
+  async find(zone: Name, view: string): Promise<ServedPublication | undefined> {
+    const known = await this.#lookUp(zone.toLower().toString(), view);
+    if (known === undefined) return undefined;
+    const { publication } = known;
+    return {
+      soa: publication?.soa ? publishedSoa(zone, publication.soa) : undefined,
+      openImage: () => this.#openImage(known.served, publication),
+    };
+  }
+
+  /** Forgets what is known of a zone (by database id), or of all, so that the next look asks the database. */
+  forget(zoneId?: string): void {
+    for (const [key, known] of this.#known) {
+      if (zoneId === undefined || known.served.zoneId === zoneId) this.#known.set(key, { ...known, until: 0 });
+    }
+  }
+
+  /**
+   * Makes every publication that is due; returns how many were looked at. Failures are recorded and logged, one zone's not
+   * stopping another's. Throws when the database cannot be asked.
+   */
+  async makeDue(limit = 1000): Promise<number> {
+    const due = await this.#options.store.listDue(limit);
+    await Promise.all(
+      due.map(async (served) => {
+        try {
+          const production = await this.#produce(served);
+          await production.done;
+        } catch (error) {
+          if (!(error instanceof ZonesealError && error.code.startsWith('PUBLICATION_'))) {
+            this.#options.log.error(
+              { zone: served.zone, view: served.view, reason: errorMessage(error) },
+              'a publication could not be begun',
+            );
+          }
+        }
+      }),
+    );
+    return due.length;
+  }
+
+  /** Waits for what is being made and lets go of all images. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const running = await Promise.allSettled(this.#productions.values());
+    await Promise.allSettled(running.map((r) => (r.status === 'fulfilled' ? r.value.done : undefined)));
+    await Promise.allSettled(this.#rebuilds.values());
+    this.#held.clear();
+  }
+
+  async #lookUp(zone: string, view: string): Promise<Known | undefined> {
+    const { store, clock, limits } = this.#options;
+    const key = `${zone} ${view}`;
+    const remembered = this.#known.get(key);
+    if (remembered !== undefined && clock.milliseconds() < remembered.until) return remembered;
+    try {
+      const served = await store.findServed(zone, view);
+      if (served === undefined) {
+        this.#known.delete(key);
+        return undefined;
+      }
+      const publication = await store.newestReady(served.zoneId, view);
+      const known: Known = {
+        served,
+        publication,
+        until: clock.milliseconds() + limits.freshSeconds * 1000,
+      };
+      this.#known.delete(key);
+      this.#known.set(key, known);
+      for (const eldest of this.#known.keys()) {
+        if (this.#known.size <= limits.remembered) break;
+        this.#known.delete(eldest);
+      }
+      return known;
+    } catch (error) {
+      // the database is away: what was ready goes on being served
+      if (remembered !== undefined) return remembered;
+      throw error;
+    }
+  }
+
+  async #openImage(served: ServedZone, publication: Publication | undefined): Promise<ImageReader> {
+    if (publication !== undefined) return this.#openReady(publication);
+    const { store, clock } = this.#options;
+    const deadline = clock.milliseconds() + FIRST_WAIT_MS;
+    for (;;) {
+      try {
+        return (await this.#produce(served)).image.openReader();
+      } catch (error) {
+        // another gateway makes the first one: what it signs is what is served, so wait until it is ready
+        if (!(error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY')) throw error;
+        const ready = await store.newestReady(served.zoneId, served.view);
+        if (ready !== undefined) return this.#openReady(ready);
+        if (this.#closed || clock.milliseconds() > deadline) throw error;
+        await sleep(FIRST_POLL_MS);
+      }
+    }
+  }
+
+  async #openReady(publication: Publication): Promise<ImageReader> {
+    const held = this.#held.get(publication.id);
+    if (held !== undefined) return held.openReader();
+    let rebuild = this.#rebuilds.get(publication.id);
+    if (rebuild === undefined) {
+      rebuild = this.#rebuild(publication);
+      this.#rebuilds.set(publication.id, rebuild);
+      const forget = (): void => void this.#rebuilds.delete(publication.id);
+      rebuild.catch(forget);
+    }
+    return (await rebuild).openReader();
+  }
+
+  /** Makes the image of a ready publication again, from the same tuple; resolves as soon as it can be followed. */
+  async #rebuild(publication: Publication): Promise<Image> {
+    const release = await this.#slots.take();
+    try {
+      const image = this.#options.images.create();
+      const forget = (): void => {
+        this.#rebuilds.delete(publication.id);
+        release();
+      };
+      produceImage(publication, image, this.#dependencies(), () => Promise.resolve()).then(
+        () => {
+          this.#held.put(publication, image);
+          forget();
+        },
+        (error: unknown) => {
+          this.#logFailure(publication, error, 'the image of a publication could not be made again');
+          image.release();
+          forget();
+        },
+      );
+      return image;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** The production of a new publication for a (zone, view), begun now or under way already. */
+  #produce(served: ServedZone): Promise<Production> {
+    const key = `${served.zoneId} ${served.view}`;
+    const running = this.#productions.get(key);
+    if (running !== undefined) return running;
+    const begun = this.#begin(served, () => this.#productions.delete(key));
+    this.#productions.set(key, begun);
+    begun.catch(() => this.#productions.delete(key));
+    return begun;
+  }
+
+  async #begin(served: ServedZone, ended: () => void): Promise<Production> {
+    const { store, gateway, leaseSeconds, images } = this.#options;
+    const release = await this.#slots.take();
+    try {
+      if (this.#closed) throw new ZonesealError('PUBLICATION_NOT_READY', 'the gateway is being stopped');
+      const allocation = await store.allocate(served, {
+        gateway,
+        leaseSeconds,
+        formatVersion: FORMAT_VERSION,
+        nextSerial,
+      });
+      if (allocation.kind !== 'allocated') throw notAllocated(served, allocation);
+      const { publication } = allocation;
+      const image = images.create();
+      const done = this.#make(publication, image).finally(() => {
+        release();
+        ended();
+      });
+      return { publication, image, done };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #make(publication: Publication, image: Image): Promise<void> {
+    const { store, gateway, leaseSeconds, log } = this.#options;
+    const begun = performance.now();
+    const attemptKey = `${publication.zoneId} ${publication.view}`;
+    const beat = setInterval(() => {
+      store.renewLease(publication.id, gateway, leaseSeconds).then(
+        (ours) => {
+          if (!ours) image.fail(lost(publication));
+        },
+        () => undefined, // the database is away; the lease tells when it is back
+      );
+    }, (leaseSeconds * 1000) / 3);
+    try {
+      const produced = await produceImage(publication, image, this.#dependencies(), async (result) => {
+        if (!(await store.markReady(publication.id, gateway, result))) throw lost(publication);
+      });
+      this.#held.put(publication, image);
+      this.#attempts.delete(attemptKey);
+      this.#becomeCurrent({ ...publication, state: 'ready', soa: produced.soa, resignAt: produced.resignAt });
+      const { zone, view, serial, zoneVersion } = publication;
+      const seconds = Math.round(performance.now() - begun) / 1000;
+      log.info({ zone, view, serial, zoneVersion, records: produced.records, seconds }, 'publication ready');
+    } catch (error) {
+      image.release();
+      this.#logFailure(publication, error, 'publication failed; the one before it goes on being served');
+      const attempt = this.#attempts.get(attemptKey) ?? 0;
+      this.#attempts.set(attemptKey, attempt + 1);
+      await store.markFailed(publication.id, gateway, errorMessage(error), retryAfter(error, attempt)).catch(() => undefined);
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  #becomeCurrent(publication: Publication): void {
+    const key = `${publication.zone} ${publication.view}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) this.#known.set(key, { ...known, publication });
+  }
+
+  #dependencies(): ProduceDependencies {
+    return { store: this.#options.store, ...this.#options.dependencies };
+  }
+
+  #logFailure({ zone, view, serial }: Publication, error: unknown, message: string): void {
+    const code = error instanceof ZonesealError ? error.code : undefined;
+    this.#options.log.error({ zone, view, serial, code, reason: errorMessage(error) }, message);
+  }
+}
+
+function publishedSoa(zone: Name, soa: PublishedSoa): NonNullable<ServedPublication['soa']> {
+  return { rrset: { owner: zone, type: RRType.SOA, ttl: soa.ttl, rdata: [soa.rdata] }, signatures: soa.signatures };
+}
+
+function lost({ zone, view, serial }: Publication): ZonesealError {
+  return new ZonesealError(
+    'PUBLICATION_LOST',
+    `zone ${zone} in view ${view}: the lease on serial ${serial} was lost, another gateway has taken over`,
+    { zone, view, serial },
+  );
+}
+
+function notAllocated({ zone, view }: ServedZone, allocation: Exclude<Allocation, { kind: 'allocated' }>): ZonesealError {
+  const where = `zone ${zone} in view ${view}`;
+  switch (allocation.kind) {
+    case 'failed': {
+      const reason = allocation.publication.error ?? 'unknown';
+      return new ZonesealError('PUBLICATION_FAILED', `${where}: its newest publication failed: ${reason}`, { zone, view });
+    }
+    case 'not-served':
+      return new ZonesealError('PUBLICATION_NOT_READY', `${where}: it is no longer served`, { zone, view });
+    default:
+      return new ZonesealError('PUBLICATION_NOT_READY', `${where}: another gateway is making its publication`, {
+        zone,
+        view,
+      });
+  }
+}
+
+/** A bounded number of things at once; the others wait in order. */
+class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Resolves to the call that gives the slot back; further calls of it do nothing. */
+  async take(): Promise<() => void> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    let given = false;
+    return () => {
+      if (given) return;
+      given = true;
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next();
+    };
+  }
+}

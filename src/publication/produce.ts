@@ -1,0 +1,166 @@
+import { Name } from '../dns/name.js';
+import { RRType } from '../dns/types.js';
+import { ZonesealError } from '../errors.js';
+import type { KeyRing } from '../keys/key-ring.js';
+import { checkKeySet } from '../keys/key-set-check.js';
+import { dnskeyRrset, signingKeys, type ZoneKey } from '../keys/key-set.js';
+import type { SigningKey } from '../signing/batch.js';
+import { type SigningResult, signZone, type SignerKey } from '../signing/sign-zone.js';
+import type { Signer } from '../signing/signer.js';
+import type { Image } from '../transfer/image.js';
+import { MessagePacker } from '../transfer/packer.js';
+import { loadNodes } from '../zone/load.js';
+import { digestOfImage } from './image-digest.js';
+import { passGate } from './gate.js';
+import type { Publication, PublicationStore, PublishedSoa } from './ports.js';
+
+/** Version of the rules by which a publication's output is made; see PublicationTuple.formatVersion. */
+export const FORMAT_VERSION = 1;
+
+export interface ProduceDependencies {
+  readonly store: Pick<PublicationStore, 'readRows' | 'readPolicy' | 'readKeySet'>;
+  readonly keyRing: KeyRing;
+  readonly signer: Signer;
+}
+
+/** What a finished image says of itself. */
+export interface Produced {
+  readonly soa: PublishedSoa;
+  readonly resignAt: number;
+  readonly records: number;
+}
+
+/**
+ * Makes the image of a publication from what its tuple names, at its own pace. Everything but the closing SOA is appended;
+ * then `commit` decides (the publication becomes ready in the database), and only after that the closing SOA follows and the
+ * image is complete. The image is failed, and the error thrown, when anything goes wrong.
+ */
+export async function produceImage(
+  publication: Publication,
+  image: Image,
+  dependencies: ProduceDependencies,
+  commit: (produced: Produced) => Promise<void>,
+): Promise<Produced> {
+  try {
+    return await produce(publication, image, dependencies, commit);
+  } catch (error) {
+    image.fail(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+}
+
+async function produce(
+  publication: Publication,
+  image: Image,
+  dependencies: ProduceDependencies,
+  commit: (produced: Produced) => Promise<void>,
+): Promise<Produced> {
+  const { store, keyRing, signer } = dependencies;
+  const zone = Name.parse(publication.zone);
+  const policy = await store.readPolicy(publication.policyName, publication.policyVersion);
+  const keySet = await store.readKeySet(publication.zoneId, publication.keySetVersion);
+  refuseKeySet(publication, keySet);
+  const dnskeys = dnskeyRrset(keySet, zone, policy.dnskeyTtl);
+  if (dnskeys === undefined) throw noKeys(publication);
+  const roles = signingKeys(keySet, publication.view);
+  const keys = await registerKeys([...roles.keySigning, ...roles.zoneSigning], keyRing, signer);
+  try {
+    const packer = new MessagePacker(zone);
+    const packed = new Map<number, number>();
+    let packedRecords = 0;
+    let nsec3At: number | undefined;
+    const nodes = loadNodes(store.readRows(publication.zoneId, publication.zoneVersion), {
+      zone,
+      view: publication.view,
+    });
+    const signed = signZone(nodes, {
+      zone,
+      time: publication.time,
+      serial: publication.serial,
+      policy,
+      dnskeys,
+      keySigning: roles.keySigning.map((key) => keys.use(key)),
+      zoneSigning: roles.zoneSigning.map((key) => keys.use(key)),
+      signer,
+      digest: async () => {
+        for (const message of packer.flush()) await image.append(message);
+        return digestOfImage(image, zone, nsec3At);
+      },
+    });
+    let result: SigningResult;
+    for (;;) {
+      const next = await signed.next();
+      if (next.done === true) {
+        result = next.value;
+        break;
+      }
+      for (const { rrset, signatures } of next.value) {
+        if (rrset.type === RRType.NSEC3 && nsec3At === undefined) {
+          // the digest reads the chain as a second stream, so it begins with a message of its own
+          for (const message of packer.flush()) await image.append(message);
+          nsec3At = image.messageCount;
+        }
+        packer.addRRset(rrset);
+        if (signatures.length > 0) packer.addSignatures(rrset, signatures);
+        packed.set(rrset.type, (packed.get(rrset.type) ?? 0) + 1);
+        packedRecords += rrset.rdata.length + signatures.length;
+      }
+      for (const message of packer.take()) await image.append(message);
+    }
+    passGate({ publication, result, packed, packedRecords, dnskeys });
+    const { rrset, signatures } = result.soa;
+    const produced: Produced = {
+      soa: { ttl: rrset.ttl, rdata: rrset.rdata[0] as Uint8Array, signatures },
+      resignAt: result.resignAt,
+      records: result.records,
+    };
+    await commit(produced);
+    packer.addRRset(rrset);
+    for (const message of packer.flush()) await image.append(message);
+    image.complete();
+    return produced;
+  } finally {
+    keys.release();
+  }
+}
+
+function refuseKeySet(publication: Publication, keySet: readonly ZoneKey[]): void {
+  if (keySet.length === 0) throw noKeys(publication);
+  const faults = checkKeySet(keySet, [publication.view]).filter((problem) => problem.severity === 'error');
+  if (faults.length === 0) return;
+  throw new ZonesealError(
+    'KEY_SET_INVALID',
+    `zone ${publication.zone} in view ${publication.view}: ${faults.map((fault) => fault.message).join('; ')}`,
+    { zone: publication.zone, view: publication.view },
+  );
+}
+
+function noKeys({ zone }: Publication): ZonesealError {
+  return new ZonesealError(
+    'KEY_SET_INVALID',
+    `zone ${zone} has no keys; make some with "zoneseal keys generate ${zone}"`,
+    { zone },
+  );
+}
+
+/** Fetches private keys and lends them to the signer for the time of one production. */
+async function registerKeys(
+  keys: readonly ZoneKey[],
+  keyRing: KeyRing,
+  signer: Signer,
+): Promise<{ use(key: ZoneKey): SignerKey; release(): void }> {
+  const distinct = [...new Map(keys.map((key) => [key.id, key])).values()];
+  const privateKeys = await keyRing.privateKeys(distinct);
+  const handles = new Map<string, number>();
+  for (const key of distinct) {
+    const signingKey: SigningKey = { key: privateKeys.get(key.id) as SigningKey['key'], algorithm: key.algorithm };
+    handles.set(key.id, signer.register(signingKey));
+  }
+  return {
+    use: (key) => ({ handle: handles.get(key.id) as number, algorithm: key.algorithm, keyTag: key.keyTag }),
+    release: () => {
+      for (const handle of handles.values()) signer.unregister(handle);
+      handles.clear();
+    },
+  };
+}

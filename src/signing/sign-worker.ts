@@ -1,0 +1,36 @@
+import { type KeyObject } from 'node:crypto';
+import { parentPort } from 'node:worker_threads';
+import { type SigningKey, signBatch } from './batch.js';
+
+/** What the pool says to a worker. */
+export type WorkerRequest =
+  | { readonly kind: 'key'; readonly handle: number; readonly key: KeyObject; readonly algorithm: number }
+  | { readonly kind: 'forget'; readonly handle: number }
+  | { readonly kind: 'sign'; readonly id: number; readonly block: Uint8Array };
+
+/** What a worker answers to `sign`. An Error loses its class on the way, so its text goes. */
+export type WorkerResponse =
+  | { readonly id: number; readonly signed: Uint8Array }
+  | { readonly id: number; readonly error: string };
+
+const keys = new Map<number, SigningKey>();
+
+parentPort?.on('message', (request: WorkerRequest) => {
+  switch (request.kind) {
+    case 'key':
+      keys.set(request.handle, { key: request.key, algorithm: request.algorithm });
+      break;
+    case 'forget':
+      keys.delete(request.handle);
+      break;
+    case 'sign': {
+      let response: WorkerResponse;
+      try {
+        response = { id: request.id, signed: signBatch(request.block, keys) };
+      } catch (error) {
+        response = { id: request.id, error: error instanceof Error ? error.message : 'unknown' };
+      }
+      parentPort?.postMessage(response, 'signed' in response ? [response.signed.buffer as ArrayBuffer] : []);
+    }
+  }
+});
