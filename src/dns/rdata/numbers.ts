@@ -1,3 +1,4 @@
+import { secondsFromText } from '../ttl.js';
 import type { Field } from './field.js';
 import type { Token, TokenReader } from './tokens.js';
 import type { WireReader, WireWriter } from './wire.js';
@@ -71,28 +72,13 @@ export function u32(what: string): Field {
   return numberField(what, 4);
 }
 
-const UNIT_SECONDS: Readonly<Record<string, number>> = { S: 1, M: 60, H: 3600, D: 86_400, W: 604_800 };
-
-/**
- * A time span in seconds, plain or in units such as 1h30m or 2W; undefined when it is neither or above `max`.
- */
-export function parseDuration(text: string, max: number): number | undefined {
-  const plain = parseDecimal(text, max);
-  if (plain !== undefined || !/^(?:[0-9]+[smhdw])+$/i.test(text)) return plain;
-  let total = 0;
-  for (const [, digits, unit] of text.matchAll(/([0-9]+)([smhdw])/gi)) {
-    total += Number(digits) * (UNIT_SECONDS[(unit as string).toUpperCase()] as number);
-  }
-  return total <= max ? total : undefined;
-}
-
 /** A time span of four octets in seconds, for which units such as 1h30m may be written. */
 export function duration(what: string): Field {
   return {
     part: { kind: 'octets', length: 4 },
     parse: (tokens, out) => {
       const token = tokens.word(what);
-      const seconds = parseDuration(token.text, 0xffff_ffff);
+      const seconds = secondsFromText(token.text);
       out.u32(seconds ?? tokens.failToken(token, `is no ${what}: seconds, or units such as 1h30m`));
     },
     format: (wire) => String(wire.u32()),

@@ -1,12 +1,20 @@
 import { RRType } from '../types.js';
 import { ipv4, ipv6 } from './address.js';
-import { base64Rest, hashedOwner, hexRest, salt } from './encodings.js';
+import { addressPrefixes, hasOtherFamily } from './apl.js';
+import { longString, propertyTag } from './caa.js';
+import { base64Rest, hashedOwner, hexRest, optionalBase64Rest, salt } from './encodings.js';
 import { schema, type TypeSchema } from './field.js';
-import { DIGEST_TYPES, SECURITY_ALGORITHMS } from './mnemonics.js';
+import { eui48, eui64, locator64 } from './hex-groups.js';
+import { hostIdentity } from './hip.js';
+import { gateway, keyRule } from './ipseckey.js';
+import { KEY_PROTOCOLS, keyFlags, keyPresenceRule } from './key-flags.js';
+import { location } from './loc.js';
+import { CERTIFICATE_TYPES, DIGEST_TYPES, SECURITY_ALGORITHMS } from './mnemonics.js';
 import { legacyName, loweredName, plainName, wellKnownName } from './name-field.js';
 import { duration, u8, u16, u32 } from './numbers.js';
+import { serviceParameters } from './service-parameters.js';
 import { signatureTime } from './signature-time.js';
-import { characterString, characterStrings } from './strings.js';
+import { characterString, characterStrings, optionalString } from './strings.js';
 import { coveredType, optionalTypeBitmap, typeBitmap } from './type-bitmap.js';
 
 const algorithm = u8('algorithm', SECURITY_ALGORITHMS);
@@ -35,6 +43,40 @@ function digestRule(rdata: Uint8Array): string | undefined {
   if (expected === undefined || found === expected) return undefined;
   return `a digest of type ${rdata[3]} has ${expected} octets, not ${found}`;
 }
+
+/** A PSDN address is at least four digits (RFC 1183 §3.1). */
+function addressDigitsRule(rdata: Uint8Array): string | undefined {
+  const digits = rdata.subarray(1).every((octet) => octet >= 0x30 && octet <= 0x39);
+  return digits && rdata.length > 4 ? undefined : 'an X.121 address has four digits or more and nothing else';
+}
+
+const FINGERPRINT_OCTETS: Readonly<Record<number, number>> = { 1: 20, 2: 32 };
+
+function fingerprintRule(rdata: Uint8Array): string | undefined {
+  const expected = FINGERPRINT_OCTETS[rdata[1] as number];
+  const found = rdata.length - 2;
+  if (expected === undefined || found === expected) return undefined;
+  return `a fingerprint of type ${rdata[1]} has ${expected} octets, not ${found}`;
+}
+
+const ZONE_DIGEST_OCTETS: Readonly<Record<number, number>> = { 1: 48, 2: 64 };
+
+/** RFC 8976 §2.2.4: a digest is never shorter than 12 octets. */
+function zoneDigestRule(rdata: Uint8Array): string | undefined {
+  const expected = ZONE_DIGEST_OCTETS[rdata[5] as number];
+  const found = rdata.length - 6;
+  if (expected === undefined ? found >= 12 : found === expected) return undefined;
+  return `a digest of hash algorithm ${rdata[5]} has ${expected ?? 'at least 12'} octets, not ${found}`;
+}
+
+const certificateAssociation = schema([
+  u8('certificate usage'),
+  u8('selector'),
+  u8('matching type'),
+  hexRest('the certificate association data'),
+]);
+
+const service = schema([u16('priority'), plainName, serviceParameters]);
 
 /** The description of every type whose rdata is more than octets. */
 export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSchema>([
@@ -84,5 +126,65 @@ export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSche
       optionalTypeBitmap,
     ]),
   ],
+  [RRType.X25, schema([characterString('the PSDN address')], { rule: addressDigitsRule })],
+  [RRType.ISDN, schema([characterString('the ISDN address'), optionalString('the subaddress')])],
+  [
+    RRType.KEY,
+    schema([keyFlags, u8('protocol', KEY_PROTOCOLS), algorithm, optionalBase64Rest('the public key')], {
+      rule: keyPresenceRule,
+    }),
+  ],
+  [RRType.LOC, schema([location])],
+  [
+    RRType.NAPTR,
+    schema([
+      u16('order'),
+      u16('preference'),
+      characterString('flags'),
+      characterString('services'),
+      characterString('the regular expression'),
+      legacyName,
+    ]),
+  ],
+  [
+    RRType.CERT,
+    schema([
+      u16('certificate type', CERTIFICATE_TYPES),
+      u16('key tag'),
+      algorithm,
+      base64Rest('the certificate'),
+    ]),
+  ],
+  [RRType.APL, schema([addressPrefixes], { genericOnly: hasOtherFamily })],
+  [
+    RRType.SSHFP,
+    schema([u8('algorithm'), u8('fingerprint type'), hexRest('the fingerprint')], { rule: fingerprintRule }),
+  ],
+  [
+    RRType.IPSECKEY,
+    schema([u8('precedence'), gateway, optionalBase64Rest('the public key')], { rule: keyRule }),
+  ],
+  [RRType.DHCID, schema([base64Rest('the identifier')])],
+  [RRType.TLSA, certificateAssociation],
+  [RRType.SMIMEA, certificateAssociation],
+  [RRType.HIP, schema([hostIdentity])],
+  [RRType.OPENPGPKEY, schema([base64Rest('the key')])],
+  [RRType.CSYNC, schema([u32('serial'), u16('flags'), optionalTypeBitmap])],
+  [
+    RRType.ZONEMD,
+    schema([u32('serial'), u8('scheme'), u8('hash algorithm'), hexRest('the digest')], {
+      rule: zoneDigestRule,
+    }),
+  ],
+  [RRType.SVCB, service],
+  [RRType.HTTPS, service],
+  [RRType.NID, schema([u16('preference'), locator64])],
+  [RRType.L32, schema([u16('preference'), ipv4])],
+  [RRType.L64, schema([u16('preference'), locator64])],
+  [RRType.LP, schema([u16('preference'), plainName])],
+  [RRType.EUI48, schema([eui48])],
+  [RRType.EUI64, schema([eui64])],
+  [RRType.URI, schema([u16('priority'), u16('weight'), longString('target', false)])],
+  [RRType.CAA, schema([u8('flags'), propertyTag, longString('value', true)])],
   [RRType.NSEC3PARAM, schema([u8('hash algorithm'), u8('flags'), u16('iterations'), salt('salt')])],
 ]);
