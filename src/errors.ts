@@ -40,6 +40,12 @@ export const ERROR_CODES = {
   PUBLICATION_FAILED: 'the newest publication of a zone failed and there is none before it',
   PUBLICATION_NOT_READY: 'a publication is being built elsewhere and is not ready yet',
   PUBLICATION_REFUSED_BY_GATE: 'what was signed does not pass the checks before it is served',
+  // transfer/ and server/
+  SPOOL_FULL: 'images have no room left: the limit on spool octets is reached, or the disk is full',
+  SPOOL_FAILED: 'a spool file cannot be made, written or read',
+  IMAGE_CLOSED: 'an image or reader was used after it was given up',
+  ACCESS_INVALID: 'an address range is malformed, or opened for two views',
+  LISTEN_FAILED: 'an address and port cannot be listened on',
   // config.ts
   CONFIG_INVALID: 'the configuration has errors, each named with its line',
 } as const;
