@@ -40,7 +40,11 @@ export function secondsFromText(text: string): number | undefined {
 export function parseSeconds(text: string): number {
   const seconds = secondsFromText(text);
   if (seconds === undefined) {
-    throw new ZonesealError('RDATA_INVALID', `"${text}" is not a number of seconds (3600, 1h30m) of 32 bits`, { text });
+    throw new ZonesealError(
+      'RDATA_INVALID',
+      `"${text}" is not a number of seconds (3600, 1h30m) of 32 bits`,
+      { text },
+    );
   }
   return seconds;
 }
