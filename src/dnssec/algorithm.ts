@@ -20,7 +20,11 @@ export interface EcdsaAlgorithm extends AlgorithmBase {
   /** The curve's name in OpenSSL. */
   readonly namedCurve: 'prime256v1' | 'secp384r1';
   readonly coordinateOctets: number;
-  readonly webcrypto: { readonly name: 'ECDSA'; readonly hash: 'SHA-256' | 'SHA-384'; readonly namedCurve: string };
+  readonly webcrypto: {
+    readonly name: 'ECDSA';
+    readonly hash: 'SHA-256' | 'SHA-384';
+    readonly namedCurve: string;
+  };
 }
 
 /** EdDSA (RFC 8080). */

@@ -44,7 +44,8 @@ export function decodeBitmap(bitmap: Uint8Array): number[] {
     if (at + 2 + length > bitmap.length) throw invalid('a window is cut off');
     for (let octet = 0; octet < length; octet++) {
       const bits = bitmap[at + 2 + octet] as number;
-      for (let bit = 0; bit < 8; bit++) if ((bits & (0x80 >> bit)) !== 0) types.push((window << 8) | (octet << 3) | bit);
+      for (let bit = 0; bit < 8; bit++)
+        if ((bits & (0x80 >> bit)) !== 0) types.push((window << 8) | (octet << 3) | bit);
     }
     previous = window;
     at += 2 + length;

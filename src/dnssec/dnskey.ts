@@ -47,7 +47,8 @@ export function keyTag(rdata: Uint8Array): number {
     return ((rdata[rdata.length - 3] as number) << 8) | (rdata[rdata.length - 2] as number);
   }
   let sum = 0;
-  for (let i = 0; i < rdata.length; i++) sum += (i & 1) === 0 ? (rdata[i] as number) << 8 : (rdata[i] as number);
+  for (let i = 0; i < rdata.length; i++)
+    sum += (i & 1) === 0 ? (rdata[i] as number) << 8 : (rdata[i] as number);
   // the rdata is at most 65,535 octets, so the sum stays below 2^32
   return (sum + Math.floor(sum / 0x1_0000)) & 0xffff;
 }
@@ -79,10 +80,14 @@ export interface DsRdata {
 export function dsRdata(owner: Name, dnskey: Uint8Array, digestType: number): Uint8Array {
   const name = DIGEST_NAMES.get(digestType);
   if (name === undefined) {
-    throw new ZonesealError('RDATA_INVALID', `DS of ${owner}: digest type ${digestType} is unknown; use 2 or 4`, {
-      owner: owner.toString(),
-      digestType,
-    });
+    throw new ZonesealError(
+      'RDATA_INVALID',
+      `DS of ${owner.toString()}: digest type ${digestType} is unknown; use 2 or 4`,
+      {
+        owner: owner.toString(),
+        digestType,
+      },
+    );
   }
   const digest = createHash(name).update(owner.toLower().wire).update(dnskey).digest();
   const rdata = new Uint8Array(4 + digest.length);

@@ -1,4 +1,5 @@
 import type { Name } from '../dns/name.js';
+import { type Batches, BatchReader } from '../zone/batches.js';
 import type { OwnerRecords } from './zonemd.js';
 
 const BATCH_OWNERS = 256;
@@ -8,16 +9,16 @@ const BATCH_OWNERS = 256;
  * among them). An owner that both have comes once with the RRsets of both. Streams come and leave in batches.
  */
 export async function* mergeOwners(
-  first: AsyncIterable<readonly OwnerRecords[]> | Iterable<readonly OwnerRecords[]>,
-  second: AsyncIterable<readonly OwnerRecords[]> | Iterable<readonly OwnerRecords[]>,
+  first: Batches<OwnerRecords>,
+  second: Batches<OwnerRecords>,
 ): AsyncGenerator<readonly OwnerRecords[], void, undefined> {
-  const a = new OwnerReader(first);
-  const b = new OwnerReader(second);
+  const a = new BatchReader(first);
+  const b = new BatchReader(second);
   try {
     let batch: OwnerRecords[] = [];
     for (;;) {
-      if (a.exhausted) await a.fill();
-      if (b.exhausted) await b.fill();
+      if (a.needsFill) await a.fill();
+      if (b.needsFill) await b.fill();
       const left = a.current;
       const right = b.current;
       if (left === undefined && right === undefined) break;
@@ -47,46 +48,4 @@ export async function* mergeOwners(
 function compareHeads(a: Name | undefined, b: Name | undefined): number {
   if (a === undefined) return 1;
   return b === undefined ? -1 : a.compare(b);
-}
-
-/** Steps through batches; awaits only where a batch has ended. */
-class OwnerReader {
-  readonly #source: AsyncIterator<readonly OwnerRecords[]> | Iterator<readonly OwnerRecords[]>;
-  #batch: readonly OwnerRecords[] = [];
-  #at = 0;
-  #ended = false;
-
-  constructor(source: AsyncIterable<readonly OwnerRecords[]> | Iterable<readonly OwnerRecords[]>) {
-    this.#source = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
-  }
-
-  /** Whether the next batch has to be fetched before there is a current owner. */
-  get exhausted(): boolean {
-    return !this.#ended && this.#at === this.#batch.length;
-  }
-
-  get current(): OwnerRecords | undefined {
-    return this.#batch[this.#at];
-  }
-
-  advance(): void {
-    this.#at++;
-  }
-
-  async fill(): Promise<void> {
-    while (this.exhausted) {
-      const result = await this.#source.next();
-      if (result.done === true) {
-        this.#ended = true;
-        this.#batch = [];
-      } else {
-        this.#batch = result.value;
-      }
-      this.#at = 0;
-    }
-  }
-
-  async close(): Promise<void> {
-    if (!this.#ended) await this.#source.return?.();
-  }
 }

@@ -44,9 +44,12 @@ export class NsecChain {
     if (node.kind === 'occluded') return undefined;
     const previous = this.#waiting;
     if (previous === undefined) {
-      if (!node.name.equals(this.#apex)) throw this.#broken(`begins at ${node.name} and not at the apex`);
+      if (!node.name.equals(this.#apex))
+        throw this.#broken(`begins at ${node.name.toString()} and not at the apex`);
     } else if (previous.name.compare(node.name) >= 0) {
-      throw this.#broken(`has ${node.name} after ${previous.name}, which is not the canonical order`);
+      throw this.#broken(
+        `has ${node.name.toString()} after ${previous.name.toString()}, which is not the canonical order`,
+      );
     }
     const types = [...provenTypes(node), RRType.RRSIG, RRType.NSEC, ...extraTypes];
     this.#waiting = { name: node.name, bitmap: encodeBitmap(types) };
@@ -69,10 +72,8 @@ export class NsecChain {
   }
 
   #broken(reason: string): ZonesealError {
-    return new ZonesealError('ZONE_INVALID', `zone ${this.#apex}: the NSEC chain ${reason}`, {
-      zone: this.#apex.toString(),
-      reason,
-    });
+    const zone = this.#apex.toString();
+    return new ZonesealError('ZONE_INVALID', `zone ${zone}: the NSEC chain ${reason}`, { zone, reason });
   }
 }
 

@@ -91,7 +91,8 @@ export class Nsec3Table {
   #leadingBits(entry: number, bits: number): number {
     const at = entry * HASH_OCTETS;
     const hashes = this.#hashes;
-    const leading = ((hashes[at] as number) << 16) | ((hashes[at + 1] as number) << 8) | (hashes[at + 2] as number);
+    const leading =
+      ((hashes[at] as number) << 16) | ((hashes[at + 1] as number) << 8) | (hashes[at + 2] as number);
     return leading >> (24 - bits);
   }
 

@@ -52,7 +52,12 @@ export function nsec3ParamRdata({ iterations, salt }: Nsec3Parameters): Uint8Arr
 }
 
 /** NSEC3 rdata (RFC 5155 §3.2). */
-export function nsec3Rdata(parameters: Nsec3Parameters, flags: number, next: Uint8Array, bitmap: Uint8Array): Uint8Array {
+export function nsec3Rdata(
+  parameters: Nsec3Parameters,
+  flags: number,
+  next: Uint8Array,
+  bitmap: Uint8Array,
+): Uint8Array {
   const { iterations, salt } = parameters;
   const rdata = new Uint8Array(6 + salt.length + next.length + bitmap.length);
   rdata.set([NSEC3_SHA1, flags, iterations >> 8, iterations & 0xff, salt.length]);
@@ -100,9 +105,12 @@ export class Nsec3Chain {
     const { apex, optOut } = this.#options;
     const previous = this.#previous;
     if (previous === undefined) {
-      if (!node.name.equals(apex)) throw this.#broken(`begins at ${node.name} and not at the apex`);
+      if (!node.name.equals(apex))
+        throw this.#broken(`begins at ${node.name.toString()} and not at the apex`);
     } else if (previous.compare(node.name) >= 0) {
-      throw this.#broken(`has ${node.name} after ${previous}, which is not the canonical order`);
+      throw this.#broken(
+        `has ${node.name.toString()} after ${previous.toString()}, which is not the canonical order`,
+      );
     }
     const insecure = isInsecureDelegation(node);
     if (optOut && insecure) return;
@@ -152,4 +160,5 @@ export class Nsec3Chain {
 }
 
 const EMPTY = new Uint8Array(0);
+
 export { HASH_OCTETS as NSEC3_HASH_OCTETS };

@@ -84,7 +84,9 @@ export function canonicalRdatas(type: number, rdata: readonly Uint8Array[]): Uin
   for (let i = 1; i < canonical.length; i++) {
     if (compareOctets(canonical[i - 1] as Uint8Array, canonical[i] as Uint8Array) >= 0) {
       canonical.sort(compareOctets);
-      return canonical.filter((octets, at) => at === 0 || compareOctets(canonical[at - 1] as Uint8Array, octets) !== 0);
+      return canonical.filter(
+        (octets, at) => at === 0 || compareOctets(canonical[at - 1] as Uint8Array, octets) !== 0,
+      );
     }
   }
   return canonical;
@@ -126,10 +128,14 @@ const WILDCARD = Uint8Array.of(1, 0x2a);
 function signedOwner(owner: Name, labels: number): Uint8Array {
   const surplus = rrsigLabels(owner) - labels;
   if (surplus < 0) {
-    throw new ZonesealError('RDATA_INVALID', `RRSIG of ${owner}: it counts more labels than its owner has`, {
-      owner: owner.toString(),
-      reason: 'too many labels',
-    });
+    throw new ZonesealError(
+      'RDATA_INVALID',
+      `RRSIG of ${owner.toString()}: it counts more labels than its owner has`,
+      {
+        owner: owner.toString(),
+        reason: 'too many labels',
+      },
+    );
   }
   const lower = owner.toLower();
   if (surplus === 0) return lower.wire;

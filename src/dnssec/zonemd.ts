@@ -59,12 +59,16 @@ export class ZonemdDigest {
     const { name } = owner;
     if (this.#previous !== undefined && this.#previous.compare(name) >= 0) {
       const zone = this.#apex.toString();
-      const reason = `${name} comes after ${this.#previous}, which is not the canonical order`;
-      throw new ZonesealError('ZONE_INVALID', `zone ${zone}: the zone digest needs owners in order: ${reason}`, {
-        zone,
-        owner: name.toString(),
-        reason,
-      });
+      const reason = `${name.toString()} comes after ${this.#previous.toString()}, which is not the canonical order`;
+      throw new ZonesealError(
+        'ZONE_INVALID',
+        `zone ${zone}: the zone digest needs owners in order: ${reason}`,
+        {
+          zone,
+          owner: name.toString(),
+          reason,
+        },
+      );
     }
     this.#previous = name;
     const wire = name.toLower().wire;
@@ -121,7 +125,9 @@ function byType(rrsets: readonly RRset[]): [number, Canonical[]][] {
   for (const [type, group] of groups) {
     if (group.length < 2) continue;
     group.sort((a, b) => compareOctets(a.rdata, b.rdata));
-    const distinct = group.filter((r, i) => i === 0 || compareOctets((group[i - 1] as Canonical).rdata, r.rdata) !== 0);
+    const distinct = group.filter(
+      (r, i) => i === 0 || compareOctets((group[i - 1] as Canonical).rdata, r.rdata) !== 0,
+    );
     groups.set(type, distinct);
   }
   return [...groups].sort(([a], [b]) => a - b);
@@ -136,7 +142,9 @@ function withoutZonemd(rrsets: readonly RRset[]): RRset[] {
       kept.push(rrset);
       continue;
     }
-    const rdata = rrset.rdata.filter((octets) => (((octets[0] as number) << 8) | (octets[1] as number)) !== RRType.ZONEMD);
+    const rdata = rrset.rdata.filter(
+      (octets) => (((octets[0] as number) << 8) | (octets[1] as number)) !== RRType.ZONEMD,
+    );
     if (rdata.length > 0) kept.push({ ...rrset, rdata });
   }
   return kept;

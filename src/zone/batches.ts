@@ -1,0 +1,43 @@
+/** Values that come in batches. */
+export type Batches<T> = AsyncIterable<readonly T[]> | Iterable<readonly T[]>;
+
+/** Steps through batches one value at a time; waits only where a batch has ended. */
+export class BatchReader<T> {
+  readonly #source: AsyncIterator<readonly T[]> | Iterator<readonly T[]>;
+  #batch: readonly T[] = [];
+  #at = 0;
+  #ended = false;
+
+  constructor(source: Batches<T>) {
+    this.#source =
+      Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  }
+
+  /** The value at hand; undefined after the last, and while `needsFill`. */
+  get current(): T | undefined {
+    return this.#batch[this.#at];
+  }
+
+  /** Whether `fill` has to be awaited before `current` says anything. */
+  get needsFill(): boolean {
+    return !this.#ended && this.#at === this.#batch.length;
+  }
+
+  advance(): void {
+    this.#at++;
+  }
+
+  async fill(): Promise<void> {
+    while (this.needsFill) {
+      const result = await this.#source.next();
+      this.#ended = result.done === true;
+      this.#batch = result.done === true ? [] : result.value;
+      this.#at = 0;
+    }
+  }
+
+  /** Lets the source go before its end. */
+  async close(): Promise<void> {
+    if (!this.#ended) await this.#source.return?.();
+  }
+}
