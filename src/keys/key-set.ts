@@ -72,7 +72,7 @@ export function signsZoneData(role: KeyRole): boolean {
 export function dnskeyRrset(keys: readonly ZoneKey[], zone: Name, ttl: number): RRset | undefined {
   const rdata = keys.filter((key) => key.published).map(dnskeyRdata);
   if (rdata.length === 0) return undefined;
-  rdata.sort(Buffer.compare);
+  rdata.sort((a, b) => Buffer.compare(a, b));
   const distinct = rdata.filter(
     (octets, i) => i === 0 || Buffer.compare(octets, rdata[i - 1] as Uint8Array) !== 0,
   );

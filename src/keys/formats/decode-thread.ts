@@ -98,7 +98,9 @@ export class DecodeThread {
       this.#stop();
       this.#next();
     });
-    worker.postMessage(waiting.request);
+    // moved, not copied: the thread wipes what it was given
+    const octets = Uint8Array.from(waiting.request.key.octets);
+    worker.postMessage({ ...waiting.request, key: { ...waiting.request.key, octets } }, [octets.buffer]);
   }
 
   #start(): Worker {

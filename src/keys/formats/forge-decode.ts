@@ -60,7 +60,7 @@ export function decodeWithForge(key: ShapedKey, passphrase: string | undefined):
       return { pkcs8: decryptPkcs8(parseDer(key.octets), needed(passphrase, key.format)) };
     case 'PKCS#12':
       return { pkcs8: openPkcs12(parseDer(key.octets), passphrase) };
-    case 'BIND':
+    default:
       return decodeBind(parseBindKey(Buffer.from(key.octets).toString('latin1')));
   }
 }
@@ -127,7 +127,7 @@ function privateKeyInfo(algorithm: Asn1[], key: string): Uint8Array {
 function wrapPkcs1(structure: Asn1): Uint8Array {
   try {
     // read as RSA once, so that a structure that only looks alike is refused here
-    const rsa = pki.privateKeyFromAsn1(structure) as forge.pki.rsa.PrivateKey;
+    const rsa = pki.privateKeyFromAsn1(structure);
     return toOctets(pki.wrapRsaPrivateKey(pki.privateKeyToAsn1(rsa)));
   } catch {
     throw unreadable('its PKCS#1 structure is damaged');
@@ -137,7 +137,7 @@ function wrapPkcs1(structure: Asn1): Uint8Array {
 function wrapSec1(structure: Asn1): Uint8Array {
   const parts = Array.isArray(structure.value) ? structure.value : [];
   const parameters = parts.find(
-    (part) => part.tagClass === asn1.Class.CONTEXT_SPECIFIC && Number(part.type) === 0,
+    (part) => part.tagClass === asn1.Class.CONTEXT_SPECIFIC && part.type === asn1.Type.NONE,
   );
   const curve = Array.isArray(parameters?.value) ? parameters.value[0] : undefined;
   if (curve === undefined || curve.type !== asn1.Type.OID)

@@ -1,0 +1,103 @@
+import { Name } from '../dns/name.js';
+import { parseTsigKeyFile, type TsigAlgorithm, type TsigKey } from '../dns/tsig-key.js';
+import { ZonesealError } from '../errors.js';
+import { isBase64 } from './formats/shape.js';
+import type { KeyRingState, SecretPayload, SecretSource } from './key-ring.js';
+import { SecretCache } from './secret-cache.js';
+
+/** A TSIG key as the database knows it: what it is called, and where its secret is. */
+export interface TsigKeyRecord {
+  readonly id: string;
+  /** The key's name, absolute presentation format. */
+  readonly name: string;
+  readonly algorithm: TsigAlgorithm;
+  /** The Barbican reference (a URL) of the secret. */
+  readonly secretRef: string;
+}
+
+/** The TSIG secrets in the memory of this process, fetched at need and kept while the key store is away. */
+export class TsigSecretRing {
+  readonly #source: SecretSource;
+  readonly #cache: SecretCache<TsigKey>;
+
+  /** @param maxKeys how many are kept in memory; the least recently used ones go first */
+  constructor(source: SecretSource, maxKeys = 4096) {
+    this.#source = source;
+    this.#cache = new SecretCache(maxKeys);
+  }
+
+  /**
+   * The key of a record; concurrent callers share one fetch. A failure is not remembered.
+   * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN, KEY_MISSING, TSIG_KEY_INVALID, KEY_MISMATCH
+   */
+  key(record: TsigKeyRecord): Promise<TsigKey> {
+    return this.#cache.get(record.id, identity(record), () => this.#fetch(record));
+  }
+
+  /** The key of a record if it is in memory. */
+  peek(record: TsigKeyRecord): TsigKey | undefined {
+    return this.#cache.peek(record.id, identity(record));
+  }
+
+  /** Forgets a key. */
+  drop(id: string): void {
+    this.#cache.drop(id);
+  }
+
+  /** Forgets all keys. */
+  clear(): void {
+    this.#cache.clear();
+  }
+
+  get state(): KeyRingState {
+    return this.#cache.state;
+  }
+
+  async #fetch(record: TsigKeyRecord): Promise<TsigKey> {
+    try {
+      return readTsigSecret(record, await this.#source.fetchPayload(record.secretRef));
+    } catch (error) {
+      const known = error instanceof ZonesealError ? error : undefined;
+      const reason = known?.message ?? 'its secret cannot be read';
+      const fields = { ...known?.fields, tsigKey: record.name };
+      throw new ZonesealError(
+        known?.code ?? 'TSIG_KEY_INVALID',
+        `TSIG key ${record.name}: ${reason}`,
+        fields,
+      );
+    }
+  }
+}
+
+function identity(record: TsigKeyRecord): string {
+  return `${record.secretRef} ${record.name} ${record.algorithm}`;
+}
+
+/**
+ * The key that a stored secret makes: the octets themselves (application/octet-stream), or a text that is a BIND
+ * `key` statement, `algorithm:name:base64`, or the base64 alone. A text that names a key has to name this one.
+ * @throws ZonesealError TSIG_KEY_INVALID, KEY_MISMATCH
+ */
+export function readTsigSecret(
+  record: Omit<TsigKeyRecord, 'id' | 'secretRef'>,
+  secret: SecretPayload,
+): TsigKey {
+  const name = Name.parse(record.name);
+  const { payload } = secret;
+  if (secret.contentType !== 'text/plain') {
+    if (payload.length === 0) throw new ZonesealError('TSIG_KEY_INVALID', 'its secret is empty');
+    return { name, algorithm: record.algorithm, secret: payload };
+  }
+  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('latin1').trim();
+  if (isBase64(text)) {
+    return { name, algorithm: record.algorithm, secret: new Uint8Array(Buffer.from(text, 'base64')) };
+  }
+  const key = parseTsigKeyFile(text);
+  if (!key.name.equals(name)) throw mismatch('the stored secret is for a key of another name');
+  if (key.algorithm !== record.algorithm) throw mismatch('the stored secret is for another algorithm');
+  return key;
+}
+
+function mismatch(reason: string): ZonesealError {
+  return new ZonesealError('KEY_MISMATCH', `${reason}; import the key anew`, { reason });
+}
