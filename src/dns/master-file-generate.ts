@@ -91,7 +91,7 @@ function formatNumber(piece: Exclude<Piece, string>, value: number): string {
 
 /** Hexadecimal digits, the lowest first, dots between; the width counts dots, and one at the end is kept if it fits. */
 function nibbles(number: number, width: number, base: string): string {
-  const digits = [...number.toString(16)].reverse();
+  const digits = number.toString(16).split('').reverse();
   while (digits.length * 2 - 1 < width - 1) digits.push('0');
   const text = digits.join('.') + (width === digits.length * 2 ? '.' : '');
   return base === 'N' ? text.toUpperCase() : text;

@@ -205,8 +205,7 @@ function forbidden(text: string, at: number, shift: number): EntryError {
   return new EntryError(`${what} outside quotation marks`, at + shift);
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the octets to be rewritten
-const RAW_OCTET = /\\?[\x00-\x1f\x7f-\xff]|\\./gs;
+const RAW_OCTET = /\\?[^ -~]|\\./gs;
 
 /** Rewrites octets that are not printable ASCII as \DDD, a backslash before one included; other escapes stay. */
 export function escapeRaw(text: string): string {

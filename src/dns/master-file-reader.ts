@@ -3,8 +3,7 @@ export type MasterSource = AsyncIterable<Uint8Array | string> | Iterable<Uint8Ar
 
 const LF = 0x0a;
 const CR = 0x0d;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the octets are what is asked for
-const ASCII_ONLY = /^[\x00-\x7f]*$/;
+const BEYOND_ASCII = /[\u0080-\uffff]/;
 
 /**
  * Splits a source into lines without holding more of it than one chunk and one unfinished line. Each octet is one
@@ -140,7 +139,7 @@ export class LineReader {
 
 /** Text as its UTF-8 octets, one character each. */
 function toOctets(text: string): string {
-  return ASCII_ONLY.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+  return BEYOND_ASCII.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text;
 }
 
 function fromOctets(octets: Uint8Array): string {

@@ -19,7 +19,7 @@ export interface WritableRecord {
  * @throws ZonesealError RDATA_INVALID when the rdata is not well formed for a known type
  */
 export function formatRecord(owner: Name, ttl: number, type: number, rdata: Uint8Array): string {
-  return `${owner}\t${ttl}\tIN\t${typeToText(type)}\t${formatRdata(type, rdata)}`;
+  return `${owner.toString()}\t${ttl}\tIN\t${typeToText(type)}\t${formatRdata(type, rdata)}`;
 }
 
 /**
@@ -57,6 +57,7 @@ function formatLine({ owner, ttl, type, rdata }: WritableRecord): string {
 }
 
 function noSoa(owner: Name | undefined): ZonesealError {
-  const where = owner === undefined ? 'there are no records' : `the records begin with those of ${owner}`;
+  const where =
+    owner === undefined ? 'there are no records' : `the records begin with those of ${owner.toString()}`;
   return new ZonesealError('ZONE_INVALID', `a master file begins with the SOA, but ${where} without an SOA`);
 }
