@@ -13,19 +13,19 @@ const address = z
   .describe('IPv4 or IPv6 address');
 const port = z.int().min(0).max(65_535);
 const count = z.int().min(1).max(1_000_000);
-const octets = z
-  .union([z.number(), z.string()])
-  .transform((value, context) => {
-    const match = /^([0-9]+)\s*(k|m|g)?(i?b)?$/i.exec(String(value));
-    const unit = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[(match?.[2] ?? '').toLowerCase()] ?? 1;
-    const size = match === null ? Number.NaN : Number(match[1]) * unit;
-    if (!Number.isSafeInteger(size)) {
-      context.addIssue({ code: 'custom', message: `"${value}" is no size; write octets, or such as 64M` });
-      return z.NEVER;
-    }
-    return size;
-  });
-const view = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'is no view name (a-z, 0-9, _ and -, at most 63)');
+const octets = z.union([z.number(), z.string()]).transform((value, context) => {
+  const match = /^([0-9]+)\s*(k|m|g)?(i?b)?$/i.exec(String(value));
+  const unit = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[(match?.[2] ?? '').toLowerCase()] ?? 1;
+  const size = match === null ? Number.NaN : Number(match[1]) * unit;
+  if (!Number.isSafeInteger(size)) {
+    context.addIssue({ code: 'custom', message: `"${value}" is no size; write octets, or such as 64M` });
+    return z.NEVER;
+  }
+  return size;
+});
+const view = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'is no view name (a-z, 0-9, _ and -, at most 63)');
 const url = (protocols: RegExp): z.ZodURL => z.url({ protocol: protocols });
 
 /** A secret in the file itself is refused by design: it comes from a file of its own or from the environment. */
@@ -52,7 +52,9 @@ const databaseSchema = z
 const barbicanSchema = z
   .strictObject({
     keystoneUrl: url(/^https?$/).describe('Keystone, with /v3'),
-    barbicanUrl: url(/^https?$/).optional().describe('Barbican; left out, the catalog says where it is'),
+    barbicanUrl: url(/^https?$/)
+      .optional()
+      .describe('Barbican; left out, the catalog says where it is'),
     region: z.string().optional().describe('region in the catalog'),
     interface: z.enum(['public', 'internal', 'admin']).default('public').describe('interface in the catalog'),
     username: z.string().optional().describe('user for password authentication'),
@@ -63,7 +65,11 @@ const barbicanSchema = z
     applicationCredentialId: z.string().optional().describe('application credential, in place of a user'),
     applicationCredentialSecretFile: secretFile.optional().describe('file that holds its secret'),
     caFile: z.string().optional().describe('PEM file of a private CA'),
-    microversion: z.string().regex(/^[0-9]+\.[0-9]+$/).optional().describe('API microversion to ask for'),
+    microversion: z
+      .string()
+      .regex(/^[0-9]+\.[0-9]+$/)
+      .optional()
+      .describe('API microversion to ask for'),
     timeout: durationSchema.default(10).describe('longest a request may take'),
   })
   .describe('Barbican behind Keystone; left out, the development Barbican with throw-away keys is started');
@@ -89,7 +95,10 @@ const limitsSchema = z
 
 /** The configuration of one gateway, as its YAML file has it. */
 export const configSchema = z.strictObject({
-  data: z.string().default('./zoneseal-data').describe('folder of the embedded database, spool and development keys'),
+  data: z
+    .string()
+    .default('./zoneseal-data')
+    .describe('folder of the embedded database, spool and development keys'),
   listen: z
     .array(listenSchema)
     .min(1)
@@ -115,16 +124,25 @@ export const configSchema = z.strictObject({
     .describe('address ranges opened without TSIG; nothing by default'),
   signing: z
     .strictObject({
-      workers: z.int().min(1).max(256).default(Math.max(1, availableParallelism())).describe('signing threads'),
+      workers: z
+        .int()
+        .min(1)
+        .max(256)
+        .default(Math.max(1, availableParallelism()))
+        .describe('signing threads'),
       productions: count.default(4).describe('publications made at the same time'),
     })
     .prefault({}),
   publication: z
     .strictObject({
       poll: durationSchema.default(5).describe('how often the database is asked for what is due'),
-      lease: durationSchema.default(60).describe('time after which another gateway takes over from one that was lost'),
+      lease: durationSchema
+        .default(60)
+        .describe('time after which another gateway takes over from one that was lost'),
       retain: count.default(10).describe('publications of a zone and view whose rows are kept'),
-      clockSkew: durationSchema.default(5).describe('difference between database and local clock that is warned of'),
+      clockSkew: durationSchema
+        .default(5)
+        .describe('difference between database and local clock that is warned of'),
     })
     .prefault({}),
   limits: limitsSchema.prefault({}),
@@ -137,7 +155,10 @@ export const configSchema = z.strictObject({
     .describe('HTTP for health and metrics'),
   log: z
     .strictObject({
-      level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('least level that is written'),
+      level: z
+        .enum(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('least level that is written'),
       format: z.enum(['json', 'text']).default('json').describe('json lines, or text for a person'),
     })
     .prefault({}),
@@ -210,7 +231,9 @@ export function loadConfig(file: string | undefined, environment: NodeJS.Process
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   if (document.errors.length > 0) {
-    throw invalid(document.errors.map((e) => `${name}:${lines.linePos(e.pos[0]).line}: ${e.message.split('\n')[0]}`));
+    throw invalid(
+      document.errors.map((e) => `${name}:${lines.linePos(e.pos[0]).line}: ${e.message.split('\n')[0]}`),
+    );
   }
   const raw: unknown = document.toJS() ?? {};
   const overridden = applyEnvironment(raw, environment);
@@ -223,9 +246,10 @@ export function loadConfig(file: string | undefined, environment: NodeJS.Process
       for (const key of keys) {
         const full = key === undefined ? path : [...path, key];
         const what = key === undefined ? issue.message : 'no such setting';
-        const line = lineOf(document.contents as Node | null, full, lines);
+        const line = lineOf(document.contents, full, lines);
         const variable = variableOf(full);
-        const where = environment[variable] === undefined ? `${name}${line === undefined ? '' : `:${line}`}` : variable;
+        const where =
+          environment[variable] === undefined ? `${name}${line === undefined ? '' : `:${line}`}` : variable;
         errors.push(`${where}: ${full.join('.') || 'the configuration'}: ${what}`);
       }
     }
@@ -243,7 +267,9 @@ function contradictions(config: Config, name: string): string[] {
   const errors: string[] = [];
   const { barbican, database } = config;
   if (database.url !== undefined && new URL(database.url).password !== '') {
-    errors.push(`${name}: database.url: holds a password; put it into a file and name it in database.passwordFile`);
+    errors.push(
+      `${name}: database.url: holds a password; put it into a file and name it in database.passwordFile`,
+    );
   }
   if (barbican !== undefined) {
     const byPassword = barbican.username !== undefined;
@@ -256,7 +282,10 @@ function contradictions(config: Config, name: string): string[] {
   return errors;
 }
 
-function applyEnvironment(raw: unknown, environment: NodeJS.ProcessEnv): { value: unknown; errors: string[] } {
+function applyEnvironment(
+  raw: unknown,
+  environment: NodeJS.ProcessEnv,
+): { value: unknown; errors: string[] } {
   const errors: string[] = [];
   const value: unknown = typeof raw === 'object' && raw !== null ? structuredClone(raw) : raw;
   if (typeof value !== 'object' || value === null) return { value, errors };
@@ -301,13 +330,18 @@ function lineOf(node: Node | null, path: readonly string[], lines: LineCounter):
 }
 
 function withAbsolutePaths(config: Config, folder: string): Config {
-  const absolute = <T extends string | undefined>(path: T): T => (path === undefined ? path : resolve(folder, path)) as T;
+  const absolute = <T extends string | undefined>(path: T): T =>
+    (path === undefined ? path : resolve(folder, path)) as T;
   const { database, barbican } = config;
   return {
     ...config,
     data: absolute(config.data),
     keyPassphraseFile: absolute(config.keyPassphraseFile),
-    database: { ...database, passwordFile: absolute(database.passwordFile), caFile: absolute(database.caFile) },
+    database: {
+      ...database,
+      passwordFile: absolute(database.passwordFile),
+      caFile: absolute(database.caFile),
+    },
     barbican: barbican && {
       ...barbican,
       passwordFile: absolute(barbican.passwordFile),

@@ -1,4 +1,4 @@
-import { ZonesealError, type ErrorCode } from '../errors.js';
+import { type ErrorCode, ZonesealError } from '../errors.js';
 
 /** Codes that only a change of the zone, its policy or its keys can mend: tried again when the inputs change. */
 const LASTING = new Set<ErrorCode>([

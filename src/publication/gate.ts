@@ -36,7 +36,8 @@ export function passGate({ publication, result, packed, packedRecords, dnskeys }
   if (count(RRType.SOA) !== 1) refuse(`it has ${count(RRType.SOA)} SOA RRsets and not one`);
   if (signatures.length === 0) refuse('its SOA has no signature');
   if (count(RRType.DNSKEY) !== 1 || dnskeys.rdata.length === 0) refuse('it has no DNSKEY RRset');
-  if (packedRecords !== result.records) refuse(`${packedRecords} records were packed of ${result.records} made`);
+  if (packedRecords !== result.records)
+    refuse(`${packedRecords} records were packed of ${result.records} made`);
   if (count(RRType.NSEC) > 0 && count(RRType.NSEC3) > 0) refuse('it has NSEC and NSEC3 records');
   if (count(RRType.NSEC) + count(RRType.NSEC3) === 0) refuse('it has no denial of existence');
   if (!(result.resignAt > publication.time)) refuse('its signatures are too old already');

@@ -45,7 +45,7 @@ export class HeldImages {
   }
 
   clear(): void {
-    for (const id of [...this.#images.keys()]) this.#remove(id);
+    for (const id of this.#images.keys()) this.#remove(id);
   }
 
   #remove(publicationId: string): void {

@@ -10,7 +10,11 @@ import type { Image } from '../transfer/image.js';
  * that of the NSEC3 chain, whose owners lie among them. Memory is that of a few messages.
  * @param nsec3At the first message of the NSEC3 chain, when there is one
  */
-export async function digestOfImage(image: Image, zone: Name, nsec3At: number | undefined): Promise<Uint8Array> {
+export async function digestOfImage(
+  image: Image,
+  zone: Name,
+  nsec3At: number | undefined,
+): Promise<Uint8Array> {
   const digest = new ZonemdDigest(zone);
   const end = image.messageCount;
   const names = owners(image, 0, nsec3At ?? end);
@@ -20,20 +24,32 @@ export async function digestOfImage(image: Image, zone: Name, nsec3At: number | 
 }
 
 /** The owners of some messages with all their RRsets; an owner may go on in the next message. */
-async function* owners(image: Image, from: number, to: number): AsyncGenerator<readonly OwnerRecords[], void, undefined> {
+async function* owners(
+  image: Image,
+  from: number,
+  to: number,
+): AsyncGenerator<readonly OwnerRecords[], void, undefined> {
+  if (from === to) return;
   let name: Name | undefined;
   let rrsets: RRset[] = [];
-  for await (const message of image.read(from, to)) {
-    const complete: OwnerRecords[] = [];
-    for (const { owner, type, ttl, rdata } of readMessage(message).answer) {
-      if (name === undefined || !name.equals(owner)) {
-        if (name !== undefined) complete.push({ name, rrsets });
-        name = owner;
-        rrsets = [];
+  const reader = image.open(from);
+  let left = to - from;
+  try {
+    for await (const message of reader.messages()) {
+      const complete: OwnerRecords[] = [];
+      for (const { owner, type, ttl, rdata } of readMessage(message).answer) {
+        if (name === undefined || !name.equals(owner)) {
+          if (name !== undefined) complete.push({ name, rrsets });
+          name = owner;
+          rrsets = [];
+        }
+        rrsets.push({ owner, type, ttl, rdata: [rdata] });
       }
-      rrsets.push({ owner, type, ttl, rdata: [rdata] });
+      if (complete.length > 0) yield complete;
+      if (--left === 0) break;
     }
-    if (complete.length > 0) yield complete;
+  } finally {
+    reader.release();
   }
   if (name !== undefined) yield [{ name, rrsets }];
 }

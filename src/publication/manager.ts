@@ -3,7 +3,8 @@ import type { Clock } from '../clock.js';
 import { Name } from '../dns/name.js';
 import { RRType } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
-import type { Image, ImageStore } from '../transfer/image.js';
+import type { Image } from '../transfer/image.js';
+import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader, PublicationSource, ServedPublication } from '../transfer/ports.js';
 import { retryAfter } from './failure.js';
 import { HeldImages } from './held-images.js';
@@ -79,7 +80,11 @@ export class PublicationManager implements PublicationSource {
 
   /** Counts for metrics. */
   get counters(): { readonly productions: number; readonly heldImages: number; readonly heldOctets: number } {
-    return { productions: this.#productions.size, heldImages: this.#held.size, heldOctets: this.#held.octets };
+    return {
+      productions: this.#productions.size,
+      heldImages: this.#held.size,
+      heldOctets: this.#held.octets,
+    };
   }
 
   async find(zone: Name, view: string): Promise<ServedPublication | undefined> {
@@ -95,7 +100,8 @@ export class PublicationManager implements PublicationSource {
   /** Forgets what is known of a zone (by database id), or of all, so that the next look asks the database. */
   forget(zoneId?: string): void {
     for (const [key, known] of this.#known) {
-      if (zoneId === undefined || known.served.zoneId === zoneId) this.#known.set(key, { ...known, until: 0 });
+      if (zoneId === undefined || known.served.zoneId === zoneId)
+        this.#known.set(key, { ...known, until: 0 });
     }
   }
 
@@ -127,7 +133,7 @@ export class PublicationManager implements PublicationSource {
   async close(): Promise<void> {
     this.#closed = true;
     const running = await Promise.allSettled(this.#productions.values());
-    await Promise.allSettled(running.map((r) => (r.status === 'fulfilled' ? r.value.done : undefined)));
+    for (const result of running) if (result.status === 'fulfilled') await result.value.done;
     await Promise.allSettled(this.#rebuilds.values());
     this.#held.clear();
   }
@@ -169,7 +175,7 @@ export class PublicationManager implements PublicationSource {
     const deadline = clock.milliseconds() + FIRST_WAIT_MS;
     for (;;) {
       try {
-        return (await this.#produce(served)).image.openReader();
+        return (await this.#produce(served)).image.open();
       } catch (error) {
         // another gateway makes the first one: what it signs is what is served, so wait until it is ready
         if (!(error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY')) throw error;
@@ -183,7 +189,7 @@ export class PublicationManager implements PublicationSource {
 
   async #openReady(publication: Publication): Promise<ImageReader> {
     const held = this.#held.get(publication.id);
-    if (held !== undefined) return held.openReader();
+    if (held !== undefined) return held.open();
     let rebuild = this.#rebuilds.get(publication.id);
     if (rebuild === undefined) {
       rebuild = this.#rebuild(publication);
@@ -191,14 +197,14 @@ export class PublicationManager implements PublicationSource {
       const forget = (): void => void this.#rebuilds.delete(publication.id);
       rebuild.catch(forget);
     }
-    return (await rebuild).openReader();
+    return (await rebuild).open();
   }
 
   /** Makes the image of a ready publication again, from the same tuple; resolves as soon as it can be followed. */
   async #rebuild(publication: Publication): Promise<Image> {
     const release = await this.#slots.take();
     try {
-      const image = this.#options.images.create();
+      const image = this.#options.images.create(labelOf(publication));
       const forget = (): void => {
         this.#rebuilds.delete(publication.id);
         release();
@@ -245,7 +251,7 @@ export class PublicationManager implements PublicationSource {
       });
       if (allocation.kind !== 'allocated') throw notAllocated(served, allocation);
       const { publication } = allocation;
-      const image = images.create();
+      const image = images.create(labelOf(publication));
       const done = this.#make(publication, image).finally(() => {
         release();
         ended();
@@ -261,14 +267,17 @@ export class PublicationManager implements PublicationSource {
     const { store, gateway, leaseSeconds, log } = this.#options;
     const begun = performance.now();
     const attemptKey = `${publication.zoneId} ${publication.view}`;
-    const beat = setInterval(() => {
-      store.renewLease(publication.id, gateway, leaseSeconds).then(
-        (ours) => {
-          if (!ours) image.fail(lost(publication));
-        },
-        () => undefined, // the database is away; the lease tells when it is back
-      );
-    }, (leaseSeconds * 1000) / 3);
+    const beat = setInterval(
+      () => {
+        store.renewLease(publication.id, gateway, leaseSeconds).then(
+          (ours) => {
+            if (!ours) image.fail(lost(publication));
+          },
+          () => undefined, // the database is away; the lease tells when it is back
+        );
+      },
+      (leaseSeconds * 1000) / 3,
+    );
     try {
       const produced = await produceImage(publication, image, this.#dependencies(), async (result) => {
         if (!(await store.markReady(publication.id, gateway, result))) throw lost(publication);
@@ -284,7 +293,9 @@ export class PublicationManager implements PublicationSource {
       this.#logFailure(publication, error, 'publication failed; the one before it goes on being served');
       const attempt = this.#attempts.get(attemptKey) ?? 0;
       this.#attempts.set(attemptKey, attempt + 1);
-      await store.markFailed(publication.id, gateway, errorMessage(error), retryAfter(error, attempt)).catch(() => undefined);
+      await store
+        .markFailed(publication.id, gateway, errorMessage(error), retryAfter(error, attempt))
+        .catch(() => undefined);
     } finally {
       clearInterval(beat);
     }
@@ -307,7 +318,14 @@ export class PublicationManager implements PublicationSource {
 }
 
 function publishedSoa(zone: Name, soa: PublishedSoa): NonNullable<ServedPublication['soa']> {
-  return { rrset: { owner: zone, type: RRType.SOA, ttl: soa.ttl, rdata: [soa.rdata] }, signatures: soa.signatures };
+  return {
+    rrset: { owner: zone, type: RRType.SOA, ttl: soa.ttl, rdata: [soa.rdata] },
+    signatures: soa.signatures,
+  };
+}
+
+function labelOf({ zone, view }: Publication): string {
+  return `zone ${zone} in view ${view}`;
 }
 
 function lost({ zone, view, serial }: Publication): ZonesealError {
@@ -318,20 +336,30 @@ function lost({ zone, view, serial }: Publication): ZonesealError {
   );
 }
 
-function notAllocated({ zone, view }: ServedZone, allocation: Exclude<Allocation, { kind: 'allocated' }>): ZonesealError {
+function notAllocated(
+  { zone, view }: ServedZone,
+  allocation: Exclude<Allocation, { kind: 'allocated' }>,
+): ZonesealError {
   const where = `zone ${zone} in view ${view}`;
   switch (allocation.kind) {
     case 'failed': {
       const reason = allocation.publication.error ?? 'unknown';
-      return new ZonesealError('PUBLICATION_FAILED', `${where}: its newest publication failed: ${reason}`, { zone, view });
+      return new ZonesealError('PUBLICATION_FAILED', `${where}: its newest publication failed: ${reason}`, {
+        zone,
+        view,
+      });
     }
     case 'not-served':
       return new ZonesealError('PUBLICATION_NOT_READY', `${where}: it is no longer served`, { zone, view });
     default:
-      return new ZonesealError('PUBLICATION_NOT_READY', `${where}: another gateway is making its publication`, {
-        zone,
-        view,
-      });
+      return new ZonesealError(
+        'PUBLICATION_NOT_READY',
+        `${where}: another gateway is making its publication`,
+        {
+          zone,
+          view,
+        },
+      );
   }
 }
 

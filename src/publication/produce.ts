@@ -1,17 +1,17 @@
 import { Name } from '../dns/name.js';
 import { RRType } from '../dns/types.js';
-import { ZonesealError } from '../errors.js';
+import { errorMessage, ZonesealError } from '../errors.js';
 import type { KeyRing } from '../keys/key-ring.js';
-import { checkKeySet } from '../keys/key-set-check.js';
 import { dnskeyRrset, signingKeys, type ZoneKey } from '../keys/key-set.js';
+import { checkKeySet } from '../keys/key-set-check.js';
 import type { SigningKey } from '../signing/batch.js';
-import { type SigningResult, signZone, type SignerKey } from '../signing/sign-zone.js';
+import { type SignerKey, type SigningResult, signZone } from '../signing/sign-zone.js';
 import type { Signer } from '../signing/signer.js';
 import type { Image } from '../transfer/image.js';
 import { MessagePacker } from '../transfer/packer.js';
 import { loadNodes } from '../zone/load.js';
-import { digestOfImage } from './image-digest.js';
 import { passGate } from './gate.js';
+import { digestOfImage } from './image-digest.js';
 import type { Publication, PublicationStore, PublishedSoa } from './ports.js';
 
 /** Version of the rules by which a publication's output is made; see PublicationTuple.formatVersion. */
@@ -44,8 +44,17 @@ export async function produceImage(
   try {
     return await produce(publication, image, dependencies, commit);
   } catch (error) {
-    image.fail(error instanceof Error ? error : new Error(String(error)));
-    throw error;
+    const failure =
+      error instanceof ZonesealError
+        ? error
+        : new ZonesealError(
+            'PUBLICATION_FAILED',
+            `${image.label}: ${errorMessage(error)}`,
+            {},
+            { cause: error },
+          );
+    image.fail(failure);
+    throw failure;
   }
 }
 
@@ -65,7 +74,7 @@ async function produce(
   const roles = signingKeys(keySet, publication.view);
   const keys = await registerKeys([...roles.keySigning, ...roles.zoneSigning], keyRing, signer);
   try {
-    const packer = new MessagePacker(zone);
+    const packer = new MessagePacker({ zone });
     const packed = new Map<number, number>();
     let packedRecords = 0;
     let nsec3At: number | undefined;
@@ -83,7 +92,7 @@ async function produce(
       zoneSigning: roles.zoneSigning.map((key) => keys.use(key)),
       signer,
       digest: async () => {
-        for (const message of packer.flush()) await image.append(message);
+        for (const message of packer.finish()) await image.append(message);
         return digestOfImage(image, zone, nsec3At);
       },
     });
@@ -97,11 +106,11 @@ async function produce(
       for (const { rrset, signatures } of next.value) {
         if (rrset.type === RRType.NSEC3 && nsec3At === undefined) {
           // the digest reads the chain as a second stream, so it begins with a message of its own
-          for (const message of packer.flush()) await image.append(message);
+          for (const message of packer.finish()) await image.append(message);
           nsec3At = image.messageCount;
         }
-        packer.addRRset(rrset);
-        if (signatures.length > 0) packer.addSignatures(rrset, signatures);
+        packer.add(rrset);
+        for (const rdata of signatures) packer.addRecord(rrset.owner, RRType.RRSIG, rrset.ttl, rdata);
         packed.set(rrset.type, (packed.get(rrset.type) ?? 0) + 1);
         packedRecords += rrset.rdata.length + signatures.length;
       }
@@ -115,9 +124,9 @@ async function produce(
       records: result.records,
     };
     await commit(produced);
-    packer.addRRset(rrset);
-    for (const message of packer.flush()) await image.append(message);
-    image.complete();
+    packer.add(rrset);
+    for (const message of packer.finish()) await image.append(message);
+    await image.complete();
     return produced;
   } finally {
     keys.release();
@@ -153,7 +162,10 @@ async function registerKeys(
   const privateKeys = await keyRing.privateKeys(distinct);
   const handles = new Map<string, number>();
   for (const key of distinct) {
-    const signingKey: SigningKey = { key: privateKeys.get(key.id) as SigningKey['key'], algorithm: key.algorithm };
+    const signingKey: SigningKey = {
+      key: privateKeys.get(key.id) as SigningKey['key'],
+      algorithm: key.algorithm,
+    };
     handles.set(key.id, signer.register(signingKey));
   }
   return {

@@ -1,4 +1,4 @@
-import { sign, type KeyObject } from 'node:crypto';
+import { type KeyObject, sign } from 'node:crypto';
 import { ALGORITHMS } from '../dnssec/algorithm.js';
 import { ZonesealError } from '../errors.js';
 
@@ -65,7 +65,9 @@ export class BatchWriter {
 export function signOctets(octets: Uint8Array, { key, algorithm }: SigningKey): Uint8Array {
   const parameters = ALGORITHMS.get(algorithm);
   if (parameters === undefined) {
-    throw new ZonesealError('ALGORITHM_UNSUPPORTED', `algorithm ${algorithm} cannot be signed with`, { algorithm });
+    throw new ZonesealError('ALGORITHM_UNSUPPORTED', `algorithm ${algorithm} cannot be signed with`, {
+      algorithm,
+    });
   }
   return sign(parameters.digest, octets, { key, dsaEncoding: 'ieee-p1363' });
 }
@@ -83,7 +85,8 @@ export function signBatch(block: Uint8Array, keys: ReadonlyMap<number, SigningKe
     const length = view.getUint32(at + 2);
     const from = at + ITEM_HEADER;
     const key = keys.get(handle);
-    if (key === undefined) throw new ZonesealError('KEY_UNKNOWN', `no key is registered as ${handle}`, { handle });
+    if (key === undefined)
+      throw new ZonesealError('KEY_UNKNOWN', `no key is registered as ${handle}`, { handle });
     const signature = signOctets(block.subarray(from, from + length), key);
     signatures.push(signature);
     size += 2 + signature.length;

@@ -118,7 +118,9 @@ export async function* signZone(
       yield* stage.ready();
     }
     if (nsec === undefined && nsec3 === undefined) {
-      throw new ZonesealError('ZONE_INVALID', `zone ${zone}: it has no SOA in this view`, { zone: zone.toString() });
+      throw new ZonesealError('ZONE_INVALID', `zone ${zone}: it has no SOA in this view`, {
+        zone: zone.toString(),
+      });
     }
     if (nsec !== undefined) {
       if (holdsBack) addHeld(stage, held, nsec.finish());
@@ -181,7 +183,9 @@ function completeApex(node: ZoneNode, input: SigningInput): { node: ZoneNode; de
     rrsets.push({ ...rrset, rdata: [rdata] });
   }
   if (denialTtl === undefined) {
-    throw new ZonesealError('ZONE_INVALID', `zone ${zone}: it has no SOA in this view`, { zone: zone.toString() });
+    throw new ZonesealError('ZONE_INVALID', `zone ${zone}: it has no SOA in this view`, {
+      zone: zone.toString(),
+    });
   }
   rrsets.push(input.dnskeys);
   if (policy.denial === 'nsec3') {
@@ -267,7 +271,10 @@ class SigningStage {
 
   #submit(): void {
     if (this.#open.length === 0) return;
-    const signed = this.#writer.count > 0 ? this.#input.signer.sign(this.#writer.take()) : Promise.resolve(new Uint8Array());
+    const signed =
+      this.#writer.count > 0
+        ? this.#input.signer.sign(this.#writer.take())
+        : Promise.resolve(new Uint8Array());
     signed.catch(() => undefined); // heard where the block is awaited
     this.#blocks.push({ rrsets: this.#open, signed });
     this.#open = [];

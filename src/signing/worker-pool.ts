@@ -77,7 +77,8 @@ export class WorkerPool implements Signer {
     worker.on('message', (response: WorkerResponse) => this.#finish(member, response));
     worker.on('error', (error) => this.#replace(member, error.message));
     worker.on('exit', (code) => this.#replace(member, `exit code ${code}`));
-    for (const [handle, { key, algorithm }] of this.#handles) this.#tell(member, { kind: 'key', handle, key, algorithm });
+    for (const [handle, { key, algorithm }] of this.#handles)
+      this.#tell(member, { kind: 'key', handle, key, algorithm });
     worker.unref();
     return member;
   }

@@ -1,0 +1,66 @@
+/** Programs that the suites use: where Debian puts them, and in which package. */
+export const TOOLS: Readonly<Record<string, { readonly path: string; readonly debian: string }>> = {
+  named: { path: '/usr/sbin/named', debian: 'bind9' },
+  'named-compilezone': { path: '/usr/bin/named-compilezone', debian: 'bind9-utils' },
+  'dnssec-verify': { path: '/usr/bin/dnssec-verify', debian: 'bind9-utils' },
+  dig: { path: '/usr/bin/dig', debian: 'bind9-dnsutils' },
+  delv: { path: '/usr/bin/delv', debian: 'bind9-dnsutils' },
+  rndc: { path: '/usr/sbin/rndc', debian: 'bind9' },
+  nsd: { path: '/usr/sbin/nsd', debian: 'nsd' },
+  knotd: { path: '/usr/sbin/knotd', debian: 'knot' },
+  kdig: { path: '/usr/bin/kdig', debian: 'knot-dnsutils' },
+  kzonecheck: { path: '/usr/bin/kzonecheck', debian: 'knot-dnssecutils' },
+  kzonesign: { path: '/usr/bin/kzonesign', debian: 'knot-dnssecutils' },
+  keymgr: { path: '/usr/sbin/keymgr', debian: 'knot' },
+  pdns_server: { path: '/usr/sbin/pdns_server', debian: 'pdns-server' },
+  'pdns-sqlite': {
+    path: '/usr/lib/x86_64-linux-gnu/pdns/libgsqlite3backend.so',
+    debian: 'pdns-backend-sqlite3',
+  },
+  pdnsutil: { path: '/usr/bin/pdnsutil', debian: 'pdns-server' },
+  'ldns-verify-zone': { path: '/usr/bin/ldns-verify-zone', debian: 'ldnsutils' },
+  'ldns-signzone': { path: '/usr/bin/ldns-signzone', debian: 'ldnsutils' },
+  validns: { path: '/usr/bin/validns', debian: 'validns' },
+  unbound: { path: '/usr/sbin/unbound', debian: 'unbound' },
+  sqlite3: { path: '/usr/bin/sqlite3', debian: 'sqlite3' },
+  openssl: { path: '/usr/bin/openssl', debian: 'openssl' },
+  postgres: { path: '/usr/lib/postgresql/15/bin/postgres', debian: 'postgresql-15' },
+  dnspython: { path: '/usr/lib/python3/dist-packages/dns/__init__.py', debian: 'python3-dnspython' },
+  keystone: { path: '/usr/lib/python3/dist-packages/keystone/__init__.py', debian: 'python3-keystone' },
+  barbican: { path: '/usr/lib/python3/dist-packages/barbican/__init__.py', debian: 'python3-barbican' },
+  waitress: { path: '/usr/lib/python3/dist-packages/waitress/__init__.py', debian: 'python3-waitress' },
+};
+
+const codecs = ['named-compilezone', 'ldns-verify-zone', 'dnspython'];
+const signers = [
+  'dnssec-verify',
+  'ldns-signzone',
+  'ldns-verify-zone',
+  'kzonesign',
+  'kzonecheck',
+  'validns',
+  'keymgr',
+];
+
+/** The groups, and what each needs. */
+export const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  codecs: [...codecs, ...signers, 'openssl'],
+  store: ['postgres'],
+  validators: [...signers, 'named-compilezone', 'unbound', 'knotd', 'postgres'],
+  secondaries: [
+    'named',
+    'rndc',
+    'nsd',
+    'knotd',
+    'pdns_server',
+    'pdns-sqlite',
+    'pdnsutil',
+    'sqlite3',
+    'delv',
+    'unbound',
+    'dig',
+    'postgres',
+  ],
+  barbican: ['keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone'],
+  tsig: ['dig', 'kdig', 'dnspython'],
+};

@@ -1,0 +1,93 @@
+/**
+ * `npm run interop [-- GROUP…]`: the suites against other people's programs. Installs what a group needs from Debian's
+ * packages when it may (root, apt-get), says what is missing when it may not; with CI=true missing means failed.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { GROUPS, TOOLS } from './lib/tools.js';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const ci = process.env['CI'] === 'true';
+
+function present(path: string): boolean {
+  return existsSync(path);
+}
+
+function missingFor(groups: readonly string[]): { group: string; tool: string; package: string }[] {
+  return groups.flatMap((group) =>
+    (GROUPS[group] ?? []).flatMap((tool) => {
+      const { path, debian } = TOOLS[tool] as (typeof TOOLS)[string];
+      return present(path) ? [] : [{ group, tool, package: debian }];
+    }),
+  );
+}
+
+function install(packages: readonly string[]): void {
+  if (process.getuid?.() !== 0 || !present('/usr/bin/apt-get')) return;
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  console.error(`installing ${packages.join(' ')}`);
+  const run = (args: string[]): boolean =>
+    spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env: environment, timeout: 900_000 })
+      .status === 0;
+  if (run(['update', '-qq'])) run(['install', '-y', '-qq', '--no-install-recommends', ...packages]);
+}
+
+const asked = process.argv.slice(2);
+const known = Object.keys(GROUPS);
+const unknown = asked.filter((group) => !known.includes(group));
+if (unknown.length > 0) {
+  console.error(`no such group: ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  process.exit(2);
+}
+let groups = asked.length > 0 ? asked : known;
+
+const wanted = missingFor(groups);
+if (wanted.length > 0) install([...new Set(wanted.map((tool) => tool.package))]);
+const missing = missingFor(groups);
+for (const { group, tool, package: debian } of missing) {
+  console.error(`group ${group} needs ${tool}: apt-get install ${debian}`);
+}
+if (missing.length > 0) {
+  if (ci) {
+    console.log(`0 passed, ${missing.length} failed`);
+    process.exit(1);
+  }
+  groups = groups.filter((group) => !missing.some((tool) => tool.group === group));
+}
+
+const withTests = groups.filter((group) =>
+  readdirSync(join(here, group)).some((file) => file.endsWith('.test.ts')),
+);
+const report = join(tmpdir(), `zoneseal-interop-${process.pid}.json`);
+const vitest = spawnSync(
+  process.execPath,
+  [
+    join(here, '../node_modules/vitest/vitest.mjs'),
+    'run',
+    '--config',
+    join(here, 'vitest.config.ts'),
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...withTests.map((group) => join(here, group) + '/'),
+  ],
+  { stdio: 'inherit' },
+);
+let passed = 0;
+let failed = vitest.status === 0 ? 0 : 1;
+if (existsSync(report)) {
+  const totals = JSON.parse(readFileSync(report, 'utf8')) as {
+    numPassedTests: number;
+    numFailedTests: number;
+  };
+  passed = totals.numPassedTests;
+  failed = Math.max(failed, totals.numFailedTests);
+  rmSync(report);
+}
+if (missing.length > 0)
+  console.log(`left out for want of programs: ${[...new Set(missing.map((m) => m.group))].join(', ')}`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);

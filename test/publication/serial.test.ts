@@ -1,0 +1,64 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parsePolicy } from '../../src/keys/policy.js';
+import { isAfter, nextSerial, successor } from '../../src/publication/serial.js';
+
+const policy = (serial: 'unixtime' | 'increment' | 'date'): ReturnType<typeof parsePolicy> =>
+  parsePolicy('test', { serial });
+const serial = fc.integer({ min: 0, max: 0xffff_ffff });
+
+describe('RFC 1982', () => {
+  it('§3.2: comparison goes round the circle', () => {
+    expect(isAfter(1, 0)).toBe(true);
+    expect(isAfter(0, 0xffff_ffff)).toBe(true);
+    expect(isAfter(0xffff_ffff, 0)).toBe(false);
+    expect(isAfter(0x8000_0000, 0)).toBe(false);
+    expect(isAfter(0, 0x8000_0000)).toBe(false);
+    expect(isAfter(7, 7)).toBe(false);
+  });
+
+  it('§3.1: addition wraps', () => {
+    expect(successor(0xffff_ffff)).toBe(0);
+    expect(successor(41)).toBe(42);
+  });
+});
+
+describe('the serial of a new publication', () => {
+  it('is after the last one, whatever the clock and the policy say', () => {
+    fc.assert(
+      fc.property(
+        serial,
+        serial,
+        fc.constantFrom('unixtime' as const, 'increment' as const, 'date' as const),
+        (last, now, kind) => {
+          const next = nextSerial({ last, stored: null, now, policy: policy(kind) });
+          expect(isAfter(next, last)).toBe(true);
+          expect(next).not.toBe(0);
+        },
+      ),
+    );
+  });
+
+  it('follows the clock with unixtime, the day with date, the last one with increment', () => {
+    const now = Date.UTC(2026, 10, 23, 12) / 1000;
+    expect(nextSerial({ last: 5, stored: 1, now, policy: policy('unixtime') })).toBe(now);
+    expect(nextSerial({ last: 5, stored: 1, now, policy: policy('date') })).toBe(2026112300);
+    expect(nextSerial({ last: 2026112300, stored: 1, now, policy: policy('date') })).toBe(2026112301);
+    expect(nextSerial({ last: 5, stored: 1, now, policy: policy('increment') })).toBe(6);
+  });
+
+  it('goes on from the last one when the clock ran back', () => {
+    expect(
+      nextSerial({ last: 1_900_000_000, stored: 1, now: 1_790_000_000, policy: policy('unixtime') }),
+    ).toBe(1_900_000_001);
+  });
+
+  it('begins a line at the stored SOA or past it', () => {
+    expect(nextSerial({ last: null, stored: 77, now: 9, policy: policy('increment') })).toBe(77);
+    expect(nextSerial({ last: null, stored: null, now: 9, policy: policy('increment') })).toBe(1);
+    expect(nextSerial({ last: null, stored: 77, now: 99, policy: policy('unixtime') })).toBe(99);
+    expect(nextSerial({ last: null, stored: 2_000_000_000, now: 99, policy: policy('unixtime') })).toBe(
+      2_000_000_000,
+    );
+  });
+});
