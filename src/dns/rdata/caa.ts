@@ -23,6 +23,11 @@ export const propertyTag: Field = {
   },
 };
 
+/** Whether well-formed CAA rdata has upper case in its tag, which NSD reads in the form of RFC 3597 alone. */
+export function hasUpperCaseTag(rdata: Uint8Array): boolean {
+  return /[A-Z]/.test(Buffer.from(rdata.subarray(2, 2 + (rdata[1] as number))).toString('latin1'));
+}
+
 /** One token whose octets are the rest of the rdata, without a length octet: what a CAA's value and a URI's target are. */
 export function longString(what: string, allowEmpty: boolean): Field {
   return {

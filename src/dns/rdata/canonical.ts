@@ -1,5 +1,6 @@
 import { lowerOctet } from '../name.js';
 import { rdataParts } from './names.js';
+import { A6_TYPE, a6NameOffset } from './obsolete.js';
 import { copyOctets } from './wire.js';
 
 /**
@@ -8,7 +9,7 @@ import { copyOctets } from './wire.js';
  */
 export function canonicalRdata(type: number, rdata: Uint8Array): Uint8Array {
   const parts = rdataParts(type);
-  if (parts === undefined) return rdata;
+  if (parts === undefined) return type === A6_TYPE ? canonicalA6(rdata) : rdata;
   let out = rdata;
   let at = 0;
   for (const part of parts) {
@@ -21,6 +22,11 @@ export function canonicalRdata(type: number, rdata: Uint8Array): Uint8Array {
     }
   }
   return out;
+}
+
+function canonicalA6(rdata: Uint8Array): Uint8Array {
+  const at = a6NameOffset(rdata);
+  return at === undefined ? rdata : lowerRange(rdata, rdata, at, rdata.length);
 }
 
 function nameEnd(rdata: Uint8Array, start: number): number {

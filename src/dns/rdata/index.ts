@@ -1,5 +1,6 @@
 import { ZonesealError } from '../../errors.js';
 import type { Name } from '../name.js';
+import { RRType, typeToText } from '../types.js';
 import { expandRdata } from './compressed.js';
 import { formatHex, parseHex } from './encodings.js';
 import type { TypeSchema } from './field.js';
@@ -90,6 +91,26 @@ export function formatRdata(type: number, rdata: Uint8Array): string {
     if (word !== '') text = text === '' ? word : `${text} ${word}`;
   }
   return text;
+}
+
+/** Types whose mnemonic Knot DNS 3.2, NSD 4.6 or ldns 1.8 cannot read in a master file. */
+const NOT_PORTABLE: ReadonlySet<number> = new Set([
+  RRType.X25,
+  RRType.ISDN,
+  RRType.SIG,
+  RRType.HIP,
+  RRType.AVC,
+]);
+
+/**
+ * Type, tab and plain wire rdata as every nameserver and validator reads them in a master file: `TYPEnnn \\# length hex` for
+ * the types whose mnemonic some of them lack, otherwise the mnemonic and `formatRdata`.
+ * @throws ZonesealError RDATA_INVALID when rdata of a known type is not well formed
+ */
+export function formatPortable(type: number, rdata: Uint8Array): string {
+  if (!NOT_PORTABLE.has(type)) return `${typeToText(type)}\t${formatRdata(type, rdata)}`;
+  checkRdata(type, rdata);
+  return `TYPE${type}\t${formatGeneric(rdata)}`;
 }
 
 function formatGeneric(rdata: Uint8Array): string {

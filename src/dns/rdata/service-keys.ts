@@ -63,7 +63,10 @@ function addressList(
       const parts = parseList(value, parse);
       return parts && Buffer.concat(parts);
     },
-    format: (octets) => chunks(octets, size).map(format).join(','),
+    format: (octets) =>
+      chunks(octets, size)
+        .map((chunk) => format(chunk))
+        .join(','),
     isValid: (octets) => octets.length > 0 && octets.length % size === 0,
   };
 }

@@ -1,17 +1,18 @@
 import { RRType } from '../types.js';
 import { ipv4, ipv6 } from './address.js';
 import { addressPrefixes, hasOtherFamily } from './apl.js';
-import { longString, propertyTag } from './caa.js';
+import { hasUpperCaseTag, longString, propertyTag } from './caa.js';
 import { base64Rest, hashedOwner, hexRest, optionalBase64Rest, salt } from './encodings.js';
 import { schema, type TypeSchema } from './field.js';
 import { eui48, eui64, locator64 } from './hex-groups.js';
 import { hostIdentity } from './hip.js';
 import { gateway, keyRule } from './ipseckey.js';
-import { KEY_PROTOCOLS, keyFlags, keyPresenceRule } from './key-flags.js';
+import { hasNoKey, KEY_PROTOCOLS, keyFlags, keyPresenceRule, privateKeyRule } from './keys.js';
 import { location } from './loc.js';
 import { CERTIFICATE_TYPES, DIGEST_TYPES, SECURITY_ALGORITHMS } from './mnemonics.js';
 import { legacyName, loweredName, plainName, wellKnownName } from './name-field.js';
 import { duration, u8, u16, u32 } from './numbers.js';
+import { OBSOLETE_SCHEMAS } from './obsolete.js';
 import { serviceParameters } from './service-parameters.js';
 import { signatureTime } from './signature-time.js';
 import { characterString, characterStrings, optionalString } from './strings.js';
@@ -21,7 +22,9 @@ const algorithm = u8('algorithm', SECURITY_ALGORITHMS);
 
 const textStrings = schema([characterStrings]);
 
-const key = schema([u16('flags'), u8('protocol'), algorithm, base64Rest('the public key')]);
+const key = schema([u16('flags'), u8('protocol'), algorithm, base64Rest('the public key')], {
+  rule: privateKeyRule,
+});
 
 const signature = [
   coveredType,
@@ -80,6 +83,7 @@ const service = schema([u16('priority'), plainName, serviceParameters]);
 
 /** The description of every type whose rdata is more than octets. */
 export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSchema>([
+  ...OBSOLETE_SCHEMAS,
   [RRType.A, schema([ipv4])],
   [RRType.NS, schema([wellKnownName])],
   [RRType.CNAME, schema([wellKnownName])],
@@ -131,7 +135,8 @@ export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSche
   [
     RRType.KEY,
     schema([keyFlags, u8('protocol', KEY_PROTOCOLS), algorithm, optionalBase64Rest('the public key')], {
-      rule: keyPresenceRule,
+      rule: (rdata) => keyPresenceRule(rdata) ?? privateKeyRule(rdata),
+      genericOnly: hasNoKey,
     }),
   ],
   [RRType.LOC, schema([location])],
@@ -169,7 +174,10 @@ export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSche
   [RRType.SMIMEA, certificateAssociation],
   [RRType.HIP, schema([hostIdentity])],
   [RRType.OPENPGPKEY, schema([base64Rest('the key')])],
-  [RRType.CSYNC, schema([u32('serial'), u16('flags'), optionalTypeBitmap])],
+  [
+    RRType.CSYNC,
+    schema([u32('serial'), u16('flags'), optionalTypeBitmap], { genericOnly: (rdata) => rdata.length === 6 }),
+  ],
   [
     RRType.ZONEMD,
     schema([u32('serial'), u8('scheme'), u8('hash algorithm'), hexRest('the digest')], {
@@ -185,6 +193,9 @@ export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSche
   [RRType.EUI48, schema([eui48])],
   [RRType.EUI64, schema([eui64])],
   [RRType.URI, schema([u16('priority'), u16('weight'), longString('target', false)])],
-  [RRType.CAA, schema([u8('flags'), propertyTag, longString('value', true)])],
+  [
+    RRType.CAA,
+    schema([u8('flags'), propertyTag, longString('value', true)], { genericOnly: hasUpperCaseTag }),
+  ],
   [RRType.NSEC3PARAM, schema([u8('hash algorithm'), u8('flags'), u16('iterations'), salt('salt')])],
 ]);

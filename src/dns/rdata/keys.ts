@@ -1,3 +1,4 @@
+import { nameOctetsAt } from '../name.js';
 import type { Field } from './field.js';
 import { parseDecimal } from './numbers.js';
 
@@ -57,9 +58,33 @@ export const keyFlags: Field = {
   check: (wire) => wire.skip(2),
 };
 
+/** Whether well-formed KEY rdata ends after its algorithm; several programs read that in the form of RFC 3597 alone. */
+export function hasNoKey(rdata: Uint8Array): boolean {
+  return rdata.length === 4;
+}
+
 /** Whether a KEY has a key exactly when its two highest flags do not say that there is none (RFC 2535 §3.1.2). */
 export function keyPresenceRule(rdata: Uint8Array): string | undefined {
   const saysNone = (rdata[0] as number) >>> 6 === 3;
-  if (saysNone !== rdata.length > 4) return undefined;
+  if (saysNone === hasNoKey(rdata)) return undefined;
   return saysNone ? 'its flags say that there is no key, but one follows' : 'the public key is missing';
+}
+
+const PRIVATE_DNS = 253;
+const PRIVATE_OID = 254;
+
+/** A private algorithm's key begins with the name or the object identifier of the algorithm (RFC 4034 Appendix A.1.1). */
+export function privateKeyRule(rdata: Uint8Array): string | undefined {
+  const algorithm = rdata[3];
+  if (rdata.length === 4) return undefined;
+  if (algorithm === PRIVATE_OID && 5 + (rdata[4] as number) > rdata.length) {
+    return 'a key of algorithm 254 begins with a length and an object identifier';
+  }
+  if (algorithm !== PRIVATE_DNS) return undefined;
+  try {
+    nameOctetsAt(rdata, 4);
+    return undefined;
+  } catch {
+    return 'a key of algorithm 253 begins with a domain name in wire format';
+  }
 }
