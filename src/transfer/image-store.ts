@@ -99,7 +99,8 @@ class Budget implements ImageBudget {
   }
 
   openSpool(): Promise<Spool> {
-    return (this.#options.createSpool ?? SpoolFile.create)(this.#options.folder);
+    const { createSpool, folder } = this.#options;
+    return createSpool === undefined ? SpoolFile.create(folder) : createSpool(folder);
   }
 
   closed(): void {
