@@ -50,7 +50,7 @@ class RecordIterator implements AsyncIterableIterator<MasterRecord> {
   readonly #batches: AsyncGenerator<readonly MasterRecord[], void, undefined>;
   #batch: readonly MasterRecord[] = [];
   #at = 0;
-  #pulling: Promise<boolean> | undefined;
+  #last: Promise<IteratorResult<MasterRecord>> | undefined; // the answer that is being waited for
 
   constructor(batches: AsyncGenerator<readonly MasterRecord[], void, undefined>) {
     this.#batches = batches;
@@ -62,9 +62,18 @@ class RecordIterator implements AsyncIterableIterator<MasterRecord> {
 
   next(): Promise<IteratorResult<MasterRecord>> {
     const value = this.#batch[this.#at];
-    if (value === undefined) return this.#nextBatch();
-    this.#at++;
-    return Promise.resolve({ done: false, value });
+    if (value !== undefined && this.#last === undefined) {
+      this.#at++;
+      return Promise.resolve({ done: false, value });
+    }
+    const take = () => this.#take();
+    const step = this.#last === undefined ? take() : this.#last.then(take, take);
+    this.#last = step;
+    const clear = () => {
+      if (this.#last === step) this.#last = undefined;
+    };
+    step.then(clear, clear);
+    return step;
   }
 
   async return(): Promise<IteratorResult<MasterRecord>> {
@@ -73,19 +82,17 @@ class RecordIterator implements AsyncIterableIterator<MasterRecord> {
     return { done: true, value: undefined };
   }
 
-  async #nextBatch(): Promise<IteratorResult<MasterRecord>> {
-    this.#pulling ??= this.#pull();
-    return (await this.#pulling) ? await this.next() : { done: true, value: undefined };
-  }
-
-  async #pull(): Promise<boolean> {
-    try {
+  async #take(): Promise<IteratorResult<MasterRecord>> {
+    for (;;) {
+      const value = this.#batch[this.#at];
+      if (value !== undefined) {
+        this.#at++;
+        return { done: false, value };
+      }
       const step = await this.#batches.next();
-      this.#batch = step.done === true ? [] : step.value;
+      if (step.done === true) return { done: true, value: undefined };
+      this.#batch = step.value;
       this.#at = 0;
-      return step.done !== true;
-    } finally {
-      this.#pulling = undefined;
     }
   }
 }
