@@ -44,6 +44,7 @@ export const ERROR_CODES = {
   SPOOL_FULL: 'images have no room left: the limit on spool octets is reached, or the disk is full',
   SPOOL_FAILED: 'a spool file cannot be made, written or read',
   IMAGE_CLOSED: 'an image or reader was used after it was given up',
+  ANSWER_LATE: 'an answer was not ready in time, or the client had gone',
   ACCESS_INVALID: 'an address range is malformed, or opened for two views',
   LISTEN_FAILED: 'an address and port cannot be listened on',
   // config.ts
@@ -57,7 +58,12 @@ export class ZonesealError extends Error {
   readonly code: ErrorCode;
   readonly fields: Readonly<Record<string, unknown>>;
 
-  constructor(code: ErrorCode, message: string, fields: Record<string, unknown> = {}, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    fields: Record<string, unknown> = {},
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.name = 'ZonesealError';
     this.code = code;
