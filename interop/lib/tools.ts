@@ -62,5 +62,5 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'postgres',
   ],
   barbican: ['keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone'],
-  tsig: ['dig', 'kdig', 'dnspython'],
+  tsig: ['dig', 'kdig', 'dnspython', 'named', 'knotd', 'nsd'],
 };
