@@ -58,6 +58,7 @@ const ttls: MasterCase[] = [
       'b.example. 3600 A 192.0.2.1',
       'c.example. 7200 A 192.0.2.1',
     ],
+    ldns: 'knows directives in upper case only',
   },
   {
     title: 'without $TTL: the TTL before (RFC 1035 §5.1)',
@@ -69,7 +70,6 @@ const ttls: MasterCase[] = [
       'a.example. 60 A 192.0.2.1',
       'b.example. 60 A 192.0.2.1',
     ],
-    ldns: 'takes 3600',
   },
   {
     title: 'without any: the minimum of the SOA, and that from then on (RFC 2308 §4)',
@@ -86,9 +86,9 @@ const ttls: MasterCase[] = [
     ldns: 'takes 3600',
   },
   { title: '$TTL without one', text: '$TTL\n', error: [1, 5, /TTL is missing/] },
-  { title: '$TTL with something else', text: '$TTL soon\n', error: [1, 6, /not a TTL/] },
+  { title: '$TTL with something else', text: '$TTL soon\n', error: [1, 6, /not a TTL/], ldns: 'takes 3600' },
   { title: '$TTL with more', text: '$TTL 1h extra\n', error: [1, 9, /extra/], ldns: 'ignores it' },
-  { title: '$TTL quoted', text: '$TTL "1h"\n', error: [1, 6, /not a TTL/] },
+  { title: '$TTL quoted', text: '$TTL "1h"\n', error: [1, 6, /not a TTL/], ldns: 'takes 3600' },
 ];
 
 const origins: MasterCase[] = [
@@ -101,16 +101,23 @@ const origins: MasterCase[] = [
       'a.example. 300 A 192.0.2.1',
       'example. 300 TXT "x"',
     ],
+    ldns: 'takes $ORIGIN as absolute',
   },
   {
     title: '$ORIGIN changes what the same word means',
     text: 'a A 192.0.2.1\n$ORIGIN b\na A 192.0.2.2\n',
     records: ['a.example. 300 A 192.0.2.1', 'a.b.example. 300 A 192.0.2.2'],
+    ldns: 'takes $ORIGIN as absolute',
   },
   { title: '$ORIGIN without a name', text: '$ORIGIN\n', error: [1, 8, /origin is missing/] },
   { title: '$ORIGIN with more', text: '$ORIGIN a b\n', error: [1, 11, /"b"/], ldns: 'ignores it' },
   { title: '$ORIGIN with a bad name', text: '$ORIGIN a..b\n', error: [1, 9, /label is empty/] },
-  { title: 'an unknown directive', text: '$FOO x\n', error: [1, 1, /unknown directive/] },
+  {
+    title: 'an unknown directive',
+    text: '$FOO x\n',
+    error: [1, 1, /unknown directive/],
+    ldns: 'takes it for an owner',
+  },
   { title: 'a directive behind a space is no directive', text: ' $TTL 5\n', error: [1, 2, /unknown type/] },
 ];
 
@@ -129,14 +136,14 @@ const includes: MasterCase[] = [
       'c.example. 9 TXT "after"',
     ],
     named: 'gives every record of an RRset the TTL of the first',
-    ldns: 'differs',
+    ldns: 'does not know $INCLUDE',
   },
   {
     title: '$INCLUDE with an origin',
     text: '$INCLUDE inc.db sub\na TXT x\n$INCLUDE "inc.db" example.\n',
     files: { 'inc.db': 'x TXT y\n' },
     records: ['x.sub.example. 300 TXT "y"', 'a.example. 300 TXT "x"', 'x.example. 300 TXT "y"'],
-    ldns: 'differs',
+    ldns: 'does not know $INCLUDE',
   },
   {
     title: '$INCLUDE in included files, relative to the folder',
@@ -148,7 +155,7 @@ const includes: MasterCase[] = [
       'a.example. 300 TXT "three"',
       'z.example. 300 TXT "z"',
     ],
-    ldns: 'differs',
+    ldns: 'does not know $INCLUDE',
   },
   { title: '$INCLUDE of what is not there', text: '$INCLUDE nothing.db\n', error: [1, 10, /ENOENT/] },
   { title: '$INCLUDE without a name', text: '$INCLUDE\n', error: [1, 9, /missing/] },
@@ -157,7 +164,6 @@ const includes: MasterCase[] = [
     text: '$INCLUDE inc.db a b\n',
     files: { 'inc.db': '' },
     error: [1, 19, /"b"/],
-    ldns: 'differs',
   },
   {
     title: '$INCLUDE that climbs',
@@ -165,14 +171,12 @@ const includes: MasterCase[] = [
     files: { 'inc.db': '', 'd/x': '' },
     error: [1, 10, /\.\./],
     named: 'has no such confines',
-    ldns: 'has no such confines',
   },
   {
     title: '$INCLUDE of itself',
     text: '$INCLUDE loop.db\n',
     files: { 'loop.db': '$INCLUDE loop.db\n' },
     error: [1, 10, /deeper/],
-    ldns: 'differs',
   },
 ];
 
@@ -181,21 +185,25 @@ const generated: MasterCase[] = [
     title: '$GENERATE',
     text: '$GENERATE 1-3 a$ A 192.0.2.$\n',
     records: ['a1.example. 300 A 192.0.2.1', 'a2.example. 300 A 192.0.2.2', 'a3.example. 300 A 192.0.2.3'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE with a step',
     text: '$GENERATE 1-6/2 a$ A 192.0.2.$\n',
     records: ['a1.example. 300 A 192.0.2.1', 'a3.example. 300 A 192.0.2.3', 'a5.example. 300 A 192.0.2.5'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE with TTL and class',
     text: '$GENERATE 1-1 a$ 60 IN A 192.0.2.$\n$GENERATE 2-2 a$ IN 60 A 192.0.2.$\n',
     records: ['a1.example. 60 A 192.0.2.1', 'a2.example. 60 A 192.0.2.2'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE with offset, width and base',
     text: '$GENERATE 9-10 a${-9,3,d} TXT ${6,4,x}.${6,4,X}.${0,0,o}.${+1,3}.${1}\n',
     records: ['a000.example. 300 TXT "000f.000F.11.010.10"', 'a001.example. 300 TXT "0010.0010.12.011.11"'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE with nibbles',
@@ -205,36 +213,43 @@ const generated: MasterCase[] = [
       'f.f.example. 300 TXT "F.F.0.0.f.f"',
       '0.0.1.example. 300 TXT "0.0.1.0.0.0.1"',
     ],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE with literal dollars',
     text: '$GENERATE 1-1 a$$b TXT \\$x$\n',
     records: ['a\\$b.example. 300 TXT "$x1"'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE with quoted rdata',
     text: '$GENERATE 1-1 a$ MX "10 m$"\n$GENERATE 1-1 b$ TXT "\\"a $ b\\" c\\;d ;e"\n',
     records: ['a1.example. 300 MX 10 m1.example.', 'b1.example. 300 TXT "a 1 b" "c;d"'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE with \\#',
     text: '$GENERATE 1-2 a$ TYPE65280 "\\# 1 0$"\n',
     records: ['a1.example. 300 TYPE65280 \\# 1 01', 'a2.example. 300 TYPE65280 \\# 1 02'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE for an RRset',
     text: '$GENERATE 1-2 @ TXT $\n',
     records: ['example. 300 TXT "1"', 'example. 300 TXT "2"'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE leaves the owner alone',
     text: 'b A 192.0.2.1\n$GENERATE 1-1 c$ A 192.0.2.$\n A 192.0.2.2\n',
     records: ['b.example. 300 A 192.0.2.1', 'c1.example. 300 A 192.0.2.1', 'b.example. 300 A 192.0.2.2'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE to the largest number',
     text: '$GENERATE 2147483647-2147483647 a$ TXT x\n',
     records: ['a2147483647.example. 300 TXT "x"'],
+    ldns: 'does not know $GENERATE',
   },
   {
     title: '$GENERATE with more than one word of rdata',
