@@ -12,11 +12,14 @@ const MUST_ESCAPE = new Uint8Array(128);
 for (let i = 0; i <= 0x20; i++) MUST_ESCAPE[i] = 1;
 for (const char of '"();\x7f') MUST_ESCAPE[char.charCodeAt(0)] = 1;
 
-/** How each octet is written in a label. */
+/**
+ * How each octet is written in a label: letters, digits and `*-/_` plainly, the specials of RFC 1035 §5.1 behind a
+ * backslash, everything else as \DDD. Knot DNS reads no other punctuation unescaped, and BIND not `\[`.
+ */
 const OCTET_TEXT = Array.from({ length: 256 }, (_, octet) => {
-  if (octet <= 0x20 || octet >= 0x7f) return `\\${String(octet).padStart(3, '0')}`;
   const char = String.fromCharCode(octet);
-  return '."$();@\\'.includes(char) ? `\\${char}` : char;
+  if (/[A-Za-z0-9*\-/_]/.test(char)) return char;
+  return '."$();@\\'.includes(char) ? `\\${char}` : `\\${String(octet).padStart(3, '0')}`;
 });
 
 const SHOWN_CHARACTERS = 80;

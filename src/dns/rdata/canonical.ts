@@ -1,4 +1,3 @@
-import { lowerOctet } from '../name.js';
 import { rdataParts } from './names.js';
 import { A6_TYPE, a6NameOffset } from './obsolete.js';
 import { copyOctets } from './wire.js';
@@ -40,10 +39,9 @@ function lowerRange(rdata: Uint8Array, current: Uint8Array, start: number, end: 
   let out = current;
   for (let at = start; at < end; at++) {
     const octet = rdata[at] as number;
-    const lower = lowerOctet(octet);
-    if (lower === octet) continue;
+    if (octet < 0x41 || octet > 0x5a) continue;
     if (out === rdata) out = copyOctets(rdata);
-    out[at] = lower;
+    out[at] = octet + 0x20;
   }
   return out;
 }

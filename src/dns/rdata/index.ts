@@ -1,11 +1,12 @@
 import { ZonesealError } from '../../errors.js';
 import type { Name } from '../name.js';
-import { RRType, typeToText } from '../types.js';
+import { typeToText } from '../types.js';
 import { expandRdata } from './compressed.js';
 import { formatHex, parseHex } from './encodings.js';
 import type { TypeSchema } from './field.js';
 import { rdataParts } from './names.js';
 import { parseDecimal } from './numbers.js';
+import { hasPortableMnemonic } from './portable.js';
 import { SCHEMAS } from './table.js';
 import { rdataError, type Token, TokenReader, tokenizeRdata } from './tokens.js';
 import { copyOctets, MAX_RDATA_OCTETS, WireReader, WireWriter } from './wire.js';
@@ -39,8 +40,7 @@ export function parseRdata(type: number, tokens: readonly Token[], origin: Name 
   }
   reader.expectEnd();
   const rdata = writer.finish() ?? reader.fail(`it is longer than ${MAX_RDATA_OCTETS} octets`);
-  const reason = known.rule?.(rdata);
-  if (reason !== undefined) reader.fail(reason, first);
+  checkKnown(known, new WireReader(type, rdata, first?.column));
   return rdata;
 }
 
@@ -93,22 +93,13 @@ export function formatRdata(type: number, rdata: Uint8Array): string {
   return text;
 }
 
-/** Types whose mnemonic Knot DNS 3.2, NSD 4.6 or ldns 1.8 cannot read in a master file. */
-const NOT_PORTABLE: ReadonlySet<number> = new Set([
-  RRType.X25,
-  RRType.ISDN,
-  RRType.SIG,
-  RRType.HIP,
-  RRType.AVC,
-]);
-
 /**
  * Type, tab and plain wire rdata as every nameserver and validator reads them in a master file: `TYPEnnn \\# length hex` for
  * the types whose mnemonic some of them lack, otherwise the mnemonic and `formatRdata`.
  * @throws ZonesealError RDATA_INVALID when rdata of a known type is not well formed
  */
 export function formatPortable(type: number, rdata: Uint8Array): string {
-  if (!NOT_PORTABLE.has(type)) return `${typeToText(type)}\t${formatRdata(type, rdata)}`;
+  if (hasPortableMnemonic(type)) return `${typeToText(type)}\t${formatRdata(type, rdata)}`;
   checkRdata(type, rdata);
   return `TYPE${type}\t${formatGeneric(rdata)}`;
 }
@@ -124,18 +115,20 @@ function formatGeneric(rdata: Uint8Array): string {
 export function checkRdata(type: number, rdata: Uint8Array): void {
   const known = schemas[type];
   if (rdata.length > MAX_RDATA_OCTETS) throw rdataError(type, `it is longer than ${MAX_RDATA_OCTETS} octets`);
-  if (known === undefined) return;
-  const wire = new WireReader(type, rdata);
+  if (known !== undefined) checkKnown(known, new WireReader(type, rdata));
+}
+
+/** The one judge of known types, for what was parsed from text as well. */
+function checkKnown(known: TypeSchema, wire: WireReader): void {
   try {
     for (const field of known.fields) field.check(wire);
   } catch (thrown) {
-    if (thrown instanceof ZonesealError && thrown.code === 'NAME_INVALID')
-      throw rdataError(type, thrown.message);
+    if (thrown instanceof ZonesealError && thrown.code === 'NAME_INVALID') wire.fail(thrown.message);
     throw thrown;
   }
   wire.expectEnd();
-  const reason = known.rule?.(rdata);
-  if (reason !== undefined) throw rdataError(type, reason);
+  const reason = known.rule?.(wire.octets);
+  if (reason !== undefined) wire.fail(reason);
 }
 
 /**

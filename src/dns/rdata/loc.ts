@@ -71,6 +71,7 @@ function encodeSize(centimetres: number): number {
 function readSize(wire: WireReader): number {
   const octet = wire.u8();
   if (octet >>> 4 > 9 || (octet & 15) > 9) wire.fail('a size or precision has a digit above 9');
+  if (octet > 0 && octet < 10) wire.fail('a size or precision of zero has an exponent');
   return (octet >>> 4) * 10 ** (octet & 15);
 }
 

@@ -11,12 +11,13 @@ import { hasNoKey, KEY_PROTOCOLS, keyFlags, keyPresenceRule, privateKeyRule } fr
 import { location } from './loc.js';
 import { CERTIFICATE_TYPES, DIGEST_TYPES, SECURITY_ALGORITHMS } from './mnemonics.js';
 import { legacyName, loweredName, plainName, wellKnownName } from './name-field.js';
+import { substitution } from './naptr.js';
 import { duration, u8, u16, u32 } from './numbers.js';
 import { OBSOLETE_SCHEMAS } from './obsolete.js';
 import { serviceParameters } from './service-parameters.js';
 import { signatureTime } from './signature-time.js';
 import { characterString, characterStrings, optionalString } from './strings.js';
-import { coveredType, optionalTypeBitmap, typeBitmap } from './type-bitmap.js';
+import { coveredType, coveredTypeOrNone, optionalTypeBitmap, typeBitmap } from './type-bitmap.js';
 
 const algorithm = u8('algorithm', SECURITY_ALGORITHMS);
 
@@ -27,7 +28,6 @@ const key = schema([u16('flags'), u8('protocol'), algorithm, base64Rest('the pub
 });
 
 const signature = [
-  coveredType,
   algorithm,
   u8('number of labels'),
   u32('original TTL'),
@@ -116,8 +116,8 @@ export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSche
   [RRType.CDS, schema(delegationSigner, { rule: digestRule })],
   [RRType.DNSKEY, key],
   [RRType.CDNSKEY, key],
-  [RRType.SIG, schema([...signature, legacyName, base64Rest('the signature')])],
-  [RRType.RRSIG, schema([...signature, loweredName, base64Rest('the signature')])],
+  [RRType.SIG, schema([coveredTypeOrNone, ...signature, legacyName, base64Rest('the signature')])],
+  [RRType.RRSIG, schema([coveredType, ...signature, loweredName, base64Rest('the signature')])],
   [RRType.NSEC, schema([plainName, typeBitmap])],
   [
     RRType.NSEC3,
@@ -147,7 +147,7 @@ export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSche
       u16('preference'),
       characterString('flags'),
       characterString('services'),
-      characterString('the regular expression'),
+      substitution,
       legacyName,
     ]),
   ],

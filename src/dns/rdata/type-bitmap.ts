@@ -1,5 +1,6 @@
-import { isMetaType, typeFromText, typeToText } from '../types.js';
+import { typeFromText } from '../types.js';
 import type { Field } from './field.js';
+import { portableTypeText } from './portable.js';
 import type { TokenReader } from './tokens.js';
 import type { WireReader, WireWriter } from './wire.js';
 
@@ -41,6 +42,7 @@ export function readTypeBitmap(wire: WireReader): number[] {
     }
     previous = window;
   }
+  if (types[0] === 0) wire.fail('its type bitmap has the reserved type 0');
   return types;
 }
 
@@ -49,22 +51,15 @@ function takeType(tokens: TokenReader): number {
   return typeFromText(token.text) ?? tokens.failToken(token, 'is no type: a mnemonic or TYPEnnn');
 }
 
-function takeListedType(tokens: TokenReader): number {
-  const token = tokens.peek();
-  const type = takeType(tokens);
-  if (token !== undefined && isMetaType(type)) tokens.failToken(token, 'is a type that no zone holds');
-  return type;
-}
-
 function bitmapField(allowEmpty: boolean): Field {
   return {
     parse: (tokens, out) => {
       const types: number[] = [];
-      while (!tokens.atEnd) types.push(takeListedType(tokens));
+      while (!tokens.atEnd) types.push(takeType(tokens));
       if (types.length === 0 && !allowEmpty) tokens.fail('the list of types is empty');
       writeTypeBitmap(types, out);
     },
-    format: (wire) => readTypeBitmap(wire).map(typeToText).join(' '),
+    format: (wire) => readTypeBitmap(wire).map(portableTypeText).join(' '),
     check: (wire) => {
       if (readTypeBitmap(wire).length === 0 && !allowEmpty) wire.fail('the list of types is empty');
     },
@@ -77,10 +72,19 @@ export const typeBitmap = bitmapField(false);
 /** A list of types that may be empty (NSEC3 of an empty non-terminal, CSYNC). */
 export const optionalTypeBitmap = bitmapField(true);
 
-/** One type, written as its mnemonic or TYPEnnn. */
-export const coveredType: Field = {
-  part: { kind: 'octets', length: 2 },
-  parse: (tokens, out) => out.u16(takeType(tokens)),
-  format: (wire) => typeToText(wire.u16()),
-  check: (wire) => wire.skip(2),
-};
+function typeField(min: number): Field {
+  return {
+    part: { kind: 'octets', length: 2 },
+    parse: (tokens, out) => out.u16(takeType(tokens)),
+    format: (wire) => portableTypeText(wire.u16()),
+    check: (wire) => {
+      if (wire.u16() < min) wire.fail('it covers the reserved type 0');
+    },
+  };
+}
+
+/** The type that an RRSIG covers. */
+export const coveredType = typeField(1);
+
+/** The type that a SIG covers; 0 for a transaction signature (RFC 2931 §3). */
+export const coveredTypeOrNone = typeField(0);

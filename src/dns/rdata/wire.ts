@@ -60,11 +60,14 @@ export class WireWriter {
 export class WireReader {
   readonly type: number;
   readonly octets: Uint8Array;
+  readonly #column: number | undefined;
   at = 0;
 
-  constructor(type: number, octets: Uint8Array) {
+  /** @param column where the text stands that the octets were made from */
+  constructor(type: number, octets: Uint8Array, column?: number) {
     this.type = type;
     this.octets = octets;
+    this.#column = column;
   }
 
   get remaining(): number {
@@ -118,6 +121,6 @@ export class WireReader {
   }
 
   fail(reason: string): never {
-    throw rdataError(this.type, reason);
+    throw rdataError(this.type, reason, this.#column);
   }
 }
