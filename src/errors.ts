@@ -47,6 +47,8 @@ export const ERROR_CODES = {
   ANSWER_LATE: 'an answer was not ready in time, or the client had gone',
   ACCESS_INVALID: 'an address range is malformed, or opened for two views',
   LISTEN_FAILED: 'an address and port cannot be listened on',
+  // cli/
+  FILE_UNWRITABLE: 'a file that was asked for cannot be written',
   // config.ts
   CONFIG_INVALID: 'the configuration has errors, each named with its line',
 } as const;

@@ -1,4 +1,9 @@
-import { type MasterFileOptions, type MasterRecord, type MasterSource, parseMasterBatches } from '../dns/master-file.js';
+import {
+  type MasterFileOptions,
+  type MasterRecord,
+  type MasterSource,
+  parseMasterBatches,
+} from '../dns/master-file.js';
 import { Name } from '../dns/name.js';
 import { formatRdata } from '../dns/rdata/index.js';
 import { typeFromText, typeToText } from '../dns/types.js';

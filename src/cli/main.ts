@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+import { reportFailure } from './failure.js';
+import { buildProgram } from './program.js';
+import { handleBrokenPipes } from './terminal.js';
+
+handleBrokenPipes();
+// a listener keeps SIGUSR1 from opening the inspector, through which private keys could be read
+process.on('SIGUSR1', () => undefined);
+const program = buildProgram();
+try {
+  await program.parseAsync();
+} catch (error) {
+  const flags = process.argv.slice(2);
+  process.exitCode = reportFailure(error, {
+    json: flags.includes('--json'),
+    debug: flags.includes('--debug'),
+  });
+}

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addCheckCommand } from './check.js';
+import { EXIT_CODES } from './exit.js';
+import { addGlobalOptions } from './global-options.js';
+import { addSignCommand } from './sign.js';
+
+/** The whole command, with every subcommand; parsing it runs them. */
+export function buildProgram(): Command {
+  const program = new Command('zoneseal');
+  program
+    .description(
+      'A DNSSEC-signing transfer gateway: unsigned zones in PostgreSQL, keys in Barbican, signed zones out by AXFR.',
+    )
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print what is possible')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'zoneseal: ')) })
+    .showHelpAfterError('(add --help for what is possible)')
+    .exitOverride();
+  addGlobalOptions(program);
+  addCheckCommand(program);
+  addSignCommand(program);
+  const codes = Object.values(EXIT_CODES).map(
+    ({ code, meaning }) => `  ${String(code).padEnd(4)} ${meaning}`,
+  );
+  program.addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
+  return program;
+}
+
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
+}
