@@ -134,12 +134,6 @@ export function tsigLength(key: TsigKey): number {
   });
 }
 
-/** The most that a failure's TSIG record takes (BADTIME's Other Data included), for reserving. */
-export function tsigFailureLength(failure: TsigFailure): number {
-  const macOctets = failure.key === undefined ? 0 : tsigAlgorithmInfo(failure.key.algorithm).octets;
-  return tsigRecordLength({ ...failure.record, mac: new Uint8Array(macOctets), other: new Uint8Array(6) });
-}
-
 /**
  * Signs a message, and those that follow it in a multi-message answer: the first over the request's MAC and all TSIG
  * variables, each other over the MAC before it and the timers (RFC 8945 §5.3, §5.3.1). MACs are never truncated.

@@ -183,6 +183,34 @@ describe('what does not fit', () => {
   });
 });
 
+describe('OPT', () => {
+  test('RFC 6891 §6.1: every field and option is read as it was written', () => {
+    const edns = {
+      udpSize: 4096,
+      extendedRcode: 0xab,
+      version: 3,
+      dnssecOk: true,
+      options: [
+        { code: 3, data: new Uint8Array(0) },
+        { code: 65_001, data: Uint8Array.of(1, 2, 3) },
+      ],
+    };
+    const writer = new MessageWriter(512);
+    writer.writeHeader(1, 0x8005);
+    expect(writer.writeEdns(edns)).toBe(true);
+    const message = readMessage(writer.finish());
+    expect(message.edns).toEqual(edns);
+    expect(message.rcode).toBe(0xab5);
+  });
+
+  test('more than 128 options are refused', () => {
+    const options = Array.from({ length: 129 }, () => ({ code: 12, data: new Uint8Array(0) }));
+    const writer = new MessageWriter(4096);
+    writer.writeEdns({ udpSize: 512, extendedRcode: 0, version: 0, dnssecOk: false, options });
+    expect(() => readMessage(writer.finish())).toThrow(/128/);
+  });
+});
+
 describe('a writer used again', () => {
   test('starts with an empty table and counts of zero', () => {
     const writer = new MessageWriter(16_384);

@@ -15,7 +15,6 @@ import {
   TsigSigner,
   TsigVerifier,
   tsigAlgorithmInfo,
-  tsigFailureLength,
   tsigLength,
   verifyRequest,
 } from '../../src/dns/tsig.js';
@@ -228,9 +227,6 @@ describe('RFC 8945 §5.3.2: answers to requests that fail', () => {
     const server = NOW + 0x1_0000_0000;
     const failure = failureOf(check(signed, server));
     const octets = refusal(signed, failure, server);
-    expect(octets.length).toBe(
-      buildAnswer(readMessage(signed), 9, { udpSize: 1 }).length + tsigFailureLength(failure),
-    );
     const message = readMessage(octets);
     expect(message.tsig).toMatchObject({ error: TSIG_ERROR.BADTIME, timeSigned: NOW, fudge: 300 });
     expect(message.tsig?.other.length).toBe(6);
