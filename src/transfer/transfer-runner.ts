@@ -1,0 +1,151 @@
+import type { Clock } from '../clock.js';
+import { RCODE } from '../dns/message.js';
+import { typeToText } from '../dns/types.js';
+import { errorMessage, ZonesealError } from '../errors.js';
+import { EDE, type ExtendedError } from './answer.js';
+import type { BoundedLog } from './bounded-log.js';
+import { withDeadline } from './deadline.js';
+import type { TransferAsked } from './exchange.js';
+import type { ImageReader } from './ports.js';
+import { serialOf } from './soa-serial.js';
+import type { TransferCounters, TransferOutcome } from './transfer-counters.js';
+import type { TransferLimits } from './transfer-limits.js';
+import { TransferSlots } from './transfer-slots.js';
+
+/** An image that has given its first message. */
+interface Begun {
+  readonly reader: ImageReader;
+  readonly messages: AsyncIterator<Uint8Array>;
+  readonly first: Uint8Array;
+}
+
+export interface TransferRunnerOptions {
+  readonly limits: TransferLimits;
+  readonly log: BoundedLog;
+  readonly clock: Clock;
+}
+
+/** Runs transfers: a place, the image, then its messages to one client at that client's pace. */
+export class TransferRunner {
+  readonly #options: TransferRunnerOptions;
+  readonly #counters: TransferCounters;
+  readonly #slots: TransferSlots;
+
+  constructor(options: TransferRunnerOptions, counters: TransferCounters) {
+    this.#options = options;
+    this.#counters = counters;
+    this.#slots = new TransferSlots(options.limits.transfers, options.limits.transfersWaiting);
+  }
+
+  get load(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#slots.running, waiting: this.#slots.waiting };
+  }
+
+  /**
+   * The messages of one transfer. A fault before the first is answered with SERVFAIL.
+   * @throws whatever ends the image early, after the first message: the client must not take what it has for a zone
+   */
+  async *run(asked: TransferAsked): AsyncGenerator<Uint8Array, void, undefined> {
+    const { request } = asked.client;
+    const slot = await this.#slots.acquire(this.#options.limits.transferWaitSeconds * 1000, request.signal);
+    if (slot === undefined) {
+      this.#end(asked, request.signal.aborted ? 'abandoned' : 'refused');
+      yield this.#failure(asked, { code: EDE.OTHER, text: 'too many transfers at once' });
+      return;
+    }
+    try {
+      const begun = await this.#begin(asked);
+      if (begun instanceof Uint8Array) yield begun;
+      else yield* this.#stream(asked, begun);
+    } finally {
+      slot.release();
+    }
+  }
+
+  /** Opens the image and waits for its first message; SERVFAIL when there is none to be had. */
+  async #begin(asked: TransferAsked): Promise<Begun | Uint8Array> {
+    const { signal } = asked.client.request;
+    const limitMs = this.#options.limits.firstMessageSeconds * 1000;
+    let reader: ImageReader | undefined;
+    try {
+      const opened = asked.served.openImage();
+      reader = await withDeadline(opened, 'opening the image', limitMs, signal, (late) => late.release());
+      const messages = reader.messages()[Symbol.asyncIterator]();
+      const first = await withDeadline(messages.next(), 'the first message', limitMs, signal);
+      if (first.done === true) throw new ZonesealError('IMAGE_CLOSED', 'the image is empty');
+      return { reader, messages, first: first.value };
+    } catch (error) {
+      reader?.release();
+      this.#end(asked, signal.aborted ? 'abandoned' : 'failed', { reason: errorMessage(error) });
+      const isBuilding = error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY';
+      return this.#failure(asked, {
+        code: isBuilding ? EDE.NOT_READY : EDE.OTHER,
+        text: isBuilding ? 'publication not ready' : 'the zone cannot be transferred now',
+      });
+    }
+  }
+
+  async *#stream(
+    asked: TransferAsked,
+    { reader, messages, first }: Begun,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { client } = asked;
+    const { clock } = this.#options;
+    const { signal } = client.request;
+    const sending = client.answerer.transfer();
+    const started = clock.milliseconds();
+    const sent = { messages: 0, octets: 0 };
+    let outcome: TransferOutcome = 'abandoned';
+    let reason: string | undefined;
+    // wakes the wait for a message that has not been made yet
+    const release = (): void => reader.release();
+    signal.addEventListener('abort', release);
+    try {
+      for (
+        let next: IteratorResult<Uint8Array> = { value: first };
+        next.done !== true;
+        next = await messages.next()
+      ) {
+        const message = sending.next(next.value, clock.seconds());
+        yield message;
+        sent.messages++;
+        sent.octets += message.length;
+      }
+      outcome = 'completed';
+    } catch (error) {
+      if (!signal.aborted) outcome = 'failed';
+      reason = errorMessage(error);
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', release);
+      reader.release();
+      this.#counters.transferOctets += sent.octets;
+      const seconds = (clock.milliseconds() - started) / 1000;
+      this.#end(asked, outcome, { ...sent, seconds, ...(reason === undefined ? {} : { reason }) });
+    }
+  }
+
+  #failure({ client }: TransferAsked, error: ExtendedError): Uint8Array {
+    return client.answerer.rcode(RCODE.SERVFAIL, error);
+  }
+
+  #end(asked: TransferAsked, outcome: TransferOutcome, more: object = {}): void {
+    const { client, zone, type, view, clientSerial, served } = asked;
+    this.#counters.transfers[outcome]++;
+    const fields = {
+      zone: zone.toString(),
+      view,
+      address: client.request.address,
+      ...(client.entry === undefined ? {} : { key: client.entry.name.toString() }),
+      type: typeToText(type),
+      ...(served.soa === undefined ? {} : { serial: serialOf(served.soa.rrset) }),
+      ...(clientSerial === undefined ? {} : { clientSerial }),
+      ...more,
+    };
+    if (outcome === 'completed') this.#options.log.write('info', fields, 'a transfer was completed');
+    else if (outcome === 'abandoned') this.#options.log.write('info', fields, 'a client left its transfer');
+    else if (outcome === 'refused')
+      this.#options.log.write('warn', fields, 'a transfer found no place: there are too many at once');
+    else this.#options.log.write('error', fields, 'a transfer failed; the client gets no closing SOA');
+  }
+}
