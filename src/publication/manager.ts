@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import { Name } from '../dns/name.js';
 import { RRType } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
+import type { Log } from '../log.js';
 import type { Image } from '../transfer/image.js';
 import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader, PublicationSource, ServedPublication } from '../transfer/ports.js';
@@ -11,13 +12,6 @@ import { HeldImages } from './held-images.js';
 import type { Allocation, Publication, PublicationStore, PublishedSoa, ServedZone } from './ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produceImage } from './produce.js';
 import { nextSerial } from './serial.js';
-
-/** What the manager says as it works; the words are those of the log. */
-export interface PublicationLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 export interface PublicationLimits {
   /** Publications made at the same time; more wait. */
@@ -35,7 +29,7 @@ export interface PublicationManagerOptions {
   readonly dependencies: Omit<ProduceDependencies, 'store'>;
   readonly images: ImageStore;
   readonly clock: Clock;
-  readonly log: PublicationLog;
+  readonly log: Log;
   readonly limits: PublicationLimits;
   /** Names this process in leases. */
   readonly gateway: string;

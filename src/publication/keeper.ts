@@ -1,0 +1,105 @@
+import type { Clock } from '../clock.js';
+import { errorMessage } from '../errors.js';
+import type { Log } from '../log.js';
+import type { PublicationManager } from './manager.js';
+
+export interface KeeperOptions {
+  readonly manager: Pick<PublicationManager, 'makeDue' | 'forget'>;
+  /** Seconds since 1970 by the database's clock. */
+  readonly databaseTime: () => Promise<number>;
+  /** What else is to be read anew at every round (TSIG keys, say). */
+  readonly refresh: () => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Seconds between rounds; a wake-up comes before. */
+  readonly pollSeconds: number;
+  /** Seconds of difference between the clocks that are warned of. */
+  readonly skewSeconds: number;
+}
+
+/**
+ * Keeps publications up to date: a round when the database says that something changed, and one every so often for what was
+ * missed and for signatures that grow old. Goes on through an absence of the database.
+ */
+export class PublicationKeeper {
+  readonly #options: KeeperOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #round: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+  #fault: string | undefined;
+  #skew = 0;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Why the last round could not be made; undefined when it could. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /** Database clock less local clock, seconds, at the last round. */
+  get skewSeconds(): number {
+    return this.#skew;
+  }
+
+  /** Makes the first round; resolves when it is done, whatever came of it. */
+  start(): Promise<void> {
+    return this.#run();
+  }
+
+  /** Something changed: forgets what is known of a zone (or of all) and makes a round soon. */
+  wake(zoneId?: string): void {
+    this.#options.manager.forget(zoneId);
+    if (this.#closed) return;
+    if (this.#round !== undefined) this.#again = true;
+    else void this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  #run(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#round ??= this.#rounds().finally(() => {
+      this.#round = undefined;
+      if (this.#closed) return;
+      this.#timer = setTimeout(() => void this.#run(), this.#options.pollSeconds * 1000);
+    });
+    return this.#round;
+  }
+
+  async #rounds(): Promise<void> {
+    do {
+      this.#again = false;
+      await this.#once();
+    } while (this.#again && !this.#closed);
+  }
+
+  async #once(): Promise<void> {
+    const { manager, log, databaseTime, clock, skewSeconds, refresh } = this.#options;
+    try {
+      const skew = (await databaseTime()) - clock.seconds();
+      if (Math.abs(skew) > skewSeconds && Math.abs(this.#skew) <= skewSeconds) {
+        log.warn(
+          { skewSeconds: skew },
+          'the clocks of the database and of this host differ; TSIG uses the local one',
+        );
+      }
+      this.#skew = skew;
+      await refresh();
+      await manager.makeDue();
+      if (this.#fault !== undefined) log.info({}, 'the database can be reached again');
+      this.#fault = undefined;
+    } catch (error) {
+      const reason = errorMessage(error);
+      if (this.#fault === undefined)
+        log.error({ reason }, 'the database cannot be asked what is due; what is ready is served');
+      this.#fault = reason;
+    }
+  }
+}
