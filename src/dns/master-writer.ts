@@ -1,7 +1,7 @@
 import { ZonesealError } from '../errors.js';
 import type { Name } from './name.js';
-import { formatRdata } from './rdata/index.js';
-import { RRType, typeToText } from './types.js';
+import { formatPortable } from './rdata/index.js';
+import { RRType } from './types.js';
 
 const CHUNK_CHARACTERS = 1 << 16;
 
@@ -15,11 +15,11 @@ export interface WritableRecord {
 
 /**
  * One record as one line of a master file, without the line ending: absolute owner, TTL, class IN, type and rdata with
- * tabs between.
+ * tabs between. Types that some nameserver or validator does not know are written as RFC 3597 §5 says.
  * @throws ZonesealError RDATA_INVALID when the rdata is not well formed for a known type
  */
 export function formatRecord(owner: Name, ttl: number, type: number, rdata: Uint8Array): string {
-  return `${owner.toString()}\t${ttl}\tIN\t${typeToText(type)}\t${formatRdata(type, rdata)}`;
+  return `${owner.toString()}\t${ttl}\tIN\t${formatPortable(type, rdata)}`;
 }
 
 /**
