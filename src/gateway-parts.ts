@@ -1,8 +1,16 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BarbicanClient } from './barbican/client.js';
+import {
+  type DevelopmentBarbican,
+  type DevelopmentBarbicanOptions,
+  startDevelopmentBarbican,
+} from './barbican/development.js';
 import type { BarbicanSettings, Credentials } from './barbican/settings.js';
 import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
 import { errorMessage, ZonesealError } from './errors.js';
+import { findRunningGateway, type RunningGateway } from './running-gateway.js';
 
 /** A key store that is connected, and how to let it go. */
 export interface OpenKeyStore {
@@ -60,19 +68,70 @@ function readFile(path: string, setting: string): string {
   }
 }
 
+/** The folder of the development Barbican's secrets inside the data folder. */
+export function developmentSecretsFolder(config: Config): string {
+  return join(config.data, 'barbican');
+}
+
+/** The throw-away keys that the package brings, which the development Barbican starts with. */
+export const DEVELOPMENT_KEYS_FOLDER = fileURLToPath(new URL('../keys-dev', import.meta.url));
+
+/** What of a development Barbican a gateway writes down, so that commands beside it use the same. */
+export function describeDevelopmentBarbican(
+  barbican: Pick<DevelopmentBarbican, 'keystoneUrl' | 'barbicanUrl' | 'credentials'>,
+): NonNullable<RunningGateway['barbican']> {
+  const { keystoneUrl, barbicanUrl, credentials } = barbican;
+  if (credentials.kind !== 'password') throw new Error('the development Barbican has users with passwords');
+  const { username, userDomain, password, project, projectDomain } = credentials;
+  return { keystoneUrl, barbicanUrl, username, userDomain, password, project, projectDomain };
+}
+
+/** Starts the development Barbican on the data folder. */
+export function startConfiguredDevelopmentBarbican(
+  config: Config,
+  log?: DevelopmentBarbicanOptions['log'],
+): Promise<DevelopmentBarbican> {
+  return startDevelopmentBarbican({
+    dataFolder: developmentSecretsFolder(config),
+    seedFolder: DEVELOPMENT_KEYS_FOLDER,
+    ...(log === undefined ? {} : { log }),
+  });
+}
+
 /**
- * Opens the configured key store.
+ * Opens the key store: the configured Barbican; without one, the development Barbican of the gateway that runs on the data
+ * folder, or one of its own on the same folder.
  * @throws ZonesealError CONFIG_INVALID, KEYSTORE_CONFIG_INVALID
  */
-export function openKeyStore(config: Config): Promise<OpenKeyStore> {
-  if (config.barbican === undefined) throw new Error('not yet');
-  const client = new BarbicanClient(barbicanSettings(config.barbican));
-  return Promise.resolve({
+export async function openKeyStore(
+  config: Config,
+  log?: DevelopmentBarbicanOptions['log'],
+): Promise<OpenKeyStore> {
+  if (config.barbican !== undefined) {
+    return connected(barbicanSettings(config.barbican), false, () => Promise.resolve());
+  }
+  const running = findRunningGateway(config.data)?.barbican;
+  if (running !== undefined) {
+    const { keystoneUrl, barbicanUrl, ...user } = running;
+    const credentials: Credentials = { kind: 'password', ...user };
+    return connected({ keystoneUrl, barbicanUrl, credentials }, true, () => Promise.resolve());
+  }
+  const development = await startConfiguredDevelopmentBarbican(config, log);
+  return connected(development, true, () => development.close());
+}
+
+function connected(
+  settings: BarbicanSettings,
+  development: boolean,
+  close: () => Promise<void>,
+): OpenKeyStore {
+  const client = new BarbicanClient(settings);
+  return {
     client,
-    development: false,
-    close: () => {
+    development,
+    close: async () => {
       client.close();
-      return Promise.resolve();
+      await close();
     },
-  });
+  };
 }

@@ -9,7 +9,7 @@ const runningGatewaySchema = z.object({
   barbican: z
     .object({
       keystoneUrl: z.string(),
-      barbicanUrl: z.string().optional(),
+      barbicanUrl: z.string(),
       username: z.string(),
       userDomain: z.string(),
       password: z.string(),

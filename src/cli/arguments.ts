@@ -91,7 +91,9 @@ export function typeArgument(text: string): number {
 /** A view name as the configuration and the database have it. */
 export function viewArgument(text: string): string {
   if (!/^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$/.test(text)) {
-    throw new InvalidArgumentError('A view name has up to 63 of a-z, 0-9, _ and -, and begins and ends with a letter or digit.');
+    throw new InvalidArgumentError(
+      'A view name has up to 63 of a-z, 0-9, _ and -, and begins and ends with a letter or digit.',
+    );
   }
   return text;
 }

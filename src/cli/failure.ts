@@ -21,12 +21,22 @@ export function reportFailure(
       thrown instanceof ZonesealError ? thrown.code : thrown instanceof UsageError ? 'USAGE' : 'SYSTEM';
     const name = code === EXIT_CODES.INTERNAL.code ? 'INTERNAL' : kind;
     const fields = thrown instanceof ZonesealError ? thrown.fields : {};
-    say(JSON.stringify({ error: { code: name, exit: code, message, fields } }));
+    say(failureJson({ code: name, exit: code, message, fields }));
   } else {
     for (const line of message.split('\n')) say(`zoneseal: ${line}`);
   }
   if (options.debug && thrown instanceof Error) say(stackOf(thrown));
   return code;
+}
+
+/** An error as a program reads it. */
+export function failureJson(error: {
+  readonly code: string;
+  readonly exit: number;
+  readonly message: string;
+  readonly fields?: Readonly<Record<string, unknown>>;
+}): string {
+  return JSON.stringify({ error: { fields: {}, ...error } });
 }
 
 function messageOf(thrown: unknown, code: number): string {

@@ -6,13 +6,10 @@ import { handleBrokenPipes } from './terminal.js';
 handleBrokenPipes();
 // a listener keeps SIGUSR1 from opening the inspector, through which private keys could be read
 process.on('SIGUSR1', () => undefined);
-const program = buildProgram();
+const flags = process.argv.slice(2);
+const json = flags.includes('--json');
 try {
-  await program.parseAsync();
+  await buildProgram(json).parseAsync();
 } catch (error) {
-  const flags = process.argv.slice(2);
-  process.exitCode = reportFailure(error, {
-    json: flags.includes('--json'),
-    debug: flags.includes('--debug'),
-  });
+  process.exitCode = reportFailure(error, { json, debug: flags.includes('--debug') });
 }

@@ -2,11 +2,15 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCheckCommand } from './check.js';
 import { EXIT_CODES } from './exit.js';
+import { failureJson } from './failure.js';
 import { addGlobalOptions } from './global-options.js';
 import { addSignCommand } from './sign.js';
 
-/** The whole command, with every subcommand; parsing it runs them. */
-export function buildProgram(): Command {
+/**
+ * The whole command, with every subcommand; parsing it runs them.
+ * @param json tell of wrong command lines as a program reads them
+ */
+export function buildProgram(json = false): Command {
   const program = new Command('zoneseal');
   program
     .description(
@@ -15,8 +19,10 @@ export function buildProgram(): Command {
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print what is possible')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'zoneseal: ')) })
-    .showHelpAfterError('(add --help for what is possible)')
+    .configureOutput({
+      outputError: (text, write) => write(json ? asJson(text) : text.replace(/^error: /, 'zoneseal: ')),
+    })
+    .showHelpAfterError(json ? false : '(add --help for what is possible)')
     .exitOverride();
   addGlobalOptions(program);
   addCheckCommand(program);
@@ -26,6 +32,10 @@ export function buildProgram(): Command {
   );
   program.addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
   return program;
+}
+
+function asJson(text: string): string {
+  return `${failureJson({ code: 'USAGE', exit: EXIT_CODES.USAGE.code, message: text.replace(/^error: /, '').trim() })}\n`;
 }
 
 function packageVersion(): string {

@@ -1,6 +1,5 @@
 import { type Config, readSecret, SECRET_VARIABLES } from '../config.js';
 import type { Name } from '../dns/name.js';
-import { openKeyStore } from '../gateway-parts.js';
 import type { FolderKeys } from '../keys/key-folder.js';
 import { findStoredKeys, type KeyReference, readStoredKeys } from '../keys/key-vault.js';
 import { UsageError } from './exit.js';
@@ -16,6 +15,7 @@ export async function fetchStoredKeys(
 ): Promise<FolderKeys> {
   const wanted = references?.map(parseKeyReference);
   const passphrase = readSecret(SECRET_VARIABLES.keyPassphrase, config.keyPassphraseFile);
+  const { openKeyStore } = await import('../gateway-parts.js');
   const keyStore = await openKeyStore(config);
   try {
     return wanted === undefined

@@ -179,8 +179,7 @@ export class MasterZone {
   #dnssecProblem(type: number, { first, count }: Refused): FileProblem {
     const { file, line } = first;
     const [owner, typeText] = [first.owner.toString(), typeToText(type)];
-    const others =
-      count === 1 ? '' : ` and ${count - 1} more record${count === 2 ? '' : 's'} of this type`;
+    const others = count === 1 ? '' : ` and ${count - 1} more record${count === 2 ? '' : 's'} of this type`;
     return {
       severity: 'error',
       file,

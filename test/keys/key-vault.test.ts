@@ -19,7 +19,8 @@ class MemoryKeeper implements SecretKeeper {
 
   fetchPayload(reference: string): Promise<{ contentType: string; payload: Uint8Array }> {
     const secret = this.secrets.get(reference);
-    if (secret === undefined) return Promise.reject(new ZonesealError('KEY_MISSING', 'there is no such secret'));
+    if (secret === undefined)
+      return Promise.reject(new ZonesealError('KEY_MISSING', 'there is no such secret'));
     return Promise.resolve({ contentType: secret.contentType, payload: secret.payload.slice() });
   }
 
@@ -46,7 +47,12 @@ class MemoryKeeper implements SecretKeeper {
 
 const zone = Name.parse('example.');
 
-async function store(keeper: MemoryKeeper, role: KeyRole, of: Name = zone, view: string | null = null): Promise<string> {
+async function store(
+  keeper: MemoryKeeper,
+  role: KeyRole,
+  of: Name = zone,
+  view: string | null = null,
+): Promise<string> {
   return storeZoneKey(keeper, of, await generateKey({ algorithm: 13, role }), view);
 }
 
@@ -100,8 +106,8 @@ describe('keys in the key store', () => {
     const keeper = new MemoryKeeper();
     const reference = await store(keeper, 'KSK');
     const role = async (given?: KeyRole): Promise<KeyRole | undefined> =>
-      (await readStoredKeys(keeper, zone, [given === undefined ? { reference } : { reference, role: given }])).keys[0]
-        ?.role;
+      (await readStoredKeys(keeper, zone, [given === undefined ? { reference } : { reference, role: given }]))
+        .keys[0]?.role;
     expect(await role()).toBe('KSK');
     expect(await role('ZSK')).toBe('ZSK');
     keeper.metadata.clear();
