@@ -1,10 +1,8 @@
 import { ZonesealError } from '../../errors.js';
 import type { Name } from '../name.js';
 import { typeToText } from '../types.js';
-import { expandRdata } from './compressed.js';
 import { formatHex, parseHex } from './encodings.js';
 import type { TypeSchema } from './field.js';
-import { rdataParts } from './names.js';
 import { parseDecimal } from './numbers.js';
 import { hasPortableMnemonic } from './portable.js';
 import { SCHEMAS } from './table.js';
@@ -129,21 +127,4 @@ function checkKnown(known: TypeSchema, wire: WireReader): void {
   wire.expectEnd();
   const reason = known.rule?.(wire.octets);
   if (reason !== undefined) wire.fail(reason);
-}
-
-/**
- * Plain rdata from a message: copied, compressed names expanded for the types that may have them (RFC 3597 §4), and
- * checked.
- * @throws ZonesealError RDATA_INVALID
- */
-export function readRdata(type: number, message: Uint8Array, offset: number, length: number): Uint8Array {
-  if (offset + length > message.length) throw rdataError(type, 'it is cut off');
-  const parts = rdataParts(type);
-  writer.reset();
-  const rdata =
-    parts === undefined
-      ? copyOctets(message, offset, offset + length)
-      : expandRdata(type, parts, message, offset, length, writer);
-  checkRdata(type, rdata);
-  return rdata;
 }

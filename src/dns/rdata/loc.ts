@@ -118,10 +118,15 @@ export const location: Field = {
     return `${latitude} ${longitude} ${formatMetres(wire.u32() - ALTITUDE_BASE)} ${sizes}`;
   },
   check: (wire) => {
-    if (wire.u8() !== 0) wire.fail('its version is not 0');
+    if (wire.u8() !== 0) return wire.skip(wire.remaining); // nothing is known of other versions
     for (let i = 0; i < 3; i++) readSize(wire);
     readAngle(wire, 90);
     readAngle(wire, 180);
     wire.skip(4);
   },
 };
+
+/** Whether well-formed LOC rdata is of a version without a text of its own. */
+export function isOtherVersion(rdata: Uint8Array): boolean {
+  return rdata[0] !== 0;
+}

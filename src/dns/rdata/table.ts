@@ -8,7 +8,7 @@ import { eui48, eui64, locator64 } from './hex-groups.js';
 import { hostIdentity } from './hip.js';
 import { gateway, keyRule } from './ipseckey.js';
 import { hasNoKey, KEY_PROTOCOLS, keyFlags, keyPresenceRule, privateKeyRule } from './keys.js';
-import { location } from './loc.js';
+import { isOtherVersion, location } from './loc.js';
 import { CERTIFICATE_TYPES, DIGEST_TYPES, SECURITY_ALGORITHMS } from './mnemonics.js';
 import { legacyName, loweredName, plainName, wellKnownName } from './name-field.js';
 import { substitution } from './naptr.js';
@@ -139,7 +139,7 @@ export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSche
       genericOnly: hasNoKey,
     }),
   ],
-  [RRType.LOC, schema([location])],
+  [RRType.LOC, schema([location], { genericOnly: isOtherVersion })],
   [
     RRType.NAPTR,
     schema([
