@@ -25,7 +25,7 @@ export interface TransferRunnerOptions {
   readonly clock: Clock;
 }
 
-/** Runs transfers: a place, the image, then its messages to one client at that client's pace. */
+/** Runs transfers: the image, a place, then its messages to one client at that client's pace. */
 export class TransferRunner {
   readonly #options: TransferRunnerOptions;
   readonly #counters: TransferCounters;
@@ -46,17 +46,22 @@ export class TransferRunner {
    * @throws whatever ends the image early, after the first message: the client must not take what it has for a zone
    */
   async *run(asked: TransferAsked): AsyncGenerator<Uint8Array, void, undefined> {
-    const { request } = asked.client;
-    const slot = await this.#slots.acquire(this.#options.limits.transferWaitSeconds * 1000, request.signal);
+    const { signal } = asked.client.request;
+    // a place is for sending: what waits for its zone to be built takes none
+    const begun = await this.#begin(asked);
+    if (begun instanceof Uint8Array) {
+      yield begun;
+      return;
+    }
+    const slot = await this.#slots.acquire(this.#options.limits.transferWaitSeconds * 1000, signal);
     if (slot === undefined) {
-      this.#end(asked, request.signal.aborted ? 'abandoned' : 'refused');
+      begun.reader.release();
+      this.#end(asked, signal.aborted ? 'abandoned' : 'refused');
       yield this.#failure(asked, { code: EDE.OTHER, text: 'too many transfers at once' });
       return;
     }
     try {
-      const begun = await this.#begin(asked);
-      if (begun instanceof Uint8Array) yield begun;
-      else yield* this.#stream(asked, begun);
+      yield* this.#stream(asked, begun);
     } finally {
       slot.release();
     }
