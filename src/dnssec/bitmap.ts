@@ -29,6 +29,28 @@ export function encodeBitmap(types: Iterable<number>): Uint8Array {
   return out;
 }
 
+/** Bitmaps of types that come again and again: equal types give the same array. */
+export class BitmapPool {
+  readonly #limit: number;
+  readonly #bitmaps = new Map<string, Uint8Array>();
+
+  /** A pool that keeps so many bitmaps; the ones it cannot keep are made anew each time. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The bitmap of types; the same types in another order may give another array. Not to be changed. */
+  encode(types: readonly number[]): Uint8Array {
+    const key = String.fromCharCode(...types);
+    let bitmap = this.#bitmaps.get(key);
+    if (bitmap === undefined) {
+      bitmap = encodeBitmap(types);
+      if (this.#bitmaps.size < this.#limit) this.#bitmaps.set(key, bitmap);
+    }
+    return bitmap;
+  }
+}
+
 /**
  * The types of a bitmap, ascending.
  * @throws ZonesealError RDATA_INVALID when windows are out of order, empty, cut off or longer than 32 octets

@@ -1,9 +1,12 @@
-import type { Name } from '../dns/name.js';
+import { lowerOctets, type Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { ZonesealError } from '../errors.js';
 import { provenTypes, type ZoneNode } from '../zone/node.js';
-import { encodeBitmap } from './bitmap.js';
+import { BitmapPool } from './bitmap.js';
+
+/** More kinds of names than a zone usually has. */
+const POOLED_BITMAPS = 1024;
 
 /** What an NSEC chain needs to know of its zone. */
 export interface NsecOptions {
@@ -27,6 +30,7 @@ interface Waiting {
 export class NsecChain {
   readonly #apex: Name;
   readonly #ttl: number;
+  readonly #bitmaps = new BitmapPool(POOLED_BITMAPS);
   #waiting: Waiting | undefined;
 
   constructor(options: NsecOptions) {
@@ -52,7 +56,7 @@ export class NsecChain {
       );
     }
     const types = [...provenTypes(node), RRType.RRSIG, RRType.NSEC, ...extraTypes];
-    this.#waiting = { name: node.name, bitmap: encodeBitmap(types) };
+    this.#waiting = { name: node.name, bitmap: this.#bitmaps.encode(types) };
     return previous && this.#close(previous, node.name);
   }
 
@@ -79,7 +83,7 @@ export class NsecChain {
 
 /** NSEC rdata (RFC 4034 §4.1): the next name in lower case, then a type bitmap. */
 export function nsecRdata(next: Name, bitmap: Uint8Array): Uint8Array {
-  const name = next.toLower().wire;
+  const name = lowerOctets(next.wire);
   const rdata = new Uint8Array(name.length + bitmap.length);
   rdata.set(name);
   rdata.set(bitmap, name.length);

@@ -2,6 +2,7 @@
 export const HASH_OCTETS = 20;
 
 const FIRST_CAPACITY = 256;
+const GROWTH = 1.5;
 /** A bucket past this size is sorted by comparison; hashes spread evenly, so only crafted names fill one. */
 const INSERTION_LIMIT = 48;
 
@@ -14,13 +15,13 @@ export class Nsec3Table {
   #bitmapIds = new Uint32Array(FIRST_CAPACITY);
   #size = 0;
   readonly #bitmaps: Uint8Array[] = [];
-  readonly #idsByBitmap = new Map<string, number>();
+  readonly #idsByBitmap = new Map<Uint8Array, number>();
 
   get size(): number {
     return this.#size;
   }
 
-  /** Appends an entry; copies the hash. */
+  /** Appends an entry; copies the hash. Bitmaps are told apart by identity, equal ones should be one array. */
   add(hash: Uint8Array, bitmap: Uint8Array): void {
     if (this.#size === this.#bitmapIds.length) this.#grow();
     this.#hashes.set(hash, this.#size * HASH_OCTETS);
@@ -108,21 +109,20 @@ export class Nsec3Table {
   }
 
   #intern(bitmap: Uint8Array): number {
-    const key = String.fromCharCode(...bitmap);
-    let id = this.#idsByBitmap.get(key);
+    let id = this.#idsByBitmap.get(bitmap);
     if (id === undefined) {
       id = this.#bitmaps.length;
       this.#bitmaps.push(bitmap);
-      this.#idsByBitmap.set(key, id);
+      this.#idsByBitmap.set(bitmap, id);
     }
     return id;
   }
 
   #grow(): void {
-    const hashes = new Uint8Array(this.#hashes.length * 2);
+    const hashes = new Uint8Array(Math.ceil(this.#bitmapIds.length * GROWTH) * HASH_OCTETS);
     hashes.set(this.#hashes);
     this.#hashes = hashes;
-    const bitmapIds = new Uint32Array(this.#bitmapIds.length * 2);
+    const bitmapIds = new Uint32Array(Math.ceil(this.#bitmapIds.length * GROWTH));
     bitmapIds.set(this.#bitmapIds);
     this.#bitmapIds = bitmapIds;
   }

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { Name } from '../dns/name.js';
+import { hash } from 'node:crypto';
+import { lowerOctets, Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { ZonesealError } from '../errors.js';
 import { isInsecureDelegation, provenTypes, type ZoneNode } from '../zone/node.js';
 import { base32hex } from './base32hex.js';
-import { encodeBitmap } from './bitmap.js';
+import { BitmapPool } from './bitmap.js';
 import { HASH_OCTETS, Nsec3Table } from './nsec3-table.js';
 
 /** The NSEC3 hash algorithm number of SHA-1, the only one there is (RFC 5155 §11). */
@@ -33,14 +33,35 @@ export interface Nsec3Options extends Nsec3Parameters {
 
 /** The hashed form of a name (RFC 5155 §5): SHA-1 over the lower-cased wire name and the salt, then iterated. 20 octets. */
 export function nsec3Hash(name: Name, { iterations, salt }: Nsec3Parameters): Uint8Array {
-  let octets: Uint8Array = createHash('sha1').update(name.toLower().wire).update(salt).digest();
-  for (let i = 0; i < iterations; i++) octets = createHash('sha1').update(octets).update(salt).digest();
-  return octets;
+  let digest = sha1(withSalt(lowerOctets(name.wire), salt));
+  for (let i = 0; i < iterations; i++) digest = sha1(withSalt(digest, salt));
+  return digest;
+}
+
+function withSalt(octets: Uint8Array, salt: Uint8Array): Uint8Array {
+  if (salt.length === 0) return octets;
+  const salted = new Uint8Array(octets.length + salt.length);
+  salted.set(octets);
+  salted.set(salt, octets.length);
+  return salted;
+}
+
+/** SHA-1 of a few octets. A digest that comes as a string costs a quarter of one that comes as a buffer. */
+function sha1(octets: Uint8Array): Uint8Array {
+  const text = hash('sha1', octets, 'binary');
+  const digest = new Uint8Array(HASH_OCTETS);
+  for (let i = 0; i < HASH_OCTETS; i++) digest[i] = text.charCodeAt(i);
+  return digest;
 }
 
 /** The owner of the NSEC3 record of a hash: its base32hex label before the apex (RFC 5155 §3). */
 export function nsec3Owner(hash: Uint8Array, apex: Name): Name {
-  return apex.prepend(base32hex(hash));
+  const label = base32hex(hash);
+  const wire = new Uint8Array(1 + label.length + apex.wire.length);
+  wire[0] = label.length;
+  wire.set(label, 1);
+  wire.set(apex.wire, 1 + label.length);
+  return Name.fromWire(wire);
 }
 
 /** NSEC3PARAM rdata (RFC 5155 §4): the flags are zero, opt-out or not. */
@@ -77,6 +98,7 @@ export class Nsec3Chain {
   readonly #options: Nsec3Options;
   readonly #hash: (name: Name) => Uint8Array;
   readonly #table = new Nsec3Table();
+  readonly #bitmaps = new BitmapPool(Number.POSITIVE_INFINITY);
   #previous: Name | undefined;
 
   /** @throws ZonesealError ZONE_INVALID when the iterations or the salt are out of range */
@@ -119,7 +141,7 @@ export class Nsec3Chain {
     const types = [...provenTypes(node), ...extraTypes];
     // an insecure delegation has nothing that is signed at its own name
     if (!insecure) types.push(RRType.RRSIG);
-    this.#table.add(this.#hash(node.name), encodeBitmap(types));
+    this.#table.add(this.#hash(node.name), this.#bitmaps.encode(types));
   }
 
   /**

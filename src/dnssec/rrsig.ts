@@ -1,4 +1,4 @@
-import { Name } from '../dns/name.js';
+import { lowerOctets, Name } from '../dns/name.js';
 import { canonicalRdata, compareOctets } from '../dns/rdata/index.js';
 import type { RRset } from '../dns/record.js';
 import { RRClass } from '../dns/types.js';
@@ -30,18 +30,27 @@ export function rrsigLabels(owner: Name): number {
 
 /** RRSIG rdata without the signature, the signer's name in lower case (RFC 4034 §3.1, §6.2). */
 export function rrsigHeader(fields: RrsigFields): Uint8Array {
-  const signer = fields.signer.toLower().wire;
-  const header = new Uint8Array(FIXED_OCTETS + signer.length);
-  const view = new DataView(header.buffer);
-  view.setUint16(0, fields.typeCovered);
-  view.setUint8(2, fields.algorithm);
-  view.setUint8(3, fields.labels);
-  view.setUint32(4, fields.originalTtl);
-  view.setUint32(8, fields.expiration);
-  view.setUint32(12, fields.inception);
-  view.setUint16(16, fields.keyTag);
-  header.set(signer, FIXED_OCTETS);
+  const { typeCovered, keyTag } = fields;
+  const header = new Uint8Array(FIXED_OCTETS + fields.signer.wire.length);
+  header.set(lowerOctets(fields.signer.wire), FIXED_OCTETS);
+  header[0] = typeCovered >> 8;
+  header[1] = typeCovered;
+  header[2] = fields.algorithm;
+  header[3] = fields.labels;
+  writeUint32(header, 4, fields.originalTtl);
+  writeUint32(header, 8, fields.expiration);
+  writeUint32(header, 12, fields.inception);
+  header[16] = keyTag >> 8;
+  header[17] = keyTag;
   return header;
+}
+
+/** Octets of a typed array take the low eight bits of what is written to them. */
+function writeUint32(octets: Uint8Array, at: number, value: number): void {
+  octets[at] = value >>> 24;
+  octets[at + 1] = value >>> 16;
+  octets[at + 2] = value >>> 8;
+  octets[at + 3] = value;
 }
 
 /** RRSIG rdata: the header, then the signature. */
@@ -113,8 +122,7 @@ export function signedOctets(header: Uint8Array, rrset: RRset): Uint8Array {
     out[at++] = rrset.type & 0xff;
     out[at++] = 0;
     out[at++] = RRClass.IN;
-    out.set(header.subarray(4, 8), at);
-    at += 4;
+    for (let from = 4; from < 8; from++) out[at++] = header[from] as number;
     out[at++] = rdata.length >> 8;
     out[at++] = rdata.length & 0xff;
     out.set(rdata, at);
@@ -137,9 +145,8 @@ function signedOwner(owner: Name, labels: number): Uint8Array {
       },
     );
   }
-  const lower = owner.toLower();
-  if (surplus === 0) return lower.wire;
-  const encloser = lower.parent(owner.labelCount - labels).wire;
+  if (surplus === 0) return lowerOctets(owner.wire);
+  const encloser = lowerOctets(owner.parent(owner.labelCount - labels).wire);
   const out = new Uint8Array(WILDCARD.length + encloser.length);
   out.set(WILDCARD);
   out.set(encloser, WILDCARD.length);

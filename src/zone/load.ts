@@ -19,6 +19,9 @@ export interface LoadOptions {
   readonly onProblem?: (problem: ZoneProblem) => void;
 }
 
+/** Nodes that are handed on at once: few enough to be garbage before the collector copies them. */
+const BATCH_NODES = 256;
+
 /**
  * The nodes of a zone as one view sees it, from rows in canonical order; batches out as batches come in. What the view does
  * not see is not even parsed. Aliases that are targets, and cuts of other views, are found by `checkZone` alone.
@@ -40,13 +43,17 @@ export async function* loadNodes(
   const builder = new NodeBuilder(zone, report);
   const build = (owner: OwnerRows): ZoneNode => builder.build(owner.name, owner.rows.map(rrsetOf));
   for await (const batch of rows) {
-    const nodes: ZoneNode[] = [];
+    let nodes: ZoneNode[] = [];
     for (const row of batch) {
       // an empty list of views is a fault that the parser reports, not a row that nobody sees
       if (!isVisible(row, view) && row.views?.length !== 0) continue;
       const parsed = parser.parse(row, report);
       const owner = parsed && groups.push(parsed, report);
       if (owner !== undefined) nodes.push(build(owner));
+      if (nodes.length === BATCH_NODES) {
+        yield nodes;
+        nodes = [];
+      }
     }
     if (nodes.length > 0) yield nodes;
   }

@@ -3,7 +3,7 @@ import type { RRset } from '../dns/record.js';
 import { RRType, typeToText } from '../dns/types.js';
 import type { NodeKind, ZoneNode } from './node.js';
 import { judgeNode } from './node-rules.js';
-import type { Finding } from './problem.js';
+import type { Report } from './problem.js';
 
 /**
  * Turns the RRsets that one view sees, owner by owner in canonical order, into nodes, and judges them. One pass suffices: in
@@ -11,12 +11,12 @@ import type { Finding } from './problem.js';
  */
 export class NodeBuilder {
   readonly #zone: Name;
-  readonly #report: (finding: Finding) => void;
+  readonly #report: Report;
   #cut: Name | undefined;
   #dname: Name | undefined;
   #apexSeen = false;
 
-  constructor(zone: Name, report: (finding: Finding) => void) {
+  constructor(zone: Name, report: Report) {
     this.#zone = zone;
     this.#report = report;
   }

@@ -2,7 +2,7 @@ import { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { RRType, typeToText } from '../dns/types.js';
 import { findRRset, type ZoneNode } from './node.js';
-import type { Finding } from './problem.js';
+import type { Report, ZoneRule } from './problem.js';
 
 /** What a DNS message can hold (RFC 1035 §4.2.2). */
 const MAX_MESSAGE_OCTETS = 0xffff;
@@ -12,10 +12,8 @@ const SIGNATURE_RESERVE_OCTETS = 1024;
 const BIND_MAX_RECORDS = 100;
 const BIND_MAX_TYPES = 100;
 
-type Report = (finding: Finding) => void;
-
 /** Types of which a name can have one record alone, and the rule that says so (RFC 2181 §10.1, RFC 6672 §2.4, RFC 1035). */
-const SINGLE = new Map<number, Finding['rule']>([
+const SINGLE = new Map<number, ZoneRule>([
   [RRType.CNAME, 'cname-several'],
   [RRType.DNAME, 'dname-several'],
   [RRType.SOA, 'soa-several'],

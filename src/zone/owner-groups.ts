@@ -1,5 +1,5 @@
 import type { Name } from '../dns/name.js';
-import type { Finding } from './problem.js';
+import type { Report } from './problem.js';
 import type { ParsedRow } from './row-parser.js';
 
 /** The rows of one owner. */
@@ -17,7 +17,7 @@ export class OwnerGroups {
    * Takes the next row and returns the owner before it when the row begins a new one. Rows out of order are reported and left
    * out: cuts and chains are found by the order.
    */
-  push(row: ParsedRow, report: (finding: Finding) => void): OwnerRows | undefined {
+  push(row: ParsedRow, report: Report): OwnerRows | undefined {
     const { owner } = row.rrset;
     const previous = this.#name;
     if (previous !== undefined) {

@@ -60,6 +60,9 @@ export interface Finding {
   readonly next: string;
 }
 
+/** Where findings go. */
+export type Report = (finding: Finding) => void;
+
 /** The problem that a finding is in one view of a zone. */
 export function problemOf(finding: Finding, zone: string, view: string | null): ZoneProblem {
   const { severity, rule, owner, type, reason, next } = finding;

@@ -4,7 +4,7 @@ import { MAX_TTL, type RRset } from '../dns/record.js';
 import { isMetaType, typeFromText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 import { isGeneratedType } from './generated.js';
-import type { Finding } from './problem.js';
+import type { Report, ZoneRule } from './problem.js';
 import type { ZoneRow } from './row.js';
 import { sortRdata } from './rrset.js';
 
@@ -30,70 +30,72 @@ export class RowParser {
    * The RRset of a row; undefined when `report` was told why there is none. A row with several faulty records has each of
    * them reported.
    */
-  parse(row: ZoneRow, report: (finding: Finding) => void): ParsedRow | undefined {
-    const fail = (rule: Finding['rule'], reason: string, next: string): undefined => {
-      report({ severity: 'error', rule, owner: row.owner, type: row.type, reason, next });
-      return undefined;
-    };
-    const owner = this.#parseOwner(row.owner, (reason) => fail('owner-invalid', reason, 'correct the owner'));
+  parse(row: ZoneRow, report: Report): ParsedRow | undefined {
+    const owner = this.#parseOwner(row, report);
     if (owner === undefined) return undefined;
-    if (!this.#ownerIsInZone) {
-      return fail(
-        'out-of-zone',
-        `does not lie in ${this.#zone.toString()}`,
-        'move it to the zone it belongs to, or delete it',
-      );
-    }
     const type = this.#parseType(row.type);
     if (type === undefined) {
-      return fail(
+      return refuse(
+        row,
+        report,
         'type-unknown',
-        'is no type that is known',
-        'correct it, or write it as TYPEnnn with \\# rdata',
+        'is no known type',
+        'correct it, or write TYPEnnn and \\# rdata',
       );
     }
     if (isMetaType(type)) {
-      return fail('type-meta', 'is a meta or query type, which no zone can hold', 'delete it');
+      return refuse(row, report, 'type-meta', 'is a meta or query type, which no zone can hold', 'delete it');
     }
     if (isGeneratedType(type, owner.equals(this.#zone))) {
-      return fail(
+      const reason = 'is a DNSSEC record that Zoneseal makes itself';
+      return refuse(
+        row,
+        report,
         'type-generated',
-        'is a DNSSEC record that Zoneseal makes itself',
+        reason,
         'delete it, or import the zone with --strip-dnssec',
       );
     }
     if (row.views !== null && row.views.length === 0) {
-      return fail(
-        'views-empty',
-        'its list of views is empty',
-        'name its views, or none (NULL) for all of them',
-      );
+      const next = 'name its views, or none (NULL) for all of them';
+      return refuse(row, report, 'views-empty', 'its list of views is empty', next);
     }
     if (!Number.isInteger(row.ttl) || row.ttl < 0 || row.ttl > MAX_TTL) {
-      return fail('ttl-invalid', `has the TTL ${row.ttl}`, `set one between 0 and ${MAX_TTL} seconds`);
+      return refuse(
+        row,
+        report,
+        'ttl-invalid',
+        `has the TTL ${row.ttl}`,
+        `set one of 0 to ${MAX_TTL} seconds`,
+      );
     }
     if (row.data.length === 0) {
-      return fail('row-empty', 'has no records', 'add the data of at least one, or delete the row');
+      return refuse(
+        row,
+        report,
+        'row-empty',
+        'has no records',
+        'add the data of at least one, or delete the row',
+      );
     }
-    const rdata = parseData(type, row.data, (reason) => {
-      fail('rdata-invalid', reason, 'correct the record');
-    });
-    if (rdata === undefined) return undefined;
-    return { rrset: { owner, type, ttl: row.ttl, rdata: sortRdata(type, rdata) }, views: row.views };
+    const rdata = parseData(row, type, report);
+    return rdata && { rrset: { owner, type, ttl: row.ttl, rdata: sortRdata(type, rdata) }, views: row.views };
   }
 
-  #parseOwner(text: string, fail: (reason: string) => void): Name | undefined {
-    if (this.#owner !== undefined && text === this.#ownerText) return this.#owner;
-    try {
-      this.#owner = Name.parse(text);
-    } catch (error) {
-      this.#owner = undefined;
-      fail(reasonOf(error));
-      return undefined;
+  #parseOwner(row: ZoneRow, report: Report): Name | undefined {
+    if (this.#owner === undefined || row.owner !== this.#ownerText) {
+      try {
+        this.#owner = Name.parse(row.owner);
+      } catch (error) {
+        this.#owner = undefined;
+        return refuse(row, report, 'owner-invalid', reasonOf(error), 'correct the owner');
+      }
+      this.#ownerText = row.owner;
+      this.#ownerIsInZone = this.#owner.isAtOrBelow(this.#zone);
     }
-    this.#ownerText = text;
-    this.#ownerIsInZone = this.#owner.isAtOrBelow(this.#zone);
-    return this.#owner;
+    if (this.#ownerIsInZone) return this.#owner;
+    const reason = `does not lie in ${this.#zone.toString()}`;
+    return refuse(row, report, 'out-of-zone', reason, 'move it to the zone it belongs to, or delete it');
   }
 
   #parseType(text: string): number | undefined {
@@ -108,22 +110,22 @@ export class RowParser {
 }
 
 /** The rdata of all records, or undefined when one of them was refused. */
-function parseData(
-  type: number,
-  data: readonly string[],
-  fail: (reason: string) => void,
-): Uint8Array[] | undefined {
+function parseData(row: ZoneRow, type: number, report: Report): Uint8Array[] | undefined {
   const rdata: Uint8Array[] = [];
-  let sound = true;
-  for (const text of data) {
+  for (const text of row.data) {
     try {
       rdata.push(parseRdataText(type, text));
     } catch (error) {
-      sound = false;
-      fail(data.length === 1 ? reasonOf(error) : `record "${shorten(text)}": ${reasonOf(error)}`);
+      const which = row.data.length === 1 ? '' : `record "${shorten(text)}": `;
+      refuse(row, report, 'rdata-invalid', `${which}${reasonOf(error)}`, 'correct the record');
     }
   }
-  return sound ? rdata : undefined;
+  return rdata.length === row.data.length ? rdata : undefined;
+}
+
+function refuse(row: ZoneRow, report: Report, rule: ZoneRule, reason: string, next: string): undefined {
+  report({ severity: 'error', rule, owner: row.owner, type: row.type, reason, next });
+  return undefined;
 }
 
 function reasonOf(error: unknown): string {

@@ -97,18 +97,19 @@ describe.each([
 ])('%s', (_, apex, text) => {
   const owners = ownersOf(text);
   const apexRecords = (owners[0] as OwnerRecords).rrsets;
-  const stated = apexRecords.find(
+  const zonemd = apexRecords.find(
     ({ type, rdata }) => type === RRType.ZONEMD && rdata[0]?.[4] === 1 && rdata[0][5] === 1,
   );
+  const stated = hex(zonemd?.rdata[0]?.subarray(6) ?? new Uint8Array(0));
 
   it('has the digest that is stated', () => {
-    expect(digestOf(apex, owners)).toBe(hex((stated?.rdata[0] as Uint8Array).subarray(6)));
+    expect(digestOf(apex, owners)).toBe(stated);
   });
 
   it('has another one when a TTL differs', () => {
     const [first, ...others] = owners as [OwnerRecords, ...OwnerRecords[]];
     const altered = { ...first, rrsets: first.rrsets.map((rrset) => ({ ...rrset, ttl: rrset.ttl + 1 })) };
-    expect(digestOf(apex, [altered, ...others])).not.toBe(hex((stated?.rdata[0] as Uint8Array).subarray(6)));
+    expect(digestOf(apex, [altered, ...others])).not.toBe(stated);
   });
 });
 
