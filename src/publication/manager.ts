@@ -100,16 +100,16 @@ export class PublicationManager implements PublicationSource {
   }
 
   /**
-   * Makes every publication that is due; returns how many were looked at. Failures are recorded and logged, one zone's not
-   * stopping another's. Throws when the database cannot be asked.
+   * Begins every publication that is due, and returns how many were looked at; a large one goes on while later rounds look for
+   * others. Failures are recorded and logged, one zone's not stopping another's.
+   * @throws ZonesealError when the database cannot be asked
    */
   async makeDue(limit = 1000): Promise<number> {
     const due = await this.#options.store.listDue(limit);
     await Promise.all(
       due.map(async (served) => {
         try {
-          const production = await this.#produce(served);
-          await production.done;
+          await this.#produce(served);
         } catch (error) {
           if (!(error instanceof ZonesealError && error.code.startsWith('PUBLICATION_'))) {
             this.#options.log.error(
@@ -123,11 +123,19 @@ export class PublicationManager implements PublicationSource {
     return due.length;
   }
 
+  /** Resolves when nothing is being made here. */
+  async settled(): Promise<void> {
+    while (this.#productions.size > 0) {
+      for (const result of await Promise.allSettled(this.#productions.values())) {
+        if (result.status === 'fulfilled') await result.value.done;
+      }
+    }
+  }
+
   /** Waits for what is being made and lets go of all images. */
   async close(): Promise<void> {
     this.#closed = true;
-    const running = await Promise.allSettled(this.#productions.values());
-    for (const result of running) if (result.status === 'fulfilled') await result.value.done;
+    await this.settled();
     await Promise.allSettled(this.#rebuilds.values());
     this.#held.clear();
   }

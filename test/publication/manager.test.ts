@@ -1,0 +1,241 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { readMessage } from '../../src/dns/message.js';
+import { Name } from '../../src/dns/name.js';
+import type { ResourceRecord } from '../../src/dns/record.js';
+import { RRType } from '../../src/dns/types.js';
+import { verifyZone } from '../../src/dnssec/verify/index.js';
+import { ZonesealError } from '../../src/errors.js';
+import { KeyRing } from '../../src/keys/key-ring.js';
+import type { ZoneKey } from '../../src/keys/key-set.js';
+import { parsePolicy } from '../../src/keys/policy.js';
+import { PublicationManager } from '../../src/publication/manager.js';
+import { InlineSigner } from '../../src/signing/signer.js';
+import { ImageStore } from '../../src/transfer/image-store.js';
+import type { ZoneRow } from '../../src/zone/row.js';
+import { MemoryPublicationStore } from '../lib/memory-publication-store.js';
+
+const ZONE = 'quickstart.example.';
+const zone = Name.parse(ZONE);
+const keysDev = new URL('../../keys-dev/', import.meta.url);
+const manifest = JSON.parse(readFileSync(new URL('manifest.json', keysDev), 'utf8')) as {
+  secrets: { id: string; file: string }[];
+  keys: { role: 'KSK' | 'ZSK'; algorithm: number; keyTag: number; flags: number; publicKey: string; secret: string }[];
+};
+const keySet: ZoneKey[] = manifest.keys.map((key, i) => ({
+  ...key,
+  id: String(i),
+  zone: ZONE,
+  publicKey: new Uint8Array(Buffer.from(key.publicKey, 'base64')),
+  secretRef: key.secret,
+  view: null,
+  signs: true,
+  published: true,
+}));
+
+function row(owner: string, type: string, ...data: string[]): ZoneRow {
+  return { owner, sortKey: Name.parse(owner).sortKey(), type, ttl: 300, data, views: null };
+}
+
+const base = [
+  row(ZONE, 'NS', `ns.${ZONE}`),
+  row(ZONE, 'SOA', `ns.${ZONE} hostmaster.${ZONE} 1 3600 600 86400 300`),
+  row(`ns.${ZONE}`, 'A', '192.0.2.1'),
+];
+
+const folder = mkdtempSync(join(tmpdir(), 'zoneseal-test-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let store: MemoryPublicationStore;
+let manager: PublicationManager;
+let keystoreFault: Error | undefined;
+let fetches = 0;
+const logged: { level: string; fields: Record<string, unknown>; message: string }[] = [];
+const log = Object.fromEntries(
+  ['debug', 'info', 'warn', 'error'].map((level) => [
+    level,
+    (fields: Record<string, unknown>, message: string) => void logged.push({ level, fields, message }),
+  ]),
+) as Record<'debug' | 'info' | 'warn' | 'error', (fields: object, message: string) => void>;
+
+beforeEach(async () => {
+  store = new MemoryPublicationStore(ZONE, 'internal');
+  store.rows = base;
+  store.keySet = keySet;
+  keystoreFault = undefined;
+  fetches = 0;
+  logged.length = 0;
+  const keyRing = new KeyRing({
+    fetchPayload: (id) => {
+      fetches++;
+      if (keystoreFault !== undefined) return Promise.reject(keystoreFault);
+      const { file } = manifest.secrets.find((it) => it.id === id) as { file: string };
+      const payload = new Uint8Array(readFileSync(new URL(file, keysDev)));
+      return Promise.resolve({ contentType: 'text/plain', payload });
+    },
+  });
+  manager = new PublicationManager({
+    store,
+    dependencies: { keyRing, signer: new InlineSigner() },
+    images: await ImageStore.open({ folder, memoryImageOctets: 16_384 }),
+    clock: systemClock,
+    log,
+    limits: { productions: 2, heldOctets: 1 << 20, freshSeconds: 0, remembered: 10 },
+    gateway: 'test',
+    leaseSeconds: 60,
+  });
+});
+
+afterEach(() => manager.close());
+
+/** All messages of what is served now, SOA first and last. */
+async function fetchRecords(): Promise<ResourceRecord[]> {
+  const served = await manager.find(zone, 'internal');
+  if (served === undefined) throw new Error('not served');
+  const reader = await served.openImage();
+  try {
+    const records: ResourceRecord[] = [];
+    for await (const message of reader.messages()) records.push(...readMessage(message).answer);
+    return records;
+  } finally {
+    reader.release();
+  }
+}
+
+const serialOf = (soa: ResourceRecord | undefined): number =>
+  Buffer.from((soa as ResourceRecord).rdata).readUInt32BE((soa as ResourceRecord).rdata.length - 20);
+
+describe('a publication', () => {
+  it.each([
+    ['NSEC', {}],
+    ['NSEC3', { denial: 'nsec3' }],
+    ['NSEC and ZONEMD', { zonemd: true }],
+    ['NSEC3 and ZONEMD', { denial: 'nsec3', zonemd: true }],
+  ])('with %s opens and closes with one SOA and passes the verifier', async (_, policy) => {
+    store.policy = parsePolicy('default', policy);
+    const many = Array.from({ length: 300 }, (_unused, i) => row(`h${i + 1000}.${ZONE}`, 'A', '192.0.2.7'));
+    store.rows = [...base.slice(0, 2), ...many, ...base.slice(2)];
+    const records = await fetchRecords();
+    expect(records[0]?.type).toBe(RRType.SOA);
+    expect(records.at(-1)?.type).toBe(RRType.SOA);
+    expect(serialOf(records.at(-1))).toBe(store.publications[0]?.serial);
+    const report = await verifyZone(records.slice(0, -1), { apex: zone, now: store.now });
+    expect(report.faults).toEqual([]);
+    expect(report.ok).toBe(true);
+  });
+
+  it('is made once for all who ask, and its image is held', async () => {
+    const all = await Promise.all(Array.from({ length: 20 }, () => fetchRecords()));
+    expect(store.publications.length).toBe(1);
+    expect(store.reads).toBe(1);
+    for (const records of all) expect(records).toEqual(all[0]);
+    await manager.settled();
+    expect(await fetchRecords()).toEqual(all[0]);
+    expect(store.reads).toBe(1);
+    expect(manager.counters.heldImages).toBe(1);
+    expect(fetches).toBe(2);
+  });
+
+  it('is announced only when it is ready; until then the one before it is served', async () => {
+    await manager.makeDue();
+    await manager.settled();
+    const first = await manager.find(zone, 'internal');
+    store.version++;
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    store.onBatch = () => gate;
+    await manager.makeDue();
+    expect((await manager.find(zone, 'internal'))?.soa).toEqual(first?.soa);
+    expect(serialOf((await fetchRecords())[0])).toBe(store.publications[0]?.serial);
+    release();
+    await manager.settled();
+    const second = await fetchRecords();
+    expect(serialOf(second[0])).toBe(store.publications[1]?.serial);
+    expect(store.publications.map((it) => it.state)).toEqual(['ready', 'ready']);
+  });
+});
+
+describe('what goes wrong', () => {
+  it('in the rows: no closing SOA, the reason recorded, the one before it served, no retry before a change', async () => {
+    await manager.makeDue();
+    await manager.settled();
+    store.version++;
+    store.rows = [...base, row(`www.${ZONE}`, 'A', 'not an address')];
+    await manager.makeDue();
+    await manager.settled();
+    expect(store.publications.at(-1)).toMatchObject({ state: 'failed' });
+    expect(store.publications.at(-1)?.error).toMatch(/www\.quickstart\.example\. A/);
+    expect(store.retries).toEqual([null]);
+    expect(serialOf((await fetchRecords())[0])).toBe(store.publications[0]?.serial);
+    expect(logged.filter(({ level }) => level === 'error')).toHaveLength(1);
+  });
+
+  it('while a first one streams: the reader gets an error and never the closing SOA', async () => {
+    const many = Array.from({ length: 2000 }, (_, i) => row(`h${i + 1000}.${ZONE}`, 'A', '192.0.2.7'));
+    store.rows = [...base.slice(0, 2), ...many];
+    store.onBatch = (read) => {
+      if (read > 1500) store.fault = new ZonesealError('DATABASE_UNAVAILABLE', 'the database went away');
+    };
+    const served = await manager.find(zone, 'internal');
+    const reader = await served?.openImage();
+    let messages = 0;
+    const follow = async (): Promise<void> => {
+      for await (const message of reader?.messages() ?? []) {
+        messages++;
+        const soas = readMessage(message).answer.filter(({ type }) => type === RRType.SOA);
+        expect(soas.length).toBe(messages === 1 ? 1 : 0);
+      }
+    };
+    await expect(follow()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    reader?.release();
+    await manager.settled();
+    expect(messages).toBeGreaterThan(0);
+    store.fault = undefined;
+    store.onBatch = () => undefined;
+    expect((await fetchRecords()).at(-1)?.type).toBe(RRType.SOA);
+    expect(store.publications.map((it) => it.serial)).toEqual([...new Set(store.publications.map((it) => it.serial))]);
+  });
+
+  it('with the database away: what is ready goes on being served', async () => {
+    const before = await fetchRecords();
+    await manager.settled();
+    await manager.find(zone, 'internal');
+    store.fault = new ZonesealError('DATABASE_UNAVAILABLE', 'the database went away');
+    expect(await fetchRecords()).toEqual(before);
+    await expect(manager.makeDue()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+  });
+
+  it('with the key store away: a first publication fails, and is made when it is back', async () => {
+    keystoreFault = new ZonesealError('KEYSTORE_UNAVAILABLE', 'Barbican does not answer');
+    await expect(fetchRecords()).rejects.toMatchObject({ code: 'KEYSTORE_UNAVAILABLE' });
+    await manager.settled();
+    expect(store.retries).toEqual([5]);
+    keystoreFault = undefined;
+    expect((await fetchRecords()).at(-1)?.type).toBe(RRType.SOA);
+  });
+
+  it('with the lease lost: what was made is not served', async () => {
+    store.leaseIsOurs = false;
+    await expect(fetchRecords()).rejects.toMatchObject({ code: 'PUBLICATION_LOST' });
+    await manager.settled();
+    expect(manager.counters.heldImages).toBe(0);
+  });
+
+  it('without keys: the error says how to make some', async () => {
+    store.keySet = [];
+    await expect(fetchRecords()).rejects.toThrow(/zoneseal keys generate quickstart\.example\./);
+  });
+
+  it('with a zone that is not served: it is not found', async () => {
+    expect(await manager.find(Name.parse('other.example.'), 'internal')).toBeUndefined();
+    await fetchRecords();
+    store.served = false;
+    manager.forget();
+    expect(await manager.find(zone, 'internal')).toBeUndefined();
+  });
+});
