@@ -19,6 +19,14 @@ const SINGLE = new Map<number, ZoneRule>([
   [RRType.SOA, 'soa-several'],
 ]);
 
+/** Types that mean something at an apex alone (RFC 4034 §2.1.1, RFC 5155 §4, RFC 7344 §4.1). */
+const APEX_TYPES: ReadonlySet<number> = new Set([
+  RRType.DNSKEY,
+  RRType.NSEC3PARAM,
+  RRType.CDS,
+  RRType.CDNSKEY,
+]);
+
 /** Judges one node by what can be seen of it alone. */
 export function judgeNode(node: ZoneNode, report: Report): void {
   for (const rrset of node.rrsets) {
@@ -34,6 +42,15 @@ export function judgeNode(node: ZoneNode, report: Report): void {
       });
     }
     if (rrset.type === RRType.NS) judgeNameServers(rrset, report);
+    if (node.kind !== 'apex' && APEX_TYPES.has(rrset.type)) {
+      report({
+        ...at(rrset),
+        severity: 'warning',
+        rule: 'apex-type-elsewhere',
+        reason: 'means something at the apex of a zone alone, and some validators refuse it elsewhere',
+        next: 'delete it',
+      });
+    }
   }
   if (node.rrsets.length > 1) judgeCompany(node, report);
   judgePlace(node, report);

@@ -28,6 +28,7 @@ export type ZoneRule =
   | 'many-records'
   | 'many-types'
   | 'ds-without-ns'
+  | 'apex-type-elsewhere'
   | 'ns-is-address'
   | 'ns-without-address'
   | 'target-is-alias'

@@ -296,13 +296,14 @@ describe('with onProblem all errors are told, and warnings', () => {
     expect(await nodesOf('example.', `${APEX}\n a 60 NS 192.0.2.1.`)).toHaveLength(2);
   });
 
-  it('lets DNSSEC types off the apex be data', async () => {
+  it('lets types of the apex be data elsewhere, but warns', async () => {
     const data = `${APEX}
       a 60 CDS 1 13 2 ${'00'.repeat(32)}
       a 60 CDNSKEY 257 3 13 AA==
       a 60 DNSKEY 257 3 13 AA==
       a 60 NSEC3PARAM 1 0 0 -
       a 60 KEY 256 3 13 AA==`;
-    expect(await rulesOf(data)).toEqual([]);
+    expect(await rulesOf(data)).toEqual(Array<string>(4).fill('apex-type-elsewhere'));
+    expect(textOf(await nodesOf('example.', data))).toHaveLength(7);
   });
 });
