@@ -47,6 +47,21 @@ export const ERROR_CODES = {
   ANSWER_LATE: 'an answer was not ready in time, or the client had gone',
   ACCESS_INVALID: 'an address range is malformed, or opened for two views',
   LISTEN_FAILED: 'an address and port cannot be listened on',
+  // store/
+  DATABASE_UNAVAILABLE: 'the database does not answer or refuses connections for now',
+  DATABASE_REFUSED_LOGIN: 'the database refuses the user, the password or the name of the database',
+  DATABASE_CONFLICT: 'a transaction lost against others several times (deadlock, serialization)',
+  DATABASE_TIMEOUT: 'a statement took longer than it may',
+  DATABASE_FORBIDDEN: 'the role of the connection lacks a right',
+  DATABASE_FAILED: 'the database reports an error that is none of the others',
+  DATABASE_NEWER: 'the database was migrated by a newer release than this one',
+  DATA_REFUSED: 'a constraint of the database refuses what was to be written',
+  MIGRATION_FAILED: 'a migration cannot be applied, or is not the one that was applied',
+  EMBEDDED_FAILED: 'the embedded database cannot be started, or has stopped',
+  NOT_HELD: 'the database holds no zone, view, policy, key or row of that name',
+  ALREADY_HELD: 'the database holds a zone, view or key of that name already',
+  VERSION_NOT_RETAINED: 'a zone version that no retained publication names cannot be read any more',
+  VIEWS_OVERLAP: 'a row would be seen by a view that sees another row of its owner and type',
   // cli/
   FILE_UNWRITABLE: 'a file that was asked for cannot be written',
   // config.ts

@@ -1,0 +1,277 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { ZonesealError } from '../errors.js';
+import { breaksConnection, databaseError } from './database-errors.js';
+import { parseTextArray } from './text-array.js';
+
+/** How to reach a PostgreSQL, and what its connections are allowed. */
+export interface DatabaseOptions {
+  /** postgres://user@host:port/database; or what pg needs to find a socket. */
+  readonly url?: string;
+  /** Folder of the Unix socket, and the port in its name; in place of a URL. */
+  readonly socket?: {
+    readonly folder: string;
+    readonly port: number;
+    readonly user: string;
+    readonly database: string;
+  };
+  readonly password?: string;
+  /** PEM of the CA that signed the server's certificate; TLS is required when it is given. */
+  readonly ca?: string;
+  /** Connections at the most; default 10. */
+  readonly poolSize?: number;
+  /** Milliseconds that a statement may take; default 60,000. */
+  readonly statementTimeout?: number;
+  /** Milliseconds to wait for a connection, a free one in the pool included; default 10,000. */
+  readonly connectTimeout?: number;
+  /** Shown in pg_stat_activity; default zoneseal. */
+  readonly applicationName?: string;
+  /** The server is a PGlite: one transaction at a time, so none is held open while rows are worked on. */
+  readonly embedded?: boolean;
+}
+
+/** Something that runs statements: the pool, or one transaction. */
+export interface Queryable {
+  /** The rows of a statement. @throws ZonesealError */
+  query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** How many rows a statement wrote. @throws ZonesealError */
+  execute(text: string, values?: readonly unknown[]): Promise<number>;
+}
+
+/** One transaction, with its connection for what needs more than statements (cursors, COPY). */
+export interface Transaction extends Queryable {
+  readonly client: pg.PoolClient;
+}
+
+export interface TransactionOptions {
+  /** One snapshot for all statements, nothing written. */
+  readonly snapshot?: boolean;
+  /** Milliseconds that a statement in it may take, where not the default; 0: no limit. */
+  readonly statementTimeout?: number;
+  /** How often it is tried when it loses against others; default 5. The work must do the same again. */
+  readonly attempts?: number;
+}
+
+/** int8 comes as text; ids, versions and counts stay far below 2^53. */
+function parseInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is beyond what a number holds`);
+  return value;
+}
+
+const PARSERS = new Map<number, (text: string) => unknown>([
+  [20, parseInteger],
+  [1009, parseTextArray],
+]);
+
+/** Types for connections of Zoneseal alone; pg's global ones stay as they are. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    (format !== 'binary' && PARSERS.get(oid)) ||
+    pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+};
+
+const CLIENT_GRACE = 10_000;
+const IDLE_IN_TRANSACTION = 300_000;
+
+/** The settings of a client, for the pool and for connections beside it. */
+export function clientConfig(options: DatabaseOptions): pg.ClientConfig {
+  const { url, socket, password, ca } = options;
+  const common: pg.ClientConfig = {
+    types,
+    application_name: options.applicationName ?? 'zoneseal',
+    connectionTimeoutMillis: options.connectTimeout ?? 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    ...(password === undefined ? {} : { password }),
+  };
+  if (socket !== undefined) {
+    return {
+      ...common,
+      host: socket.folder,
+      port: socket.port,
+      user: socket.user,
+      database: socket.database,
+    };
+  }
+  if (url === undefined)
+    throw new ZonesealError('DATABASE_FAILED', 'database: neither a URL nor a socket is given');
+  if (ca === undefined) return { ...common, connectionString: url };
+  // sslmode in the URL would take the place of the CA
+  const withoutMode = new URL(url);
+  withoutMode.searchParams.delete('sslmode');
+  return { ...common, connectionString: withoutMode.href, ssl: { ca, rejectUnauthorized: true } };
+}
+
+/**
+ * Connections to one PostgreSQL (or PGlite): bounded, with time-outs, errors mapped to ZonesealError. Nothing is kept
+ * over an outage: each call gets a working connection or an error, and the next call tries anew.
+ */
+export class Database {
+  readonly options: DatabaseOptions;
+  readonly #pool: pg.Pool;
+  readonly #closers: (() => Promise<void>)[] = [];
+  #closed: Promise<void> | undefined;
+
+  constructor(options: DatabaseOptions) {
+    this.options = options;
+    const statementTimeout = options.statementTimeout ?? 60_000;
+    this.#pool = new pg.Pool({
+      ...clientConfig(options),
+      max: options.poolSize ?? 10,
+      idleTimeoutMillis: 60_000,
+      // the server ends a statement that takes too long; this is for a server that has gone without a word
+      query_timeout: statementTimeout + CLIENT_GRACE,
+      onConnect: (client) => client.query(sessionSettings(statementTimeout)) as unknown as undefined,
+    });
+    // an idle connection that breaks leaves the pool by itself
+    this.#pool.on('error', () => undefined);
+  }
+
+  get embedded(): boolean {
+    return this.options.embedded ?? false;
+  }
+
+  /** Connections in the pool, those in use among them, and calls that wait for one. */
+  get statistics(): { readonly connections: number; readonly used: number; readonly waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.#pool;
+    return { connections: totalCount, used: totalCount - idleCount, waiting: waitingCount };
+  }
+
+  async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    try {
+      return (await this.#pool.query<Row>(text, [...values])).rows;
+    } catch (error) {
+      throw databaseError(error);
+    }
+  }
+
+  async execute(text: string, values: readonly unknown[] = []): Promise<number> {
+    try {
+      return (await this.#pool.query(text, [...values])).rowCount ?? 0;
+    } catch (error) {
+      throw databaseError(error);
+    }
+  }
+
+  /**
+   * Runs work in one transaction: committed when it returns, rolled back when it throws, done again when it lost against
+   * others. The work must not wait for the network or for another connection.
+   */
+  async transaction<T>(
+    work: (transaction: Transaction) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    const attempts = options.attempts ?? 5;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#attempt(work, options);
+      } catch (error) {
+        if (attempt >= attempts || !(error instanceof ZonesealError) || error.code !== 'DATABASE_CONFLICT')
+          throw error;
+        await sleep(20 * 2 ** attempt * (0.5 + Math.random()));
+      }
+    }
+  }
+
+  async #attempt<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
+    const client = await this.connect();
+    try {
+      await client.query(
+        options.snapshot === true ? 'begin isolation level repeatable read read only' : 'begin',
+      );
+      if (options.statementTimeout !== undefined) {
+        await client.query(`set local statement_timeout = ${Math.floor(options.statementTimeout)}`);
+      }
+      const result = await work(transactionOn(client, options));
+      await client.query('commit');
+      client.release();
+      return result;
+    } catch (thrown) {
+      // what the work itself throws goes out as it is
+      const error =
+        thrown instanceof pg.DatabaseError || !(thrown instanceof Error)
+          ? databaseError(thrown)
+          : mapped(thrown);
+      const broken = error instanceof ZonesealError && breaksConnection(error);
+      client.release(broken || (await rollback(client)));
+      throw error;
+    }
+  }
+
+  /** A connection of the pool, to be released. @throws ZonesealError */
+  async connect(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw databaseError(error);
+    }
+  }
+
+  /** Adds what has to be closed after the connections. */
+  onClose(close: () => Promise<void>): void {
+    this.#closers.unshift(close);
+  }
+
+  /** Waits for calls under way and closes every connection. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      await this.#pool.end();
+      for (const close of this.#closers) await close();
+    })();
+    return this.#closed;
+  }
+}
+
+function sessionSettings(statementTimeout: number): string {
+  return [
+    'set search_path = zoneseal, public',
+    `set statement_timeout = ${Math.floor(statementTimeout)}`,
+    `set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION}`,
+    'set jit = off',
+    "set timezone = 'UTC'",
+    'set client_min_messages = warning',
+  ].join('; ');
+}
+
+function transactionOn(client: pg.PoolClient, { statementTimeout }: TransactionOptions): Transaction {
+  const run = async <Row extends object>(
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<pg.QueryResult<Row>> => {
+    try {
+      // @types/pg lacks query_timeout of a single query
+      const limit = statementTimeout === undefined ? {} : { query_timeout: clientLimit(statementTimeout) };
+      return await client.query<Row>({ text, values: [...values], ...limit });
+    } catch (error) {
+      throw databaseError(error);
+    }
+  };
+  return {
+    client,
+    query: async <Row extends object>(text: string, values?: readonly unknown[]) =>
+      (await run<Row>(text, values)).rows,
+    execute: async (text, values) => (await run(text, values)).rowCount ?? 0,
+  };
+}
+
+/** The longest that a client waits, in milliseconds: no statement takes a day. */
+function clientLimit(statementTimeout: number): number {
+  return statementTimeout === 0 ? 86_400_000 : statementTimeout + CLIENT_GRACE;
+}
+
+/** Errors of connections become ours, all others stay what they are. */
+function mapped(error: Error): Error {
+  const own = databaseError(error);
+  return own.code === 'DATABASE_UNAVAILABLE' ? own : error;
+}
+
+/** True when the connection must not be used again. */
+async function rollback(client: pg.PoolClient): Promise<boolean> {
+  try {
+    await client.query('rollback');
+    return false;
+  } catch {
+    return true;
+  }
+}

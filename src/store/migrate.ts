@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { ZonesealError } from '../errors.js';
+import type { Database, Queryable } from './database.js';
+
+/** One step of the schema. */
+export interface Migration {
+  readonly id: number;
+  readonly name: string;
+  readonly sql: string;
+  readonly checksum: string;
+}
+
+/** What a run of migrations did. */
+export interface MigrationResult {
+  /** Names of those applied now, in order. */
+  readonly applied: readonly string[];
+  /** The schema's version afterwards. */
+  readonly version: number;
+}
+
+/** Taken by every migration; any number no other program uses. */
+const LOCK = 7_265_328_417;
+
+/** The migrations of this release, in order. They lie beside this module in src/ and in dist/ alike. */
+export async function readMigrations(): Promise<Migration[]> {
+  const folder = new URL('./migrations/', import.meta.url);
+  const files = (await readdir(folder)).filter((file) => /^[0-9]{3}-.+\.sql$/.test(file)).sort();
+  return Promise.all(
+    files.map(async (file) => {
+      const sql = await readFile(new URL(file, folder), 'utf8');
+      const checksum = createHash('sha256').update(sql).digest('hex');
+      return { id: Number(file.slice(0, 3)), name: file.slice(0, -4), sql, checksum };
+    }),
+  );
+}
+
+/**
+ * Brings the schema up to this release: each migration in a transaction of its own, under a lock, recorded with its
+ * checksum. Needs no rights when there is nothing to do.
+ * @throws ZonesealError DATABASE_NEWER, MIGRATION_FAILED
+ */
+export async function migrate(
+  database: Database,
+  migrations?: readonly Migration[],
+): Promise<MigrationResult> {
+  const known = migrations ?? (await readMigrations());
+  const version = known.at(-1)?.id ?? 0;
+  const applied: string[] = [];
+  let done = (await isPrepared(database)) ? await readApplied(database, known) : new Set<number>();
+  for (const migration of known) {
+    if (done.has(migration.id)) continue;
+    const now = await database.transaction(
+      async (transaction) => {
+        await transaction.query('select pg_advisory_xact_lock($1)', [LOCK]);
+        await prepare(transaction);
+        const before = await readApplied(transaction, known);
+        if (!before.has(migration.id)) {
+          await apply(transaction, migration);
+          applied.push(migration.name);
+        }
+        return before;
+      },
+      { statementTimeout: 0 },
+    );
+    done = new Set([...now, migration.id]);
+  }
+  if (applied.length > 0) await grantRoles(database);
+  return { applied, version };
+}
+
+async function isPrepared(database: Queryable): Promise<boolean> {
+  const [row] = await database.query<{ there: boolean }>(
+    "select to_regclass('zoneseal.migrations') is not null as there",
+  );
+  return row?.there === true;
+}
+
+async function prepare(transaction: Queryable): Promise<void> {
+  if (await isPrepared(transaction)) return;
+  const [row] = await transaction.query<{ number: number; encoding: string }>(
+    "select current_setting('server_version_num')::int as number, pg_encoding_to_char(encoding) as encoding from pg_database where datname = current_database()",
+  );
+  if (row === undefined || row.number < 130_000) {
+    throw new ZonesealError('MIGRATION_FAILED', 'database: PostgreSQL 13 or later is needed');
+  }
+  if (row.encoding !== 'UTF8') {
+    const reason = `its encoding is ${row.encoding}; create it with: createdb --encoding UTF8 --template template0`;
+    throw new ZonesealError('MIGRATION_FAILED', `database: ${reason}`);
+  }
+  await transaction.query('create schema if not exists zoneseal');
+  await transaction.query(`create table zoneseal.migrations (
+    id integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now()
+  )`);
+}
+
+async function readApplied(database: Queryable, known: readonly Migration[]): Promise<Set<number>> {
+  const rows = await database.query<{ id: number; name: string; checksum: string }>(
+    'select id, name, checksum from zoneseal.migrations order by id',
+  );
+  const byId = new Map(known.map((migration) => [migration.id, migration]));
+  for (const { id, name, checksum } of rows) {
+    const ours = byId.get(id);
+    if (ours === undefined) {
+      const reason = `it was migrated to ${name}, this release knows ${known.at(-1)?.name ?? 'none'}`;
+      throw new ZonesealError('DATABASE_NEWER', `database: ${reason}; run the newer release`, {
+        migration: name,
+      });
+    }
+    if (ours.checksum !== checksum) {
+      const reason = `migration ${name} was applied in another form than this release has`;
+      throw new ZonesealError(
+        'MIGRATION_FAILED',
+        `database: ${reason}; restore the release that applied it`,
+        { migration: name },
+      );
+    }
+  }
+  return new Set(rows.map((row) => row.id));
+}
+
+async function apply(transaction: Queryable, { id, name, sql, checksum }: Migration): Promise<void> {
+  try {
+    // without parameters, so that a file may hold many statements
+    await transaction.query(sql);
+    await transaction.query('insert into zoneseal.migrations (id, name, checksum) values ($1, $2, $3)', [
+      id,
+      name,
+      checksum,
+    ]);
+  } catch (error) {
+    const own = error as ZonesealError;
+    if (own.fields['retriable'] === true) throw own;
+    throw new ZonesealError('MIGRATION_FAILED', `migration ${name}: ${own.message}`, {
+      ...own.fields,
+      migration: name,
+    });
+  }
+}
+
+/**
+ * Gives the roles zoneseal_writer, zoneseal_gateway, zoneseal_admin and zoneseal_reader, as far as they exist, their rights;
+ * with `create` makes those that are missing (without LOGIN and password: grant them to users).
+ */
+export async function grantRoles(database: Database, create = false): Promise<void> {
+  await database.transaction(async (transaction) => {
+    await transaction.query('select zoneseal.grant_roles($1)', [create]);
+  });
+}

@@ -1,0 +1,136 @@
+import Cursor from 'pg-cursor';
+import { ZonesealError } from '../errors.js';
+import type { ZoneRow } from '../zone/row.js';
+import type { Database, Queryable } from './database.js';
+import { databaseError } from './database-errors.js';
+
+/** Rows of one read. */
+const BATCH_ROWS = 5000;
+
+/** Columns in the order of `rowOf`. */
+const COLUMNS = 'owner, sort_key, type, ttl, data, views';
+type Columns = [
+  owner: string,
+  sortKey: Buffer,
+  type: string,
+  ttl: number,
+  data: string[],
+  views: string[] | null,
+];
+
+/** The zone as it is now. */
+const NOW = `select ${COLUMNS} from zoneseal.rrsets where zone_id = $1`;
+
+/** The zone at version $2: what is there since then or before, and what has gone or changed since. */
+const THEN = `
+  select ${COLUMNS} from zoneseal.rrsets r where zone_id = $1
+    and not exists (select from zoneseal.rrset_births b where b.row_id = r.id and b.version > $2)
+  union all
+  select ${COLUMNS} from zoneseal.rrset_history where zone_id = $1 and valid_from <= $2 and valid_to > $2`;
+
+/** Makes the planner take the rows in the order of the index, so that the first ones come at once. */
+const IN_ORDER =
+  'set local enable_sort = off; set local enable_hashjoin = off; set local enable_mergejoin = off';
+
+/**
+ * A zone's rows at a version in canonical order of their owners. On PostgreSQL in one snapshot through a cursor; on PGlite,
+ * where an open transaction would stop everyone else, page by page: what a retained version holds does not change.
+ * @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED
+ */
+export function readRows(
+  database: Database,
+  zoneId: string,
+  version: number,
+): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+  return database.embedded ? readPages(database, zoneId, version) : readCursor(database, zoneId, version);
+}
+
+async function* readCursor(
+  database: Database,
+  zoneId: string,
+  version: number,
+): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+  const client = await database.connect();
+  const query: Queryable['query'] = async (text, values = []) => (await client.query(text, [...values])).rows;
+  let clean = false;
+  try {
+    await client.query('begin isolation level repeatable read read only');
+    // before the snapshot is taken: a TRUNCATE that came between the two would show no rows at all
+    await client.query(
+      'lock table zoneseal.zones, zoneseal.rrsets, zoneseal.rrset_births, zoneseal.rrset_history in access share mode',
+    );
+    await client.query(IN_ORDER);
+    const current = await checkVersion(query, zoneId, version);
+    const text = `${current ? NOW : THEN} order by sort_key, type`;
+    const values = current ? [zoneId] : [zoneId, version];
+    const cursor = client.query(new Cursor<Columns>(text, values, { rowMode: 'array' }));
+    for (;;) {
+      const rows = await cursor.read(BATCH_ROWS);
+      if (rows.length > 0) yield rows.map(rowOf);
+      if (rows.length < BATCH_ROWS) break;
+    }
+    await cursor.close();
+    await client.query('commit');
+    clean = true;
+  } catch (error) {
+    throw error instanceof ZonesealError ? error : databaseError(error);
+  } finally {
+    // a reader that stops early, or any error, ends the transaction with its connection
+    client.release(!clean);
+  }
+}
+
+async function* readPages(
+  database: Database,
+  zoneId: string,
+  version: number,
+): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+  await checkVersion(database.query.bind(database), zoneId, version);
+  let after: readonly unknown[] = [];
+  for (;;) {
+    const rows = await database.query<PageRow>(pageQuery(after.length > 0), [zoneId, version, ...after]);
+    const last = rows.at(-1);
+    // a zone that is deleted meanwhile must not look as if it ended here
+    if (last === undefined || rows.length < BATCH_ROWS)
+      await checkVersion(database.query.bind(database), zoneId, version);
+    if (rows.length > 0) yield rows.map(({ sort_key: sortKey, ...row }) => ({ ...row, sortKey }));
+    if (last === undefined || rows.length < BATCH_ROWS) return;
+    after = [last.sort_key, last.type, last.views ?? []];
+  }
+}
+
+type PageRow = Omit<ZoneRow, 'sortKey'> & { readonly sort_key: Buffer };
+
+/** The rows after a key that no two rows of one version share. */
+function pageQuery(continued: boolean): string {
+  const further = continued
+    ? "where (sort_key, type, coalesce(views, '{}')) > ($3::bytea, $4::text, $5::text[])"
+    : '';
+  return `select * from (${THEN}) t ${further} order by sort_key, type, coalesce(views, '{}') limit ${BATCH_ROWS}`;
+}
+
+/** Whether the version is the present one. @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED */
+async function checkVersion(query: Queryable['query'], zoneId: string, version: number): Promise<boolean> {
+  const [zone] = await query<{ name: string; current: boolean; retained: boolean }>(
+    `select z.name, z.version = $2 as current, z.readable_from <= $2 and exists (
+       select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2
+     ) as retained
+     from zoneseal.zones z where z.id = $1`,
+    [zoneId, version],
+  );
+  if (zone === undefined) {
+    throw new ZonesealError('NOT_HELD', `the zone with id ${zoneId} was deleted`, { zoneId });
+  }
+  if (!zone.current && !zone.retained) {
+    const reason = `version ${version} is not retained any more; make a new publication`;
+    throw new ZonesealError('VERSION_NOT_RETAINED', `zone ${zone.name}: ${reason}`, {
+      zone: zone.name,
+      version,
+    });
+  }
+  return zone.current;
+}
+
+function rowOf([owner, sortKey, type, ttl, data, views]: Columns): ZoneRow {
+  return { owner, sortKey, type, ttl, data, views };
+}
