@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   readonly onClosed: () => void;
 }
 
+const LINGER_MS = 500;
+
 /**
  * One stream connection (RFC 7766): queries are answered as they come, several at the same time; answers interleave by
  * whole messages. A client that does not read holds at most one message in this process, and each of its answers a
@@ -32,7 +34,9 @@ export class Connection {
   readonly #gone = new AbortController();
   #idleTimer: NodeJS.Timeout;
   #inFlight = 0;
-  /** No further query is read: the client has said its last, or this process is to end. */
+  /** The client has closed its side; what it sent before is still answered. */
+  #hasClientEnded = false;
+  /** No further query is answered: the client has said its last, or this process is to end. */
   #isEnding = false;
   #drained: Promise<void> | undefined;
 
@@ -49,16 +53,21 @@ export class Connection {
       this.#frames.push(chunk);
       this.#pump();
     });
-    socket.on('end', () => this.end());
+    socket.on('end', () => {
+      this.#hasClientEnded = true;
+      this.#pump();
+    });
     // 'close' follows
     socket.on('error', () => options.counters.errors++);
     socket.on('close', () => this.#onClose());
   }
 
-  /** Reads no further query; closes the connection once the answers under way are sent. */
+  /** Answers no further query; closes the connection once the answers under way are sent. */
   end(): void {
     this.#isEnding = true;
-    if (this.#inFlight === 0) this.#options.socket.end();
+    // octets that nobody has read would make the system reset the connection, and lose what is on its way to the client
+    this.#options.socket.resume();
+    this.#pump();
   }
 
   /** Closes the connection now, in the middle of answers too. */
@@ -70,19 +79,29 @@ export class Connection {
   #pump(): void {
     const { socket, limits, counters } = this.#options;
     try {
-      while (this.#inFlight < limits.queriesPerConnection && !this.#isEnding) {
+      while (!this.#isEnding && this.#inFlight < limits.queriesPerConnection) {
         const frame = this.#frames.next();
-        if (frame === undefined) {
-          if (socket.isPaused()) socket.resume();
-          return;
-        }
-        void this.#answer(frame);
+        if (frame !== undefined) void this.#answer(frame);
+        else if (this.#hasClientEnded) this.#isEnding = true;
+        else if (socket.isPaused()) return void socket.resume();
+        else return;
       }
     } catch {
       counters.badFrames++;
       return this.destroy();
     }
     if (!this.#isEnding) socket.pause();
+    else if (this.#inFlight === 0) this.#finish();
+  }
+
+  /** Ends this side, then gives the client a moment to take what is on its way and end its own. */
+  #finish(): void {
+    const { socket } = this.#options;
+    if (socket.writableEnded) return;
+    socket.end(() => {
+      const timer = setTimeout(() => this.destroy(), LINGER_MS);
+      socket.once('close', () => clearTimeout(timer));
+    });
   }
 
   async #answer(octets: Uint8Array): Promise<void> {
@@ -112,9 +131,7 @@ export class Connection {
       this.#idleTimer = this.#startIdleTimer();
       onBusy(false);
     }
-    if (this.#isEnding) {
-      if (this.#inFlight === 0) socket.end();
-    } else this.#pump();
+    this.#pump();
   }
 
   /** Sends one message once there is room for it; done when the system has taken it. */
