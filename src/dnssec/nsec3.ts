@@ -168,6 +168,7 @@ export class Nsec3Chain {
    * comes before its descendants, so the new ones are those that the node before does not lie under as well.
    */
   #addEmptyNonTerminals(previous: Name, name: Name): void {
+    if (name.labelCount <= this.#options.apex.labelCount + 1) return;
     let ancestor = name.parent();
     while (!previous.isAtOrBelow(ancestor)) {
       this.#table.add(this.#hash(ancestor), EMPTY);
@@ -183,4 +184,3 @@ export class Nsec3Chain {
 
 const EMPTY = new Uint8Array(0);
 
-export { HASH_OCTETS as NSEC3_HASH_OCTETS };

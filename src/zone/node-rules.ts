@@ -165,6 +165,16 @@ function judgeTypeCount(node: ZoneNode, report: Report): void {
 
 /** A target such as `192.0.2.1.` is a name like any other, but hardly what was meant. */
 function judgeNameServers(rrset: RRset, report: Report): void {
+  if (rrset.owner.isWildcard) {
+    report({
+      ...at(rrset),
+      severity: 'warning',
+      rule: 'ns-at-wildcard',
+      reason:
+        'delegates a wildcard, which has no defined meaning (RFC 4592 §4.2) and which BIND refuses in master files',
+      next: 'delegate each name by itself',
+    });
+  }
   for (const rdata of rrset.rdata) {
     // the last label of a name that is an address is a number, which no top-level domain is
     if (!lastLabelIsNumber(rdata)) continue;

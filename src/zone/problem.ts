@@ -29,6 +29,7 @@ export type ZoneRule =
   | 'many-types'
   | 'ds-without-ns'
   | 'apex-type-elsewhere'
+  | 'ns-at-wildcard'
   | 'ns-is-address'
   | 'ns-without-address'
   | 'target-is-alias'

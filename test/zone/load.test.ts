@@ -292,6 +292,10 @@ describe('with onProblem all errors are told, and warnings', () => {
     expect(await rulesOf(`${APEX}\n a 60 NS 192.0.2.1.\n a 60 NS ns1.1a.`)).toEqual(['ns-is-address']);
   });
 
+  it('warns of a wildcard that is delegated (RFC 4592 §4.2)', async () => {
+    expect(await rulesOf(`${APEX}\n *.a 60 NS ns.other.test.`)).toEqual(['ns-at-wildcard']);
+  });
+
   it('does not throw on warnings alone', async () => {
     expect(await nodesOf('example.', `${APEX}\n a 60 NS 192.0.2.1.`)).toHaveLength(2);
   });
