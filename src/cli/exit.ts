@@ -38,9 +38,12 @@ export function exitCodeOf(thrown: unknown): number {
   return EXIT_CODES.INTERNAL.code;
 }
 
+/** Faults of the database whose codes do not say so. */
+const DATABASE_FAILURES = new Set<string>(['EMBEDDED_FAILED', 'MIGRATION_FAILED']);
+
 function exitCodeOfZoneseal({ code }: ZonesealError): number {
   if (code === 'CONFIG_INVALID' || code === 'KEYSTORE_CONFIG_INVALID') return EXIT_CODES.USAGE.code;
-  if (code.startsWith('DATABASE_')) return EXIT_CODES.DATABASE.code;
+  if (code.startsWith('DATABASE_') || DATABASE_FAILURES.has(code)) return EXIT_CODES.DATABASE.code;
   if (code.startsWith('KEYSTORE_')) return EXIT_CODES.KEY_STORE.code;
   if (code.startsWith('SIGNER_')) return EXIT_CODES.INTERNAL.code;
   return EXIT_CODES.REFUSED.code;

@@ -5,6 +5,7 @@ import { EXIT_CODES } from './exit.js';
 import { failureJson } from './failure.js';
 import { addGlobalOptions } from './global-options.js';
 import { addSignCommand } from './sign.js';
+import { addVerifyCommand } from './verify.js';
 
 /**
  * The whole command, with every subcommand; parsing it runs them.
@@ -27,6 +28,7 @@ export function buildProgram(json = false): Command {
   addGlobalOptions(program);
   addCheckCommand(program);
   addSignCommand(program);
+  addVerifyCommand(program);
   const codes = Object.values(EXIT_CODES).map(
     ({ code, meaning }) => `  ${String(code).padEnd(4)} ${meaning}`,
   );

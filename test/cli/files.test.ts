@@ -166,6 +166,59 @@ describe('sign', () => {
   });
 });
 
+describe('verify', () => {
+  let signed = '';
+  beforeAll(async () => {
+    signed = (await run('sign good.db --zone example --keys . --zonemd --time 2026-11-23T12:00:00Z')).stdout;
+  });
+
+  it('accepts what sign wrote, the zone named by its SOA', async () => {
+    const { code, stdout } = await run('verify - --now 2026-11-23T12:00:00Z --require-zonemd', signed);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^<stdin>: zone example\.: 27 records, 6 names, 12 signatures, NSEC, serial 7, .*: 0 errors, 0 warnings\n$/,
+    );
+  });
+
+  it.each([
+    ['a record that was changed', '192.0.2.2', '192.0.2.9', '', 'rrsig-bogus'],
+    ['a record that was added', '$', '\nnew.example. 60 IN A 192.0.2.9\n', '', 'nsec-missing'],
+    ['a record that cannot be read', '192.0.2.2', '192.0.2.256', '', 'is no IPv4 address'],
+    ['a signature that has run out', '', '', '--now 2027-11-23T12:00:00Z', 'rrsig-expired'],
+    ['a signature that runs out within the margin', '', '', '--margin 30d', 'rrsig-expires-soon'],
+  ])('finds %s, and exits with 1', async (_, before, after, options, fault) => {
+    const text = before === '$' ? signed + after : signed.replace(before, after);
+    const now = options.includes('--now') ? '' : ' --now 2026-11-23T12:00:00Z';
+    const { code, stdout } = await run(`verify - --zone example ${options}${now}`.replace(/ +/g, ' '), text);
+    expect(code).toBe(1);
+    expect(stdout).toContain(fault);
+  });
+
+  it('lists every fault for a program', async () => {
+    const args = 'verify - --now 2026-11-23T12:00:00Z --json --max-faults 3';
+    const { code, stdout } = await run(args, signed.replaceAll('192.0.2', '198.51.100'));
+    const report = JSON.parse(stdout) as { faults: { rule: string }[] };
+    expect(code).toBe(1);
+    expect(report).toMatchObject({
+      zone: 'example.',
+      ok: false,
+      denial: 'nsec',
+      serial: 7,
+      counts: { errors: 3 },
+    });
+    expect(report.faults.map(({ rule }) => rule).sort()).toEqual([
+      'rrsig-bogus',
+      'rrsig-bogus',
+      'zonemd-digest',
+    ]);
+  });
+
+  it('says that there is no SOA to name the zone', async () => {
+    const { code, stderr } = await run('verify -', 'www.example. 60 IN A 192.0.2.1\n');
+    expect([code, stderr]).toEqual([1, 'zoneseal: <stdin>: there is no SOA; give --zone\n']);
+  });
+});
+
 describe('a wrong command line', () => {
   it.each([
     ['check good.db', "required option '--zone <name>' not specified"],
