@@ -44,6 +44,16 @@ export class HeldImages {
     }
   }
 
+  /** Lets go of images until that many octets were freed; those being sent are freed when their last reader is done. */
+  makeRoom(octets: number): void {
+    let freed = 0;
+    for (const [id, { image }] of this.#images) {
+      if (freed >= octets) break;
+      freed += image.octets;
+      this.#remove(id);
+    }
+  }
+
   clear(): void {
     for (const id of this.#images.keys()) this.#remove(id);
   }

@@ -123,6 +123,11 @@ export class PublicationManager implements PublicationSource {
     return due.length;
   }
 
+  /** Lets go of held images, the least recently used first, until that many octets are free or none is left. */
+  makeRoom(octets: number): void {
+    this.#held.makeRoom(octets);
+  }
+
   /** Resolves when nothing is being made here. */
   async settled(): Promise<void> {
     while (this.#productions.size > 0) {

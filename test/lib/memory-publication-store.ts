@@ -1,5 +1,5 @@
 import type { ZoneKey } from '../../src/keys/key-set.js';
-import { parsePolicy, type Policy } from '../../src/keys/policy.js';
+import { type Policy, parsePolicy } from '../../src/keys/policy.js';
 import type {
   Allocation,
   Publication,
@@ -33,7 +33,9 @@ export class MemoryPublicationStore implements PublicationStore {
   }
 
   findServed(zone: string, view: string): Promise<ServedZone | undefined> {
-    return this.#answer(() => (this.served && zone === this.zone.zone && view === this.zone.view ? this.zone : undefined));
+    return this.#answer(() =>
+      this.served && zone === this.zone.zone && view === this.zone.view ? this.zone : undefined,
+    );
   }
 
   listDue(): Promise<ServedZone[]> {
@@ -62,7 +64,12 @@ export class MemoryPublicationStore implements PublicationStore {
         keySetVersion: 1,
         time: this.now,
         formatVersion: request.formatVersion,
-        serial: request.nextSerial({ last: last?.serial ?? null, stored: null, now: this.now, policy: this.policy }),
+        serial: request.nextSerial({
+          last: last?.serial ?? null,
+          stored: null,
+          now: this.now,
+          policy: this.policy,
+        }),
         state: 'building',
         error: null,
         resignAt: null,

@@ -23,7 +23,14 @@ const zone = Name.parse(ZONE);
 const keysDev = new URL('../../keys-dev/', import.meta.url);
 const manifest = JSON.parse(readFileSync(new URL('manifest.json', keysDev), 'utf8')) as {
   secrets: { id: string; file: string }[];
-  keys: { role: 'KSK' | 'ZSK'; algorithm: number; keyTag: number; flags: number; publicKey: string; secret: string }[];
+  keys: {
+    role: 'KSK' | 'ZSK';
+    algorithm: number;
+    keyTag: number;
+    flags: number;
+    publicKey: string;
+    secret: string;
+  }[];
 };
 const keySet: ZoneKey[] = manifest.keys.map((key, i) => ({
   ...key,
@@ -198,7 +205,9 @@ describe('what goes wrong', () => {
     store.fault = undefined;
     store.onBatch = () => undefined;
     expect((await fetchRecords()).at(-1)?.type).toBe(RRType.SOA);
-    expect(store.publications.map((it) => it.serial)).toEqual([...new Set(store.publications.map((it) => it.serial))]);
+    expect(store.publications.map((it) => it.serial)).toEqual([
+      ...new Set(store.publications.map((it) => it.serial)),
+    ]);
   });
 
   it('with the database away: what is ready goes on being served', async () => {

@@ -1,0 +1,79 @@
+import type { LabelledValue, Metric } from './admin/metrics.js';
+import type { GatewayState } from './gateway.js';
+
+function labelled(label: string, values: Readonly<Record<string, number>>): LabelledValue[] {
+  return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
+}
+
+/** The metrics of one gateway; every limit of the configuration has one beside it. */
+export function gatewayMetrics(state: GatewayState): Metric[] {
+  const { manager, keeper, handler, server, images, signer, keyRing, tsigKeys, store } = state;
+  const gauge = (name: string, help: string, read: Metric['read'], labels?: readonly string[]): Metric => ({
+    name,
+    help,
+    kind: 'gauge',
+    read,
+    ...(labels === undefined ? {} : { labels }),
+  });
+  const counter = (name: string, help: string, read: Metric['read'], labels?: readonly string[]): Metric => ({
+    ...gauge(name, help, read, labels),
+    kind: 'counter',
+  });
+  return [
+    gauge('productions', 'publications being made (signing.productions)', () => manager.counters.productions),
+    gauge('held_images', 'finished images held for the next transfer', () => manager.counters.heldImages),
+    gauge('held_images_bytes', 'their octets (limits.heldOctets)', () => manager.counters.heldOctets),
+    gauge('images', 'images, those being made or sent included', () => images.usage.images),
+    gauge(
+      'image_memory_bytes',
+      'octets of images in memory (limits.memoryOctets)',
+      () => images.usage.memoryOctets,
+    ),
+    gauge(
+      'image_spool_bytes',
+      'octets of images in the spool (limits.spoolOctets)',
+      () => images.usage.spoolOctets,
+    ),
+    gauge('signing_queue_blocks', 'blocks that wait for a signing thread', () => signer.queued),
+    gauge('private_keys', 'private keys in memory (limits.privateKeys)', () => keyRing.state.cached),
+    counter(
+      'private_key_fetches_total',
+      'private keys fetched from the key store',
+      () => keyRing.state.fetched,
+    ),
+    counter('private_key_failures_total', 'private keys that could not be had', () => keyRing.state.failed),
+    gauge('tsig_keys', 'TSIG keys known', () => tsigKeys.size),
+    gauge('database_reachable', '1 when the last round reached the database', () =>
+      keeper.fault === undefined ? 1 : 0,
+    ),
+    gauge('database_clock_skew_seconds', 'database clock less local clock', () => keeper.skewSeconds),
+    gauge('database_connections', 'connections to the database', () => store.statistics.connections),
+    gauge('database_waiting', 'calls that wait for a connection', () => store.statistics.waiting),
+    counter('requests_total', 'requests that reached the transfer protocol', () => handler.counts.requests),
+    counter('silences_total', 'requests that got no answer', () => handler.counts.silences),
+    counter('answers_total', 'answers by RCODE', () => labelled('rcode', handler.counts.answers), ['rcode']),
+    counter(
+      'tsig_failures_total',
+      'requests whose TSIG was not accepted',
+      () => labelled('error', handler.counts.tsigFailures),
+      ['error'],
+    ),
+    counter(
+      'transfers_total',
+      'transfers by outcome',
+      () => labelled('outcome', { ...handler.counts.transfers }),
+      ['outcome'],
+    ),
+    counter('transfer_bytes_total', 'octets sent by transfers', () => handler.counts.transferOctets),
+    gauge('transfers_running', 'transfers that run (limits.transfers)', () => handler.load.running),
+    gauge('transfers_waiting', 'transfers that wait (limits.transfersWaiting)', () => handler.load.waiting),
+    ...Object.entries(server.counts).flatMap(([transport, counts]) => [
+      gauge(
+        `${transport}`,
+        `what the ${transport.toUpperCase()} sockets have done and hold`,
+        () => labelled('what', { ...(counts as Readonly<Record<string, number>>) }),
+        ['what'],
+      ),
+    ]),
+  ];
+}

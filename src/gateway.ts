@@ -1,0 +1,230 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { AdminServer } from './admin/http.js';
+import { MetricsPage } from './admin/metrics.js';
+import { type Clock, systemClock } from './clock.js';
+import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
+import { parseTsigAlgorithm } from './dns/tsig.js';
+import { ZonesealError } from './errors.js';
+import { gatewayMetrics } from './gateway-metrics.js';
+import type { OpenKeyStore } from './gateway-parts.js';
+import type { OpenStore } from './gateway-store.js';
+import { KeyRing } from './keys/key-ring.js';
+import { TsigSecretRing } from './keys/tsig-secret-ring.js';
+import type { Log } from './log.js';
+import { PublicationKeeper } from './publication/keeper.js';
+import { PublicationManager } from './publication/manager.js';
+import { DnsServer, type ListenAddress } from './server/dns-server.js';
+import { WorkerPool } from './signing/worker-pool.js';
+import { TransferHandler } from './transfer/handler.js';
+import { ImageStore } from './transfer/image-store.js';
+import type { TsigKeyEntry } from './transfer/ports.js';
+import { TsigKeyTable } from './transfer/tsig-key-table.js';
+
+/** Time that transfers under way get to end when the gateway stops. */
+const CLOSE_DEADLINE_MS = 10_000;
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly store: OpenStore;
+  readonly keyStore: OpenKeyStore;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** The parts that metrics and readiness look at. */
+export interface GatewayState {
+  readonly manager: PublicationManager;
+  readonly keeper: PublicationKeeper;
+  readonly handler: TransferHandler;
+  readonly server: DnsServer;
+  readonly images: ImageStore;
+  readonly signer: WorkerPool;
+  readonly keyRing: KeyRing;
+  readonly tsigKeys: TsigKeyTable;
+  readonly keyStore: OpenKeyStore;
+  readonly store: OpenStore;
+}
+
+/** One running gateway: the one place where parts are put together. */
+export class Gateway {
+  readonly addresses: readonly ListenAddress[];
+  /** The port of the admin HTTP server; undefined when there is none. */
+  readonly adminPort: number | undefined;
+  readonly #state: GatewayState;
+  readonly #admin: AdminServer | undefined;
+  readonly #unlisten: () => Promise<void>;
+
+  private constructor(
+    state: GatewayState,
+    addresses: readonly ListenAddress[],
+    admin: { readonly server: AdminServer; readonly port: number } | undefined,
+    unlisten: () => Promise<void>,
+  ) {
+    this.#state = state;
+    this.addresses = addresses;
+    this.#admin = admin?.server;
+    this.adminPort = admin?.port;
+    this.#unlisten = unlisten;
+  }
+
+  /**
+   * Starts everything and listens. The database has its schema already. What was opened before is the caller's to close
+   * when this throws, and the gateway's when it does not.
+   */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const { config, store, log } = options;
+    const state = await assemble(options);
+    const { keeper, server } = state;
+    let unlisten = (): Promise<void> => Promise.resolve();
+    let admin: AdminServer | undefined;
+    try {
+      unlisten = store.listen((zoneId) => keeper.wake(zoneId));
+      await keeper.start();
+      let adminPort: number | undefined;
+      if (config.admin.port !== undefined) {
+        const { address, port } = config.admin;
+        const source = {
+          metrics: new MetricsPage(gatewayMetrics(state)),
+          faults: (): string[] => (keeper.fault === undefined ? [] : [keeper.fault]),
+        };
+        admin = new AdminServer({ address, port, source });
+        adminPort = await admin.start();
+      }
+      const addresses = await server.start();
+      log.info(
+        { addresses: addresses.map(({ address, port }) => `${address} port ${port}`), adminPort },
+        'listening',
+      );
+      const running =
+        admin === undefined || adminPort === undefined ? undefined : { server: admin, port: adminPort };
+      return new Gateway(state, addresses, running, unlisten);
+    } catch (error) {
+      await unlisten();
+      await admin?.close();
+      await stopWork(state);
+      throw error;
+    }
+  }
+
+  get state(): GatewayState {
+    return this.#state;
+  }
+
+  /** Lets transfers end for a while, then stops everything, the database and the key store last. */
+  async close(deadlineMs = CLOSE_DEADLINE_MS): Promise<void> {
+    const { server, store, keyStore } = this.#state;
+    await this.#unlisten();
+    await server.close(deadlineMs);
+    await this.#admin?.close();
+    await stopWork(this.#state);
+    await keyStore.close();
+    await store.close();
+  }
+}
+
+async function stopWork({ keeper, manager, signer, keyRing }: GatewayState): Promise<void> {
+  await keeper.close();
+  await manager.close();
+  await signer.close();
+  keyRing.clear();
+}
+
+async function assemble({
+  config,
+  store,
+  keyStore,
+  log,
+  clock = systemClock,
+}: GatewayOptions): Promise<GatewayState> {
+  const { limits, publication } = config;
+  const passphrase = readSecret(SECRET_VARIABLES.keyPassphrase, config.keyPassphraseFile);
+  const keyRing = new KeyRing(keyStore.client, {
+    maxKeys: limits.privateKeys,
+    ...(passphrase === undefined ? {} : { passphrase }),
+  });
+  const secrets = new TsigSecretRing(keyStore.client);
+  const tsigKeys = new TsigKeyTable({
+    read: () => store.readTsigKeys(),
+    secret: async (entry) => (await secrets.key(tsigRecord(entry))).secret,
+  });
+  const images = await ImageStore.open({
+    folder: join(config.data, 'spool'),
+    memoryImageOctets: limits.imageMemoryOctets,
+    maxMemoryOctets: limits.memoryOctets,
+    maxSpoolOctets: limits.spoolOctets,
+    makeRoom: (_kind, octets) => manager.makeRoom(octets),
+  });
+  const signer = new WorkerPool(config.signing.workers);
+  const manager: PublicationManager = new PublicationManager({
+    store: store.publications,
+    dependencies: { keyRing, signer },
+    images,
+    clock,
+    log,
+    limits: {
+      productions: config.signing.productions,
+      heldOctets: limits.heldOctets,
+      freshSeconds: FRESH_SECONDS,
+      remembered: REMEMBERED,
+    },
+    gateway: `${hostname()} ${process.pid} ${randomUUID()}`,
+    leaseSeconds: publication.lease,
+  });
+  const keeper = new PublicationKeeper({
+    manager,
+    databaseTime: () => store.time(),
+    refresh: () => tsigKeys.reload(),
+    clock,
+    log,
+    pollSeconds: publication.poll,
+    skewSeconds: publication.clockSkew,
+  });
+  const handler = new TransferHandler({
+    source: manager,
+    keys: tsigKeys,
+    openRanges: config.open,
+    limits: {
+      transfers: limits.transfers,
+      transfersWaiting: limits.transfersWaiting,
+      transferWaitSeconds: limits.transferWait,
+      lookupSeconds: limits.lookupTimeout,
+      firstMessageSeconds: limits.firstMessageTimeout,
+      udpOctets: limits.udpOctets,
+    },
+    log,
+    clock,
+  });
+  const server = new DnsServer({
+    listen: config.listen,
+    limits: {
+      connections: limits.connections,
+      connectionsPerAddress: limits.connectionsPerAddress,
+      queriesPerConnection: limits.queriesPerConnection,
+      udpQueries: limits.udpQueries,
+      idleSeconds: limits.idleTimeout,
+      answerSeconds: limits.transferTimeout,
+      stallSeconds: limits.stallTimeout,
+      messageOctets: limits.messageOctets,
+    },
+    handler,
+    log,
+    clock,
+  });
+  return { manager, keeper, handler, server, images, signer, keyRing, tsigKeys, keyStore, store };
+}
+
+/** How long an answer of the database about what is served is good for; notices end it sooner. */
+const FRESH_SECONDS = 1;
+
+/** Zones and views whose newest publication is kept in mind. */
+const REMEMBERED = 200_000;
+
+function tsigRecord({ name, algorithm, secretRef }: TsigKeyEntry): Parameters<TsigSecretRing['key']>[0] {
+  const known = parseTsigAlgorithm(algorithm);
+  if (known === undefined) {
+    throw new ZonesealError('TSIG_KEY_INVALID', `TSIG key ${name}: algorithm ${algorithm} is not supported`);
+  }
+  return { id: name.key, name: name.toString(), algorithm: known, secretRef };
+}
