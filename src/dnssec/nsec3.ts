@@ -183,4 +183,3 @@ export class Nsec3Chain {
 }
 
 const EMPTY = new Uint8Array(0);
-
