@@ -95,10 +95,9 @@ export class HttpClient {
       });
       const headers = answer.headers as Record<string, string | undefined>;
       if ((headers['content-encoding'] ?? 'identity') !== 'identity') {
-        throw new ZonesealError(
-          'KEYSTORE_ANSWER_INVALID',
-          `${nameOf(request.service)} (${request.operation}) compressed its answer, which was not asked for`,
-        );
+        const { service, operation } = request;
+        const message = `${nameOf(service)} (${operation}) compressed its answer, which was not asked for`;
+        throw new ZonesealError('KEYSTORE_ANSWER_INVALID', message, { service, operation });
       }
       return {
         status: answer.status,

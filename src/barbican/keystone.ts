@@ -144,7 +144,8 @@ export class KeystoneSession {
       limit: ANSWER_LIMIT,
       signal,
     });
-    if (answer.status === 401) throw refusedCredentials(this.#settings.credentials);
+    const { credentials } = this.#settings;
+    if (isRefusal(answer, credentials)) throw refusedCredentials(credentials, answer.status);
     expectStatus(ASKED, answer, 201);
     return this.#read(answer, asked);
   }
@@ -182,14 +183,20 @@ function authentication(credentials: Credentials): unknown {
   };
 }
 
+/** 401, or 404 in JSON for an application credential that there is not (any more). */
+function isRefusal({ status, headers }: HttpAnswer, { kind }: Credentials): boolean {
+  const json = /^application\/json\b/i.test(headers['content-type'] ?? '');
+  return status === 401 || (status === 404 && json && kind === 'application_credential');
+}
+
 /** Keystone says the same for a wrong user, password, domain or project and for a missing role. */
-function refusedCredentials(credentials: Credentials): ZonesealError {
+function refusedCredentials(credentials: Credentials, status: number): ZonesealError {
   const what =
     credentials.kind === 'password'
       ? `user ${credentials.username}, its password, domain or project ${credentials.project} is wrong, or it has no role there`
       : 'the application credential is wrong, expired or deleted';
-  const message = `Keystone refuses the credentials: ${what} (status 401); it is asked again after ${REFUSAL_PAUSE} ms`;
-  return new ZonesealError('KEYSTORE_FORBIDDEN', message, { ...ASKED, status: 401 });
+  const message = `Keystone refuses the credentials: ${what} (status ${status}); it is asked again after ${REFUSAL_PAUSE} ms`;
+  return new ZonesealError('KEYSTORE_FORBIDDEN', message, { ...ASKED, status });
 }
 
 function findBarbican(catalog: Catalog, settings: CheckedSettings): string {

@@ -95,6 +95,10 @@ export class DevelopmentKeystone {
     const methods = at(identity, 'methods');
     if (!Array.isArray(methods))
       return keystoneError(400, "'identity' is a required property", 'Bad Request');
+    const credentialId = at(identity, 'application_credential', 'id');
+    if (methods.includes('application_credential') && !this.#credentials.has(String(credentialId))) {
+      return keystoneError(404, 'Could not find Application Credential.', 'Not Found');
+    }
     const token = methods.includes('application_credential')
       ? this.#byCredential(body)
       : methods.includes('password')
