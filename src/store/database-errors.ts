@@ -97,7 +97,8 @@ function isRetriable(code: ErrorCode): boolean {
 }
 
 /** Whether a connection must not be used again after this error. */
-export function breaksConnection(error: ZonesealError): boolean {
+export function breaksConnection(error: unknown): boolean {
+  if (!(error instanceof ZonesealError)) return false;
   return (
     error.code === 'DATABASE_UNAVAILABLE' ||
     (error.code === 'DATABASE_FAILED' && error.fields['state'] === undefined)

@@ -8,13 +8,8 @@ import { parseTextArray } from './text-array.js';
 export interface DatabaseOptions {
   /** postgres://user@host:port/database; or what pg needs to find a socket. */
   readonly url?: string;
-  /** Folder of the Unix socket, and the port in its name; in place of a URL. */
-  readonly socket?: {
-    readonly folder: string;
-    readonly port: number;
-    readonly user: string;
-    readonly database: string;
-  };
+  /** In place of a URL: the folder of a Unix socket and the port in its name, asked for at each connection. */
+  readonly socket?: () => SocketAddress;
   readonly password?: string;
   /** PEM of the CA that signed the server's certificate; TLS is required when it is given. */
   readonly ca?: string;
@@ -28,6 +23,15 @@ export interface DatabaseOptions {
   readonly applicationName?: string;
   /** The server is a PGlite: one transaction at a time, so none is held open while rows are worked on. */
   readonly embedded?: boolean;
+  /** Tries to bring the server back; called when no connection can be had, which is then tried once more. */
+  readonly recover?: () => Promise<void>;
+}
+
+export interface SocketAddress {
+  readonly folder: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
 }
 
 /** Something that runs statements: the pool, or one transaction. */
@@ -66,9 +70,8 @@ const PARSERS = new Map<number, (text: string) => unknown>([
 
 /** Types for connections of Zoneseal alone; pg's global ones stay as they are. */
 const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    (format !== 'binary' && PARSERS.get(oid)) ||
-    pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+  getTypeParser: (oid, format) =>
+    (format !== 'binary' && PARSERS.get(oid)) || (pg.types.getTypeParser(oid, format) as unknown),
 };
 
 const CLIENT_GRACE = 10_000;
@@ -86,13 +89,8 @@ export function clientConfig(options: DatabaseOptions): pg.ClientConfig {
     ...(password === undefined ? {} : { password }),
   };
   if (socket !== undefined) {
-    return {
-      ...common,
-      host: socket.folder,
-      port: socket.port,
-      user: socket.user,
-      database: socket.database,
-    };
+    const { folder, port, user, database } = socket();
+    return { ...common, host: folder, port, user, database };
   }
   if (url === undefined)
     throw new ZonesealError('DATABASE_FAILED', 'database: neither a URL nor a socket is given');
@@ -124,8 +122,9 @@ export class Database {
       query_timeout: statementTimeout + CLIENT_GRACE,
       onConnect: (client) => client.query(sessionSettings(statementTimeout)) as unknown as undefined,
     });
-    // an idle connection that breaks leaves the pool by itself
+    // a connection that breaks is told of by the call that uses it; an idle one leaves the pool by itself
     this.#pool.on('error', () => undefined);
+    this.#pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
   get embedded(): boolean {
@@ -139,18 +138,22 @@ export class Database {
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    try {
-      return (await this.#pool.query<Row>(text, [...values])).rows;
-    } catch (error) {
-      throw databaseError(error);
-    }
+    return (await this.#run<Row>(text, values)).rows;
   }
 
   async execute(text: string, values: readonly unknown[] = []): Promise<number> {
+    return (await this.#run(text, values)).rowCount ?? 0;
+  }
+
+  async #run<Row extends object>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+    const client = await this.connect();
     try {
-      return (await this.#pool.query(text, [...values])).rowCount ?? 0;
+      const result = await runOn<Row>(client, { text, values: [...values] });
+      client.release();
+      return result;
     } catch (error) {
-      throw databaseError(error);
+      client.release(breaksConnection(error));
+      throw error;
     }
   }
 
@@ -177,30 +180,35 @@ export class Database {
   async #attempt<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
     const client = await this.connect();
     try {
-      await client.query(
-        options.snapshot === true ? 'begin isolation level repeatable read read only' : 'begin',
-      );
+      const snapshot = options.snapshot === true;
+      await runOn(client, { text: snapshot ? 'begin isolation level repeatable read read only' : 'begin' });
       if (options.statementTimeout !== undefined) {
-        await client.query(`set local statement_timeout = ${Math.floor(options.statementTimeout)}`);
+        await runOn(client, {
+          text: `set local statement_timeout = ${Math.floor(options.statementTimeout)}`,
+        });
       }
       const result = await work(transactionOn(client, options));
-      await client.query('commit');
+      await runOn(client, { text: 'commit' });
       client.release();
       return result;
-    } catch (thrown) {
-      // what the work itself throws goes out as it is
-      const error =
-        thrown instanceof pg.DatabaseError || !(thrown instanceof Error)
-          ? databaseError(thrown)
-          : mapped(thrown);
-      const broken = error instanceof ZonesealError && breaksConnection(error);
-      client.release(broken || (await rollback(client)));
+    } catch (error) {
+      client.release(breaksConnection(error) || (await rollback(client)));
       throw error;
     }
   }
 
   /** A connection of the pool, to be released. @throws ZonesealError */
   async connect(): Promise<pg.PoolClient> {
+    const { recover, socket } = this.options;
+    try {
+      return await this.#pool.connect();
+    } catch (thrown) {
+      const error = databaseError(thrown);
+      if (recover === undefined || error.code !== 'DATABASE_UNAVAILABLE' || this.#closed !== undefined)
+        throw error;
+    }
+    await recover();
+    if (socket !== undefined) Object.assign(this.#pool.options, { host: socket().folder });
     try {
       return await this.#pool.connect();
     } catch (error) {
@@ -234,36 +242,32 @@ function sessionSettings(statementTimeout: number): string {
   ].join('; ');
 }
 
+/** @throws ZonesealError */
+async function runOn<Row extends object>(
+  client: pg.ClientBase,
+  query: pg.QueryConfig & { readonly query_timeout?: number },
+): Promise<pg.QueryResult<Row>> {
+  try {
+    return await client.query<Row>(query);
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
 function transactionOn(client: pg.PoolClient, { statementTimeout }: TransactionOptions): Transaction {
-  const run = async <Row extends object>(
-    text: string,
-    values: readonly unknown[] = [],
-  ): Promise<pg.QueryResult<Row>> => {
-    try {
-      // @types/pg lacks query_timeout of a single query
-      const limit = statementTimeout === undefined ? {} : { query_timeout: clientLimit(statementTimeout) };
-      return await client.query<Row>({ text, values: [...values], ...limit });
-    } catch (error) {
-      throw databaseError(error);
-    }
-  };
+  const limit = statementTimeout === undefined ? {} : { query_timeout: clientLimit(statementTimeout) };
   return {
     client,
-    query: async <Row extends object>(text: string, values?: readonly unknown[]) =>
-      (await run<Row>(text, values)).rows,
-    execute: async (text, values) => (await run(text, values)).rowCount ?? 0,
+    query: async <Row extends object>(text: string, values: readonly unknown[] = []) =>
+      (await runOn<Row>(client, { text, values: [...values], ...limit })).rows,
+    execute: async (text, values = []) =>
+      (await runOn(client, { text, values: [...values], ...limit })).rowCount ?? 0,
   };
 }
 
 /** The longest that a client waits, in milliseconds: no statement takes a day. */
 function clientLimit(statementTimeout: number): number {
   return statementTimeout === 0 ? 86_400_000 : statementTimeout + CLIENT_GRACE;
-}
-
-/** Errors of connections become ours, all others stay what they are. */
-function mapped(error: Error): Error {
-  const own = databaseError(error);
-  return own.code === 'DATABASE_UNAVAILABLE' ? own : error;
 }
 
 /** True when the connection must not be used again. */
