@@ -6,6 +6,7 @@ import { Connection } from './connection.js';
 import type { ServerLimits } from './limits.js';
 import type { ServerCounters } from './server-counters.js';
 
+/** What a pool needs. */
 export interface ConnectionPoolOptions {
   readonly limits: ServerLimits;
   readonly handler: DnsHandler;
@@ -21,7 +22,7 @@ export class ConnectionPool {
   readonly #idle = new Set<Connection>();
   readonly #perGroup = new Map<string, number>();
   #isClosing = false;
-  #onEmpty: (() => void) | undefined;
+  readonly #onEmpty: (() => void)[] = [];
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
@@ -67,13 +68,14 @@ export class ConnectionPool {
     counters.open = this.#connections.size;
   }
 
-  /** Lets answers under way end, for so long; then closes all. Resolves when no connection is left. */
+  /**
+   * Lets answers under way end, for so long; then closes all. Resolves when no connection is left. A second call may set an
+   * earlier deadline.
+   */
   async close(deadlineMs: number): Promise<void> {
     this.#isClosing = true;
     if (this.#connections.size === 0) return;
-    const empty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
+    const empty = new Promise<void>((resolve) => this.#onEmpty.push(resolve));
     for (const connection of this.#connections) connection.end();
     for (const connection of this.#idle) connection.destroy();
     const timer = setTimeout(() => {
@@ -103,7 +105,7 @@ export class ConnectionPool {
     this.#connections.delete(connection);
     this.#idle.delete(connection);
     this.#options.counters.open = this.#connections.size;
-    if (this.#connections.size === 0) this.#onEmpty?.();
+    if (this.#connections.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 }
 

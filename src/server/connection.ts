@@ -7,6 +7,7 @@ import { FrameReader } from './frame-reader.js';
 import type { ServerLimits } from './limits.js';
 import type { ServerCounters } from './server-counters.js';
 
+/** What one connection needs. */
 export interface ConnectionOptions {
   readonly socket: Socket;
   readonly transport: Transport;

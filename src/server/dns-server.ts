@@ -15,6 +15,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** What a server needs. */
 export interface DnsServerOptions {
   /** IPv6 addresses are listened on for IPv6 alone: list `0.0.0.0` beside `::`. Port 0 is one port free for both UDP and TCP. */
   readonly listen: readonly ListenAddress[];
@@ -68,15 +69,17 @@ export class DnsServer {
     return bound;
   }
 
-  /** Accepts nothing new, lets answers under way end for so long, then closes everything. */
+  /**
+   * Accepts nothing new, lets answers under way end for so long, then closes everything. A second call may set an earlier
+   * deadline.
+   */
   async close(deadlineMs: number): Promise<void> {
     for (const listener of this.#tcp) listener.stop();
     for (const listener of this.#udp) listener.stop();
     await Promise.all([this.#pool.close(deadlineMs), this.#udpDone(deadlineMs)]);
     this.#ending.abort();
-    await Promise.all(this.#udp.map((listener) => listener.close()));
     this.#tcp.length = 0;
-    this.#udp.length = 0;
+    await Promise.all(this.#udp.splice(0).map((listener) => listener.close()));
   }
 
   async #listen({ address, port }: ListenAddress): Promise<ListenAddress> {

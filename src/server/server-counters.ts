@@ -35,6 +35,7 @@ type Mutable<T> = { -readonly [K in keyof T]: Mutable<T[K]> };
 /** ServerCounts as the listeners write them. */
 export type ServerCounters = Mutable<ServerCounts>;
 
+/** Counters that have counted nothing. */
 export function newServerCounters(): ServerCounters {
   return {
     tcp: {

@@ -6,6 +6,7 @@ import type { DnsHandler } from '../transfer/request.js';
 import type { ServerLimits } from './limits.js';
 import type { ServerCounters } from './server-counters.js';
 
+/** What a listener needs. */
 export interface UdpListenerOptions {
   readonly limits: ServerLimits;
   readonly handler: DnsHandler;

@@ -19,6 +19,7 @@ export interface ExtendedError {
   readonly text: string;
 }
 
+/** One request, and how it is answered. */
 export interface AnswererOptions {
   readonly query: Message;
   readonly transport: Transport;

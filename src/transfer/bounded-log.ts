@@ -8,6 +8,7 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
+/** The levels that are used. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 const WINDOW_MS = 60_000;

@@ -20,6 +20,7 @@ import { TransferCounters, type TransferCounts, tsigErrorText } from './transfer
 import type { TransferLimits } from './transfer-limits.js';
 import { TransferRunner } from './transfer-runner.js';
 
+/** What the handler needs. */
 export interface TransferHandlerOptions {
   readonly source: PublicationSource;
   readonly keys: TsigKeySource;

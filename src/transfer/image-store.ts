@@ -1,6 +1,7 @@
 import { Image, type ImageBudget } from './image.js';
 import { prepareSpoolFolder, type Spool, SpoolFile } from './spool-file.js';
 
+/** Where images are kept, and how much they may take. */
 export interface ImageStoreOptions {
   /** The folder of the spool files; made when it is not there. */
   readonly folder: string;

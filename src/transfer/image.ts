@@ -17,6 +17,7 @@ export interface ImageBudget {
   closed(): void;
 }
 
+/** Whether messages are still to come, all are there, or production failed. */
 export type ImageState = 'growing' | 'complete' | 'failed';
 
 /** Written to a spool file at once; what is younger is still in memory, where followers that keep up find it. */
@@ -331,6 +332,7 @@ class ImageFollower implements ImageReader {
       const messages = await this.#image.next(index, offset, () => this.#isReleased);
       if (messages.length === 0) return;
       for (const message of messages) {
+        if (this.#isReleased) break;
         index++;
         offset += message.length;
         yield message;

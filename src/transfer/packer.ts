@@ -32,6 +32,7 @@ export const SENDING_RESERVE_OCTETS =
     }),
   );
 
+/** What is packed. */
 export interface PackerOptions {
   /** The zone, whose name is the question of the first message. */
   readonly zone: Name;

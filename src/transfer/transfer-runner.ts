@@ -19,6 +19,7 @@ interface Begun {
   readonly first: Uint8Array;
 }
 
+/** What the runner needs. */
 export interface TransferRunnerOptions {
   readonly limits: TransferLimits;
   readonly log: BoundedLog;

@@ -372,7 +372,6 @@ describe('malformed packets', () => {
   async function expectHarmless(octets: Uint8Array): Promise<void> {
     const started = performance.now();
     const messages = await fixture.ask(octets, { transport: 'tcp' });
-    // bounded generously here; the codec's own tests hold the 5 ms
     expect(performance.now() - started).toBeLessThan(500);
     for (const message of messages) expect(message[2] as number).toBeGreaterThanOrEqual(0x80);
   }
@@ -393,7 +392,14 @@ describe('malformed packets', () => {
     Buffer.from(base.subarray(0, 12)).copy(pointers);
     for (const count of [1, 255, 65_535]) {
       pointers.writeUInt16BE(count, 6);
-      await expectHarmless(pointers);
+      const times: number[] = [];
+      for (let i = 0; i < 5; i++) {
+        const started = performance.now();
+        await expectHarmless(pointers);
+        times.push(performance.now() - started);
+      }
+      // the least of them: others share this machine
+      expect(Math.min(...times)).toBeLessThan(5);
     }
   });
 

@@ -1,3 +1,4 @@
+import dnsPacket from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Message, readMessage } from '../../src/dns/message.js';
@@ -102,6 +103,24 @@ describe('messages of an AXFR (RFC 5936 §2.2)', () => {
 
   test('the reserve is the longest key name, hmac-sha512 and OPT', () => {
     expect(SENDING_RESERVE_OCTETS).toBe(255 + 10 + 13 + 16 + 64 + 11);
+  });
+});
+
+test('another decoder reads the same', () => {
+  const hosts = Array.from({ length: 500 }, (_, i) => rrset(`host${i}.sub`, 'A', `192.0.2.${i % 256}`));
+  const messages = pack([SOA, rrset('@', 'MX', '10 mail.sub'), ...hosts, SOA], ZONE, 2048);
+  const read = messages.map((it) => dnsPacket.decode(Buffer.from(it)));
+  expect(read.map((it) => it.questions?.length)).toEqual(messages.map((_, i) => (i === 0 ? 1 : 0)));
+  const answers = read.flatMap((it) => it.answers ?? []);
+  expect(answers.map((it) => it.name)).toEqual([
+    'Example.com',
+    'Example.com',
+    ...hosts.map((_, i) => `host${i}.sub.Example.com`),
+    'Example.com',
+  ]);
+  expect(answers[1]).toMatchObject({
+    type: 'MX',
+    data: { preference: 10, exchange: 'mail.sub.Example.com' },
   });
 });
 
