@@ -1,4 +1,4 @@
-import { ZonesealError } from '../errors.js';
+import { errorMessage, ZonesealError } from '../errors.js';
 import type { ImageReader } from './ports.js';
 import type { Spool } from './spool-file.js';
 
@@ -194,7 +194,7 @@ export class Image {
     let octets = 0;
     do octets += this.#lengths[end++] as number;
     while (end < this.#tailStart && octets + (this.#lengths[end] as number) <= READ_OCTETS);
-    const chunk = await (this.#spool as Spool).read(offset, octets);
+    const chunk = await this.#read(offset, octets);
     const messages: Uint8Array[] = [];
     for (let i = index, at = 0; i < end; i++) {
       const length = this.#lengths[i] as number;
@@ -202,6 +202,14 @@ export class Image {
       at += length;
     }
     return messages;
+  }
+
+  async #read(offset: number, octets: number): Promise<Uint8Array> {
+    try {
+      return await (this.#spool as Spool).read(offset, octets);
+    } catch (thrown) {
+      throw this.#named(thrown);
+    }
   }
 
   #enter(message: Uint8Array): void {
@@ -222,15 +230,7 @@ export class Image {
     try {
       await write();
     } catch (thrown) {
-      const error =
-        thrown instanceof ZonesealError
-          ? thrown
-          : new ZonesealError(
-              'SPOOL_FAILED',
-              `image of ${this.label}: it cannot be spooled`,
-              {},
-              { cause: thrown },
-            );
+      const error = this.#named(thrown);
       this.fail(error);
       throw error;
     } finally {
@@ -244,8 +244,11 @@ export class Image {
     const octets = this.#octets - this.#spooled;
     if (octets === 0) return;
     if (!this.#budget.takeSpool(octets)) {
-      const text = `image of ${this.label}: the spool has reached its limit; raise it, or serve fewer large zones at once`;
-      throw new ZonesealError('SPOOL_FULL', text, { octets: this.#octets });
+      throw new ZonesealError(
+        'SPOOL_FULL',
+        'the spool has reached its limit; raise it, or serve fewer large zones at once',
+        { octets: this.#octets },
+      );
     }
     this.#spoolTaken += octets;
     if (this.#spool === undefined) {
@@ -288,6 +291,14 @@ export class Image {
     if (this.#holds === 0 || this.#state === 'complete') throw this.#closedError();
     if (this.#isAppending)
       throw new TypeError(`image of ${this.label}: an append has to be awaited before the next`);
+  }
+
+  /** What a spool threw, with the image that it is about. */
+  #named(thrown: unknown): ZonesealError {
+    const { code, fields } =
+      thrown instanceof ZonesealError ? thrown : { code: 'SPOOL_FAILED' as const, fields: {} };
+    const text = `image of ${this.label}: ${errorMessage(thrown)}`;
+    return new ZonesealError(code, text, { ...fields, image: this.label }, { cause: thrown });
   }
 
   #closedError(): ZonesealError {

@@ -155,6 +155,7 @@ describe('failure', () => {
     const second = create(store, 'b.');
     expect(await codeOf(fill(second, 1, 6000))).toBe('SPOOL_FULL');
     expect(second.state).toBe('failed');
+    expect(() => second.open()).toThrow(/^image of b\.: the spool has reached its limit/);
     second.release();
     first.release();
     await fill(create(store, 'c.'), 1, 10_000);
