@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, networkInterfaces } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
@@ -30,6 +30,10 @@ const url = (protocols: RegExp): z.ZodURL => z.url({ protocol: protocols });
 
 /** A secret in the file itself is refused by design: it comes from a file of its own or from the environment. */
 const secretFile = z.string().min(1);
+
+function hasIpv6Loopback(): boolean {
+  return Object.values(networkInterfaces()).some((list) => list?.some((it) => it.address === '::1'));
+}
 
 const listenSchema = z.strictObject({
   address: address.describe('address to listen on, UDP and TCP; 0.0.0.0 and :: for all'),
@@ -76,15 +80,29 @@ const barbicanSchema = z
 
 const limitsSchema = z
   .strictObject({
-    connections: count.default(512).describe('TCP connections in all'),
-    connectionsPerAddress: count.default(64).describe('TCP connections from one address'),
-    transfers: count.default(64).describe('transfers at once'),
-    queriesPerConnection: count.default(16).describe('queries of one connection worked on at once'),
-    udpInFlight: count.default(1024).describe('UDP queries worked on at once'),
+    connections: count.default(1000).describe('TCP connections in all'),
+    connectionsPerAddress: count.default(100).describe('TCP connections of one address (IPv6: of one /64)'),
+    queriesPerConnection: count.default(16).describe('queries of one connection answered at the same time'),
+    udpQueries: count.default(1000).describe('UDP queries answered at the same time; more are dropped'),
+    udpOctets: z
+      .int()
+      .min(512)
+      .max(65_535)
+      .default(1232)
+      .describe('largest UDP payload that is taken and sent'),
     messageOctets: z.int().min(512).max(65_535).default(4096).describe('largest query that is read'),
     idleTimeout: durationSchema.default(30).describe('longest a connection may be idle'),
-    stallTimeout: durationSchema.default(60).describe('longest a transfer may make no progress'),
+    stallTimeout: durationSchema.default(60).describe('longest a client may take to accept one message'),
+    transfers: count.default(64).describe('transfers at once'),
+    transfersWaiting: count.default(512).describe('transfers that wait for a place; more are refused'),
+    transferWait: durationSchema.default(4).describe('longest a transfer waits for a place'),
     transferTimeout: durationSchema.default(7200).describe('longest a transfer may take'),
+    lookupTimeout: durationSchema
+      .default(4)
+      .describe('longest the database or key store may take to let a query be answered'),
+    firstMessageTimeout: durationSchema
+      .default(60)
+      .describe('longest an image may take to give its first message'),
     spoolOctets: octets.default(4 * 1024 ** 3).describe('disk that images may take'),
     memoryOctets: octets.default(128 * 1024 ** 2).describe('memory that images may take'),
     imageMemoryOctets: octets.default(1024 ** 2).describe('an image larger than this goes to the spool'),
@@ -104,9 +122,9 @@ export const configSchema = z.strictObject({
     .min(1)
     .default([
       { address: '127.0.0.1', port: 5300 },
-      { address: '::1', port: 5300 },
+      ...(hasIpv6Loopback() ? [{ address: '::1', port: 5300 }] : []),
     ])
-    .describe('where DNS is served'),
+    .describe('where DNS is served; by default the loopback addresses that the host has, port 5300'),
   database: databaseSchema.prefault({}),
   barbican: barbicanSchema.optional(),
   keyPassphraseFile: secretFile.optional().describe('file with the passphrase of encrypted keys in Barbican'),
@@ -149,7 +167,7 @@ export const configSchema = z.strictObject({
   admin: z
     .strictObject({
       address: address.default('127.0.0.1'),
-      port: port.default(0).describe('0 for none'),
+      port: port.optional().describe('port; left out, there is none; 0 takes a free one'),
     })
     .prefault({})
     .describe('HTTP for health and metrics'),

@@ -17,6 +17,8 @@ export interface OpenKeyStore {
   readonly client: BarbicanClient;
   /** Whether it is the development Barbican with throw-away keys. */
   readonly development: boolean;
+  /** How other processes reach the development Barbican, where it was started here. */
+  readonly started?: NonNullable<RunningGateway['barbican']>;
   close(): Promise<void>;
 }
 
@@ -117,7 +119,8 @@ export async function openKeyStore(
     return connected({ keystoneUrl, barbicanUrl, credentials }, true, () => Promise.resolve());
   }
   const development = await startConfiguredDevelopmentBarbican(config, log);
-  return connected(development, true, () => development.close());
+  const started = describeDevelopmentBarbican(development);
+  return { ...connected(development, true, () => development.close()), started };
 }
 
 function connected(

@@ -1,14 +1,92 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
+import { Name } from './dns/name.js';
 import type { PublicationStore } from './publication/ports.js';
+import { FORMAT_VERSION } from './publication/produce.js';
+import type { Database } from './store/database.js';
+import { migrate } from './store/migrate.js';
+import { openDatabase } from './store/open.js';
+import { PostgresPublicationStore } from './store/publication-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
 /** The database as a gateway uses it. */
 export interface OpenStore {
+  readonly database: Database;
   readonly publications: PublicationStore;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
+  /** Brings the schema up to date; the names of the migrations that were applied. */
+  migrate(): Promise<readonly string[]>;
   /** Seconds since 1970 by the database's clock. */
   time(): Promise<number>;
   readTsigKeys(): Promise<readonly TsigKeyEntry[]>;
   /** Calls back with a zone's database id when something of it changed, with none when anything may have. Returns how to end it. */
   listen(onChange: (zoneId?: string) => void): () => Promise<void>;
   close(): Promise<void>;
+}
+
+/**
+ * Opens the configured database; nothing is asked of it yet.
+ * @throws ZonesealError CONFIG_INVALID, EMBEDDED_FAILED
+ */
+export async function openStore(config: Config): Promise<OpenStore> {
+  const { url, caFile, poolSize, statementTimeout, connectTimeout } = config.database;
+  const common = {
+    poolSize,
+    statementTimeout: statementTimeout * 1000,
+    connectTimeout: connectTimeout * 1000,
+  };
+  mkdirSync(config.data, { recursive: true, mode: 0o700 });
+  let database: Database;
+  if (url === undefined) {
+    database = await openDatabase({ embedded: join(config.data, 'database'), ...common });
+  } else {
+    const password = readSecret(SECRET_VARIABLES.databasePassword, config.database.passwordFile);
+    database = await openDatabase({
+      url,
+      ...common,
+      ...(password === undefined ? {} : { password }),
+    });
+  }
+  void caFile;
+  return {
+    database,
+    publications: new PostgresPublicationStore(database, { formatVersion: FORMAT_VERSION }),
+    get statistics() {
+      return database.statistics;
+    },
+    migrate: async () => (await migrate(database)).applied,
+    time: async () => {
+      const rows = await database.query<{ now: number }>(
+        'select floor(extract(epoch from now()))::bigint as now',
+      );
+      return (rows[0] as { now: number }).now;
+    },
+    readTsigKeys: async () => {
+      const rows = await database.query<{
+        name: string;
+        algorithm: string;
+        secret_ref: string;
+        view: string;
+        zones: string[] | null;
+        addresses: string[] | null;
+      }>(
+        'select k.name, k.algorithm, k.secret_ref, g.view, g.zones, g.addresses::text[] as addresses from zoneseal.tsig_keys k join zoneseal.tsig_grants g on g.key_id = k.id',
+      );
+      return rows.map((r) => ({
+        name: Name.parse(r.name),
+        algorithm: r.algorithm,
+        secretRef: r.secret_ref,
+        grants: [
+          {
+            view: r.view,
+            zones: r.zones === null ? null : new Set(r.zones.map((z) => Name.parse(z).key)),
+            addresses: r.addresses,
+          },
+        ],
+      }));
+    },
+    listen: () => () => Promise.resolve(),
+    close: () => database.close(),
+  };
 }

@@ -4,6 +4,7 @@ import { addCheckCommand } from './check.js';
 import { EXIT_CODES } from './exit.js';
 import { failureJson } from './failure.js';
 import { addGlobalOptions } from './global-options.js';
+import { addServeCommand } from './serve.js';
 import { addSignCommand } from './sign.js';
 import { addVerifyCommand } from './verify.js';
 
@@ -26,6 +27,7 @@ export function buildProgram(json = false): Command {
     .showHelpAfterError(json ? false : '(add --help for what is possible)')
     .exitOverride();
   addGlobalOptions(program);
+  addServeCommand(program);
   addCheckCommand(program);
   addSignCommand(program);
   addVerifyCommand(program);
