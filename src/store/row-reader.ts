@@ -45,13 +45,23 @@ export function readRows(
   return database.embedded ? readPages(database, zoneId, version) : readCursor(database, zoneId, version);
 }
 
+/** The same for the zone as it is now. On PGlite it fails when the zone is written to meanwhile: DATABASE_CONFLICT. */
+export function readCurrentRows(
+  database: Database,
+  zoneId: string,
+): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+  return database.embedded ? readPages(database, zoneId, null) : readCursor(database, zoneId, null);
+}
+
+/** @param version null: the present one */
 async function* readCursor(
   database: Database,
   zoneId: string,
-  version: number,
+  version: number | null,
 ): AsyncGenerator<readonly ZoneRow[], void, undefined> {
   const client = await database.connect();
-  const query: Queryable['query'] = async (text, values = []) => (await client.query(text, [...values])).rows;
+  const query = async <Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> =>
+    (await client.query<Row>(text, [...values])).rows;
   let clean = false;
   try {
     await client.query('begin isolation level repeatable read read only');
@@ -60,7 +70,7 @@ async function* readCursor(
       'lock table zoneseal.zones, zoneseal.rrsets, zoneseal.rrset_births, zoneseal.rrset_history in access share mode',
     );
     await client.query(IN_ORDER);
-    const current = await checkVersion(query, zoneId, version);
+    const { current } = await findVersion(query, zoneId, version);
     const text = `${current ? NOW : THEN} order by sort_key, type`;
     const values = current ? [zoneId] : [zoneId, version];
     const cursor = client.query(new Cursor<Columns>(text, values, { rowMode: 'array' }));
@@ -83,52 +93,75 @@ async function* readCursor(
 async function* readPages(
   database: Database,
   zoneId: string,
-  version: number,
+  wanted: number | null,
 ): AsyncGenerator<readonly ZoneRow[], void, undefined> {
-  await checkVersion(database.query.bind(database), zoneId, version);
+  const query = database.query.bind(database);
+  const { version } = await findVersion(query, zoneId, wanted);
   let after: readonly unknown[] = [];
   for (;;) {
     const rows = await database.query<PageRow>(pageQuery(after.length > 0), [zoneId, version, ...after]);
     const last = rows.at(-1);
+    const ended = last === undefined || rows.length < BATCH_ROWS;
     // a zone that is deleted meanwhile must not look as if it ended here
-    if (last === undefined || rows.length < BATCH_ROWS)
-      await checkVersion(database.query.bind(database), zoneId, version);
-    if (rows.length > 0) yield rows.map(({ sort_key: sortKey, ...row }) => ({ ...row, sortKey }));
-    if (last === undefined || rows.length < BATCH_ROWS) return;
-    after = [last.sort_key, last.type, last.views ?? []];
+    if (ended) await checkUnchanged(query, zoneId, wanted, version);
+    if (rows.length > 0) yield rows;
+    if (ended) return;
+    after = [last.sortKey, last.type, last.views ?? []];
   }
 }
 
-type PageRow = Omit<ZoneRow, 'sortKey'> & { readonly sort_key: Buffer };
+type PageRow = ZoneRow & { readonly sortKey: Buffer };
 
 /** The rows after a key that no two rows of one version share. */
 function pageQuery(continued: boolean): string {
   const further = continued
     ? "where (sort_key, type, coalesce(views, '{}')) > ($3::bytea, $4::text, $5::text[])"
     : '';
-  return `select * from (${THEN}) t ${further} order by sort_key, type, coalesce(views, '{}') limit ${BATCH_ROWS}`;
+  return `select owner, sort_key as "sortKey", type, ttl, data, views from (${THEN}) t ${further}
+    order by sort_key, type, coalesce(views, '{}') limit ${BATCH_ROWS}`;
 }
 
-/** Whether the version is the present one. @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED */
-async function checkVersion(query: Queryable['query'], zoneId: string, version: number): Promise<boolean> {
-  const [zone] = await query<{ name: string; current: boolean; retained: boolean }>(
-    `select z.name, z.version = $2 as current, z.readable_from <= $2 and exists (
+/** The version to read, and whether it is the present one. @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED */
+async function findVersion(
+  query: Queryable['query'],
+  zoneId: string,
+  wanted: number | null,
+): Promise<{ version: number; current: boolean }> {
+  const [zone] = await query<{ name: string; version: number; retained: boolean }>(
+    `select z.name, z.version, z.readable_from <= $2 and exists (
        select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2
      ) as retained
      from zoneseal.zones z where z.id = $1`,
-    [zoneId, version],
+    [zoneId, wanted],
   );
   if (zone === undefined) {
     throw new ZonesealError('NOT_HELD', `the zone with id ${zoneId} was deleted`, { zoneId });
   }
-  if (!zone.current && !zone.retained) {
+  const version = wanted ?? zone.version;
+  const current = version === zone.version;
+  if (!current && !zone.retained) {
     const reason = `version ${version} is not retained any more; make a new publication`;
     throw new ZonesealError('VERSION_NOT_RETAINED', `zone ${zone.name}: ${reason}`, {
       zone: zone.name,
       version,
     });
   }
-  return zone.current;
+  return { version, current };
+}
+
+async function checkUnchanged(
+  query: Queryable['query'],
+  zoneId: string,
+  wanted: number | null,
+  version: number,
+): Promise<void> {
+  const now = await findVersion(query, zoneId, wanted);
+  if (now.version === version) return;
+  throw new ZonesealError(
+    'DATABASE_CONFLICT',
+    `zone ${zoneId}: it was changed while it was read; try again`,
+    { zoneId },
+  );
 }
 
 function rowOf([owner, sortKey, type, ttl, data, views]: Columns): ZoneRow {

@@ -1,0 +1,129 @@
+import type { Database, Transaction } from './database.js';
+import { releaseLease, takeLease } from './lease.js';
+
+export interface PruneOptions {
+  /** Who prunes; one at a time does. */
+  readonly holder: string;
+  /** Ready publications kept of each (zone, view), the newest one included; default 10. */
+  readonly keep?: number;
+  /** Zones looked at in one run; default 100. */
+  readonly zones?: number;
+  /** Rows of one kind removed from one zone in one run; default 20,000. */
+  readonly rows?: number;
+}
+
+/** What one run removed. */
+export interface PruneResult {
+  /** False when another holder is at it. */
+  readonly ran: boolean;
+  readonly zones: number;
+  readonly publications: number;
+  readonly rows: number;
+}
+
+const LEASE_SECONDS = 120;
+
+/**
+ * Removes publications beyond those that are kept, and the history, changes and key sets that no remaining one names. Each zone
+ * is a short transaction; zones that are being written to are left for another run, as is whatever goes beyond the limits.
+ */
+export async function prune(database: Database, options: PruneOptions): Promise<PruneResult> {
+  const lease = await takeLease(database, 'prune', options.holder, LEASE_SECONDS);
+  if (lease === undefined) return { ran: false, zones: 0, publications: 0, rows: 0 };
+  try {
+    const queued = await database.query<{ zone_id: number; until: number }>(
+      `select zone_id, max(id) as until from (
+         select zone_id, id from zoneseal.prune_queue order by id limit 10000
+       ) q group by zone_id order by min(id) limit $1`,
+      [options.zones ?? 100],
+    );
+    const total = { ran: true, zones: 0, publications: 0, rows: 0 };
+    for (const { zone_id: zone, until } of queued) {
+      const removed = await database.transaction((transaction) =>
+        pruneZone(transaction, zone, until, options),
+      );
+      if (removed === undefined) continue;
+      total.zones++;
+      total.publications += removed.publications;
+      total.rows += removed.rows;
+    }
+    return total;
+  } finally {
+    await releaseLease(database, lease);
+  }
+}
+
+const RETIRED = `
+  delete from zoneseal.publications p
+  where p.zone_id = $1 and p.state <> 'building'
+    and p.id in (
+      select id from (
+        select q.id, q.state, row_number() over (partition by q.view, q.state order by q.id desc) as place
+        from zoneseal.publications q where q.zone_id = $1
+      ) t
+      where t.state = 'failed' or t.place > $2
+    )
+    and not exists (
+      select from zoneseal.serial_lines l
+      where l.zone_id = $1 and (l.ready = p.id or l.failed = p.id or l.building = p.id)
+    )`;
+
+/** Publications first: which versions are still named decides on the rest. */
+const SUPERFLUOUS = [
+  `delete from zoneseal.rrset_history where ctid = any (array(
+     select h.ctid from zoneseal.rrset_history h
+     where h.zone_id = $1 and not exists (
+       select from zoneseal.publications p
+       where p.zone_id = $1 and p.zone_version >= h.valid_from and p.zone_version < h.valid_to
+     ) limit $2))`,
+  `delete from zoneseal.rrset_births where ctid = any (array(
+     select b.ctid from zoneseal.rrset_births b
+     where b.zone_id = $1 and b.version <= coalesce(
+       (select min(p.zone_version) from zoneseal.publications p where p.zone_id = $1), b.version
+     ) limit $2))`,
+  `delete from zoneseal.changes where ctid = any (array(
+     select c.ctid from zoneseal.changes c
+     where c.zone_id = $1 and c.version <= coalesce(
+       (select min(p.zone_version) from zoneseal.publications p where p.zone_id = $1), c.version
+     ) limit $2))`,
+  `delete from zoneseal.key_set_versions where ctid = any (array(
+     select v.ctid from zoneseal.key_set_versions v join zoneseal.zones z on z.id = v.zone_id
+     where v.zone_id = $1 and v.version < z.key_set_version and not exists (
+       select from zoneseal.publications p where p.zone_id = $1 and p.key_set_version = v.version
+     ) limit $2))`,
+];
+
+/** Undefined when the zone is busy. */
+async function pruneZone(
+  transaction: Transaction,
+  zone: number,
+  until: number,
+  { keep = 10, rows: limit = 20_000 }: PruneOptions,
+): Promise<{ publications: number; rows: number } | undefined> {
+  // keeps out allocation, which would name a version that is being removed; writers hold a weaker lock, and are not waited for
+  const [locked] = await transaction.query(
+    'select id from zoneseal.zones where id = $1 for update skip locked',
+    [zone],
+  );
+  if (locked === undefined && (await isHeld(transaction, zone))) return undefined;
+  const publications = await transaction.execute(RETIRED, [zone, keep]);
+  let rows = 0;
+  let left = false;
+  for (const statement of SUPERFLUOUS) {
+    const removed = await transaction.execute(statement, [zone, limit]);
+    rows += removed;
+    left ||= removed === limit;
+  }
+  if (!left) {
+    await transaction.execute('delete from zoneseal.prune_queue where zone_id = $1 and id <= $2', [
+      zone,
+      until,
+    ]);
+  }
+  return { publications, rows };
+}
+
+async function isHeld(transaction: Transaction, zone: number): Promise<boolean> {
+  const [row] = await transaction.query('select id from zoneseal.zones where id = $1', [zone]);
+  return row !== undefined;
+}

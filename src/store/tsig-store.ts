@@ -1,0 +1,129 @@
+import { Name } from '../dns/name.js';
+import type { TsigGrant, TsigKeyEntry } from '../transfer/ports.js';
+import type { Database, Queryable } from './database.js';
+import { alreadyHeld, breaks, notHeld } from './held.js';
+
+/** A grant as it is written: zones by name. */
+export interface NewTsigGrant {
+  readonly view: string;
+  /** Absolute names; null: every zone of the view. */
+  readonly zones: readonly string[] | null;
+  /** CIDR ranges or addresses; null: any address. */
+  readonly addresses: readonly string[] | null;
+}
+
+export interface NewTsigKey {
+  /** Absolute name. */
+  readonly name: string;
+  readonly algorithm: string;
+  readonly secretRef: string;
+  readonly grants: readonly NewTsigGrant[];
+}
+
+interface GrantRow {
+  readonly name: string;
+  readonly algorithm: string;
+  readonly secret_ref: string;
+  readonly grants: readonly NewTsigGrant[] | null;
+}
+
+/** TSIG keys and what they are for. */
+export class TsigStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** @throws ZonesealError ALREADY_HELD, NOT_HELD where a view is not there, DATA_REFUSED */
+  async add(key: NewTsigKey): Promise<void> {
+    const name = Name.parse(key.name).toLower().toString();
+    try {
+      await this.#database.transaction(async (transaction) => {
+        const [row] = await transaction.query<{ id: number }>(
+          'insert into zoneseal.tsig_keys (name, algorithm, secret_ref) values ($1, $2, $3) returning id',
+          [name, key.algorithm, key.secretRef],
+        );
+        for (const grant of key.grants) await addGrant(transaction, row?.id, grant);
+      });
+    } catch (error) {
+      if (breaks(error, 'tsig_keys_name_key') || breaks(error, 'tsig_keys_sort_key_key')) {
+        throw alreadyHeld('TSIG key', name, 'see: zoneseal tsig list');
+      }
+      throw error;
+    }
+  }
+
+  /** Gives a key another grant. @throws ZonesealError NOT_HELD */
+  async grant(name: string, grant: NewTsigGrant): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      const [row] = await transaction.query<{ id: number }>(
+        'select id from zoneseal.tsig_keys where sort_key = zoneseal.sort_key($1)',
+        [name],
+      );
+      if (row === undefined) throw notHeld('TSIG key', name, 'see: zoneseal tsig list');
+      await addGrant(transaction, row.id, grant);
+    });
+  }
+
+  /** Deletes a key with its grants; its secret stays where it is. @throws ZonesealError NOT_HELD */
+  async delete(name: string): Promise<void> {
+    const deleted = await this.#database.execute(
+      'delete from zoneseal.tsig_keys where sort_key = zoneseal.sort_key($1)',
+      [name],
+    );
+    if (deleted === 0) throw notHeld('TSIG key', name, 'see: zoneseal tsig list');
+  }
+
+  /** All keys as they are written, by name. */
+  async list(): Promise<NewTsigKey[]> {
+    const rows = await this.#database.query<GrantRow>(
+      `select k.name, k.algorithm, k.secret_ref,
+         (select jsonb_agg(jsonb_build_object('view', g.view, 'zones', g.zones, 'addresses', g.addresses) order by g.id)
+           from zoneseal.tsig_grants g where g.key_id = k.id) as grants
+       from zoneseal.tsig_keys k order by k.sort_key`,
+    );
+    return rows.map(({ name, algorithm, secret_ref: secretRef, grants }) => ({
+      name,
+      algorithm,
+      secretRef,
+      grants: grants ?? [],
+    }));
+  }
+
+  /** All keys as the access rules take them. */
+  async read(): Promise<readonly TsigKeyEntry[]> {
+    return (await this.list()).map(({ name, grants, ...key }) => ({
+      ...key,
+      name: Name.parse(name),
+      grants: grants.map(grantOf),
+    }));
+  }
+}
+
+function grantOf({ view, zones, addresses }: NewTsigGrant): TsigGrant {
+  return {
+    view,
+    zones: zones === null ? null : new Set(zones.map((zone) => Name.parse(zone).key)),
+    addresses,
+  };
+}
+
+async function addGrant(
+  transaction: Queryable,
+  keyId: number | undefined,
+  grant: NewTsigGrant,
+): Promise<void> {
+  const zones = grant.zones?.map((zone) => Name.parse(zone).toLower().toString()) ?? null;
+  try {
+    await transaction.execute(
+      'insert into zoneseal.tsig_grants (key_id, view, zones, addresses) values ($1, $2, $3, $4::cidr[])',
+      [keyId, grant.view, zones, grant.addresses],
+    );
+  } catch (error) {
+    if (breaks(error, 'tsig_grants_view_fkey')) {
+      throw notHeld('view', grant.view, `create it with: zoneseal view add ${grant.view}`);
+    }
+    throw error;
+  }
+}
