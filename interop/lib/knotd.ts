@@ -1,0 +1,36 @@
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { freePort } from './ports.js';
+import { RunningProgram, runWell, temporaryFolder } from './processes.js';
+import type { SecondaryOptions, StartedSecondary } from './secondary.js';
+import { fillTemplate, type TemplateValues } from './templates.js';
+import { TOOLS } from './tools.js';
+
+const KNOTD = TOOLS['knotd']?.path ?? 'knotd';
+const KNOTC = join(dirname(KNOTD), 'knotc');
+
+/** Starts Knot DNS with knot.conf, and waits until it runs. */
+export async function startKnotd(
+  { zones, label }: SecondaryOptions,
+  values: TemplateValues,
+): Promise<StartedSecondary> {
+  const folder = temporaryFolder('knotd');
+  const port = await freePort();
+  const all = { ...values, FOLDER: folder, PORT: port };
+  const file = join(folder, 'knot.conf');
+  const stanzas = zones.map((zone) => fillTemplate('knot-zone.conf', { ...all, ZONE: zone }));
+  writeFileSync(file, [fillTemplate('knot.conf', all), ...stanzas].join(''));
+  const program = RunningProgram.start({ name: label, path: KNOTD, args: ['-c', file], cwd: folder });
+  await program.waitUntil('running', () => program.log.includes('server started'));
+  return {
+    target: { host: '127.0.0.1', port },
+    program,
+    folder,
+    retrieve: async (zone) => {
+      await runWell(KNOTC, ['-c', file, 'zone-refresh', zone]);
+    },
+    writeFiles: async () => {
+      await runWell(KNOTC, ['-c', file, '-b', 'zone-flush']);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { freePort } from './ports.js';
+import { RunningProgram, runProgram, runWell, temporaryFolder } from './processes.js';
+import type { SecondaryOptions, StartedSecondary } from './secondary.js';
+import { fillTemplate, type TemplateValues } from './templates.js';
+import { TOOLS } from './tools.js';
+
+const NSD = TOOLS['nsd']?.path ?? 'nsd';
+const CONTROL = join(dirname(NSD), 'nsd-control');
+
+/** Starts NSD with nsd.conf, and waits until it runs. */
+export async function startNsd(
+  { zones, label }: SecondaryOptions,
+  values: TemplateValues,
+): Promise<StartedSecondary> {
+  const folder = temporaryFolder('nsd');
+  const port = await freePort();
+  const all = { ...values, FOLDER: folder, PORT: port };
+  const file = join(folder, 'nsd.conf');
+  const stanzas = zones.map((zone) => fillTemplate('nsd-zone.conf', { ...all, ZONE: zone }));
+  writeFileSync(file, [fillTemplate('nsd.conf', all), ...stanzas].join('\n'));
+  const program = RunningProgram.start({ name: label, path: NSD, args: ['-d', '-c', file], cwd: folder });
+  await program.waitUntil(
+    'running',
+    async () => (await runProgram(CONTROL, ['-c', file, 'status'])).status === 0,
+  );
+  return {
+    target: { host: '127.0.0.1', port },
+    program,
+    folder,
+    retrieve: async (zone) => {
+      await runWell(CONTROL, ['-c', file, 'transfer', zone]);
+    },
+    writeFiles: async () => {
+      await runWell(CONTROL, ['-c', file, 'write']);
+    },
+  };
+}
