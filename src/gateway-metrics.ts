@@ -1,5 +1,28 @@
 import type { LabelledValue, Metric } from './admin/metrics.js';
-import type { GatewayState } from './gateway.js';
+import type { OpenKeyStore } from './gateway-parts.js';
+import type { OpenStore } from './gateway-store.js';
+import type { KeyRing } from './keys/key-ring.js';
+import type { PublicationKeeper } from './publication/keeper.js';
+import type { PublicationManager } from './publication/manager.js';
+import type { DnsServer } from './server/dns-server.js';
+import type { WorkerPool } from './signing/worker-pool.js';
+import type { TransferHandler } from './transfer/handler.js';
+import type { ImageStore } from './transfer/image-store.js';
+import type { TsigKeyTable } from './transfer/tsig-key-table.js';
+
+/** The parts that metrics and readiness look at. */
+export interface GatewayState {
+  readonly manager: PublicationManager;
+  readonly keeper: PublicationKeeper;
+  readonly handler: TransferHandler;
+  readonly server: DnsServer;
+  readonly images: ImageStore;
+  readonly signer: WorkerPool;
+  readonly keyRing: KeyRing;
+  readonly tsigKeys: TsigKeyTable;
+  readonly keyStore: OpenKeyStore;
+  readonly store: OpenStore;
+}
 
 function labelled(label: string, values: Readonly<Record<string, number>>): LabelledValue[] {
   return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
@@ -69,7 +92,7 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     gauge('transfers_waiting', 'transfers that wait (limits.transfersWaiting)', () => handler.load.waiting),
     ...Object.entries(server.counts).flatMap(([transport, counts]) => [
       gauge(
-        `${transport}`,
+        transport,
         `what the ${transport.toUpperCase()} sockets have done and hold`,
         () => labelled('what', { ...(counts as Readonly<Record<string, number>>) }),
         ['what'],

@@ -36,7 +36,7 @@ export function barbicanSettings(barbican: NonNullable<Config['barbican']>): Bar
     ...(barbicanUrl === undefined ? {} : { barbicanUrl }),
     ...(region === undefined ? {} : { region }),
     ...(microversion === undefined ? {} : { microversion }),
-    ...(caFile === undefined ? {} : { ca: readFile(caFile, 'barbican.caFile') }),
+    ...(caFile === undefined ? {} : { ca: readTextFile(caFile, 'barbican.caFile') }),
   };
 }
 
@@ -61,7 +61,11 @@ function missing(setting: string, variable: string): ZonesealError {
   return new ZonesealError('CONFIG_INVALID', reason, { errors: [reason] });
 }
 
-function readFile(path: string, setting: string): string {
+/**
+ * The text of a file that a setting names.
+ * @throws ZonesealError CONFIG_INVALID when it cannot be read
+ */
+export function readTextFile(path: string, setting: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

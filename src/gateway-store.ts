@@ -2,13 +2,17 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
 import { Name } from './dns/name.js';
+import { readTextFile } from './gateway-parts.js';
+import type { Log } from './log.js';
 import type { PublicationStore } from './publication/ports.js';
 import { FORMAT_VERSION } from './publication/produce.js';
+import { ChangeListener } from './store/change-listener.js';
 import type { Database } from './store/database.js';
 import { migrate } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
+import { prune } from './store/prune.js';
 import { PostgresPublicationStore } from './store/publication-store.js';
-import type { TsigKeyEntry } from './transfer/ports.js';
+import type { TsigGrant, TsigKeyEntry } from './transfer/ports.js';
 
 /** The database as a gateway uses it. */
 export interface OpenStore {
@@ -21,7 +25,9 @@ export interface OpenStore {
   time(): Promise<number>;
   readTsigKeys(): Promise<readonly TsigKeyEntry[]>;
   /** Calls back with a zone's database id when something of it changed, with none when anything may have. Returns how to end it. */
-  listen(onChange: (zoneId?: string) => void): () => Promise<void>;
+  listen(onChange: (zoneId?: string) => void, log: Log): () => Promise<void>;
+  /** Removes what no retained publication names, a bounded part of it, where no other gateway is at it. */
+  prune(holder: string, keep: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -46,9 +52,9 @@ export async function openStore(config: Config): Promise<OpenStore> {
       url,
       ...common,
       ...(password === undefined ? {} : { password }),
+      ...(caFile === undefined ? {} : { ca: readTextFile(caFile, 'database.caFile') }),
     });
   }
-  void caFile;
   return {
     database,
     publications: new PostgresPublicationStore(database, { formatVersion: FORMAT_VERSION }),
@@ -63,30 +69,47 @@ export async function openStore(config: Config): Promise<OpenStore> {
       return (rows[0] as { now: number }).now;
     },
     readTsigKeys: async () => {
-      const rows = await database.query<{
-        name: string;
-        algorithm: string;
-        secret_ref: string;
-        view: string;
-        zones: string[] | null;
-        addresses: string[] | null;
-      }>(
-        'select k.name, k.algorithm, k.secret_ref, g.view, g.zones, g.addresses::text[] as addresses from zoneseal.tsig_keys k join zoneseal.tsig_grants g on g.key_id = k.id',
-      );
-      return rows.map((r) => ({
-        name: Name.parse(r.name),
-        algorithm: r.algorithm,
-        secretRef: r.secret_ref,
-        grants: [
-          {
-            view: r.view,
-            zones: r.zones === null ? null : new Set(r.zones.map((z) => Name.parse(z).key)),
-            addresses: r.addresses,
-          },
-        ],
-      }));
+      const rows = await database.query<TsigGrantRow>(TSIG_GRANTS);
+      return tsigKeysOf(rows);
     },
-    listen: () => () => Promise.resolve(),
+    listen: (onChange, log) => {
+      const listener = new ChangeListener(database, {
+        onChange: (what) => onChange(what !== undefined && /^[0-9]+$/.test(what) ? what : undefined),
+        onError: (error) =>
+          log.warn({ reason: error.message }, 'the database tells of no changes; it is asked every so often'),
+      });
+      return () => listener.close();
+    },
+    prune: async (holder, keep) => {
+      await prune(database, { holder, keep });
+    },
     close: () => database.close(),
   };
+}
+
+interface TsigGrantRow {
+  readonly name: string;
+  readonly algorithm: string;
+  readonly secret_ref: string;
+  readonly view: string;
+  readonly zones: readonly string[] | null;
+  readonly addresses: readonly string[] | null;
+}
+
+const TSIG_GRANTS = `select k.name, k.algorithm, k.secret_ref, g.view, g.zones, g.addresses::text[] as addresses
+  from zoneseal.tsig_keys k join zoneseal.tsig_grants g on g.key_id = k.id order by k.id, g.id`;
+
+/** One entry for each key, its grants together. */
+function tsigKeysOf(rows: readonly TsigGrantRow[]): TsigKeyEntry[] {
+  const keys = new Map<string, TsigKeyEntry & { grants: TsigGrant[] }>();
+  for (const { name, algorithm, secret_ref: secretRef, view, zones, addresses } of rows) {
+    const entry = keys.get(name) ?? { name: Name.parse(name), algorithm, secretRef, grants: [] };
+    entry.grants.push({
+      view,
+      zones: zones === null ? null : new Set(zones.map((zone) => Name.parse(zone).key)),
+      addresses,
+    });
+    keys.set(name, entry);
+  }
+  return [...keys.values()];
 }

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from './clock.js';
 import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
 import { parseTsigAlgorithm } from './dns/tsig.js';
 import { ZonesealError } from './errors.js';
-import { gatewayMetrics } from './gateway-metrics.js';
+import { type GatewayState, gatewayMetrics } from './gateway-metrics.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import type { OpenStore } from './gateway-store.js';
 import { KeyRing } from './keys/key-ring.js';
@@ -31,20 +31,6 @@ export interface GatewayOptions {
   readonly keyStore: OpenKeyStore;
   readonly log: Log;
   readonly clock?: Clock;
-}
-
-/** The parts that metrics and readiness look at. */
-export interface GatewayState {
-  readonly manager: PublicationManager;
-  readonly keeper: PublicationKeeper;
-  readonly handler: TransferHandler;
-  readonly server: DnsServer;
-  readonly images: ImageStore;
-  readonly signer: WorkerPool;
-  readonly keyRing: KeyRing;
-  readonly tsigKeys: TsigKeyTable;
-  readonly keyStore: OpenKeyStore;
-  readonly store: OpenStore;
 }
 
 /** One running gateway: the one place where parts are put together. */
@@ -80,7 +66,7 @@ export class Gateway {
     let unlisten = (): Promise<void> => Promise.resolve();
     let admin: AdminServer | undefined;
     try {
-      unlisten = store.listen((zoneId) => keeper.wake(zoneId));
+      unlisten = store.listen((zoneId) => keeper.wake(zoneId), log);
       await keeper.start();
       let adminPort: number | undefined;
       if (config.admin.port !== undefined) {
@@ -156,6 +142,7 @@ async function assemble({
     maxSpoolOctets: limits.spoolOctets,
     makeRoom: (_kind, octets) => manager.makeRoom(octets),
   });
+  const gateway = `${hostname()} ${process.pid} ${randomUUID()}`;
   const signer = new WorkerPool(config.signing.workers);
   const manager: PublicationManager = new PublicationManager({
     store: store.publications,
@@ -169,13 +156,20 @@ async function assemble({
       freshSeconds: FRESH_SECONDS,
       remembered: REMEMBERED,
     },
-    gateway: `${hostname()} ${process.pid} ${randomUUID()}`,
+    gateway,
     leaseSeconds: publication.lease,
   });
+  let nextPrune = 0;
+  const housekeeping = async (): Promise<void> => {
+    await tsigKeys.reload();
+    if (clock.seconds() < nextPrune) return;
+    nextPrune = clock.seconds() + PRUNE_SECONDS;
+    await store.prune(gateway, publication.retain);
+  };
   const keeper = new PublicationKeeper({
     manager,
     databaseTime: () => store.time(),
-    refresh: () => tsigKeys.reload(),
+    refresh: () => housekeeping(),
     clock,
     log,
     pollSeconds: publication.poll,
@@ -214,6 +208,9 @@ async function assemble({
   });
   return { manager, keeper, handler, server, images, signer, keyRing, tsigKeys, keyStore, store };
 }
+
+/** Time between looks for history that nothing names any more. */
+const PRUNE_SECONDS = 60;
 
 /** How long an answer of the database about what is served is good for; notices end it sooner. */
 const FRESH_SECONDS = 1;
