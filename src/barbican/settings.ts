@@ -33,7 +33,7 @@ export interface BarbicanSettings {
   readonly connectTimeout?: number;
   /** Until an answer is whole. Default 10,000. */
   readonly requestTimeout?: number;
-  /** Until an operation has succeeded or failed, with all its attempts. Default 30,000. */
+  /** Until an operation has succeeded or failed, with all its attempts. Default 30,000, or all of their request time-outs. */
   readonly totalTimeout?: number;
   /** Attempts at an operation that can be repeated. Default 3. */
   readonly attempts?: number;
@@ -69,7 +69,7 @@ export function checkSettings(settings: BarbicanSettings): CheckedSettings {
     interface: 'public',
     connectTimeout: 5000,
     requestTimeout: 10_000,
-    totalTimeout: 30_000,
+    totalTimeout: Math.max(30_000, (settings.requestTimeout ?? 0) * (settings.attempts ?? 3)),
     attempts: 3,
     concurrency: 8,
     queue: 1024,

@@ -1,19 +1,34 @@
+import type { Clock } from '../clock.js';
+
 interface Entry<T> {
   readonly identity: string;
   readonly value: T;
 }
 
+/** How long a failed fetch stands for those that come after it. */
+export interface FailurePause {
+  readonly milliseconds: number;
+  readonly clock: Clock;
+}
+
 /** Secrets in memory: at most so many, the least recently used leave first, and one fetch for all who wait for it. */
 export class SecretCache<T> {
   readonly #limit: number;
+  readonly #pause: FailurePause | undefined;
+  readonly #failures = new Map<
+    string,
+    { readonly identity: string; readonly until: number; readonly error: unknown }
+  >();
   /** In the order of use, the latest last. */
   readonly #entries = new Map<string, Entry<T>>();
   readonly #fetching = new Map<string, { readonly identity: string; readonly promise: Promise<T> }>();
   #fetched = 0;
   #failed = 0;
 
-  constructor(limit: number) {
+  /** @param pause without one a failure is forgotten at once */
+  constructor(limit: number, pause?: FailurePause) {
     this.#limit = limit;
+    this.#pause = pause;
   }
 
   /** The value of an id if it is there and still the same thing. */
@@ -25,12 +40,16 @@ export class SecretCache<T> {
     return entry.value;
   }
 
-  /** The value of an id, fetched when it is not there; a failed fetch leaves nothing behind. */
+  /** The value of an id, fetched when it is not there. */
   get(id: string, identity: string, fetch: () => Promise<T>): Promise<T> {
     const value = this.peek(id, identity);
     if (value !== undefined) return Promise.resolve(value);
     const under = this.#fetching.get(id);
     if (under?.identity === identity) return under.promise;
+    const failure = this.#failures.get(id);
+    if (failure?.identity === identity && (this.#pause?.clock.milliseconds() ?? 0) < failure.until) {
+      return Promise.reject(failure.error);
+    }
     const promise = this.#fetch(id, identity, fetch);
     this.#fetching.set(id, { identity, promise });
     return promise;
@@ -48,28 +67,37 @@ export class SecretCache<T> {
       return value;
     } catch (error) {
       this.#failed++;
+      if (current()) this.#noteFailure(id, identity, error);
       throw error;
     } finally {
       if (current()) this.#fetching.delete(id);
     }
   }
 
+  #noteFailure(id: string, identity: string, error: unknown): void {
+    if (this.#pause === undefined) return;
+    const until = this.#pause.clock.milliseconds() + this.#pause.milliseconds;
+    this.#failures.delete(id);
+    this.#failures.set(id, { identity, until, error });
+    dropOldest(this.#failures, this.#limit);
+  }
+
   #keep(id: string, identity: string, value: T): void {
     this.#entries.delete(id);
     this.#entries.set(id, { identity, value });
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#limit) break;
-      this.#entries.delete(oldest);
-    }
+    this.#failures.delete(id);
+    dropOldest(this.#entries, this.#limit);
   }
 
   drop(id: string): void {
     this.#entries.delete(id);
     this.#fetching.delete(id);
+    this.#failures.delete(id);
   }
 
   clear(): void {
     this.#entries.clear();
+    this.#failures.clear();
     this.#fetching.clear();
   }
 
@@ -81,5 +109,12 @@ export class SecretCache<T> {
   } {
     const { size } = this.#entries;
     return { cached: size, fetching: this.#fetching.size, fetched: this.#fetched, failed: this.#failed };
+  }
+}
+
+function dropOldest(map: Map<string, unknown>, limit: number): void {
+  for (const oldest of map.keys()) {
+    if (map.size <= limit) break;
+    map.delete(oldest);
   }
 }

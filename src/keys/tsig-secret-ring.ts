@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../clock.js';
 import { Name } from '../dns/name.js';
 import { parseTsigKeyFile, type TsigAlgorithm, type TsigKey } from '../dns/tsig-key.js';
 import { ZonesealError } from '../errors.js';
@@ -15,19 +16,28 @@ export interface TsigKeyRecord {
   readonly secretRef: string;
 }
 
+export interface TsigSecretRingOptions {
+  /** How many are kept in memory; the least recently used ones go first. Default 4,096. */
+  readonly maxKeys?: number;
+  /** Milliseconds for which a failed fetch stands. Default 5,000. */
+  readonly failurePause?: number;
+  readonly clock?: Clock;
+}
+
 /** The TSIG secrets in the memory of this process, fetched at need and kept while the key store is away. */
 export class TsigSecretRing {
   readonly #source: SecretSource;
   readonly #cache: SecretCache<TsigKey>;
 
-  /** @param maxKeys how many are kept in memory; the least recently used ones go first */
-  constructor(source: SecretSource, maxKeys = 4096) {
+  constructor(source: SecretSource, options: TsigSecretRingOptions = {}) {
     this.#source = source;
-    this.#cache = new SecretCache(maxKeys);
+    const { maxKeys = 4096, failurePause = 5000, clock = systemClock } = options;
+    this.#cache = new SecretCache(maxKeys, { milliseconds: failurePause, clock });
   }
 
   /**
-   * The key of a record; concurrent callers share one fetch. A failure is not remembered.
+   * The key of a record; concurrent callers share one fetch. A failure stands for some seconds: whoever knows a key's
+   * name can ask for it, and must not be able to keep the key store busy.
    * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN, KEY_MISSING, TSIG_KEY_INVALID, KEY_MISMATCH
    */
   key(record: TsigKeyRecord): Promise<TsigKey> {

@@ -232,6 +232,32 @@ describe('the ring of TSIG secrets', () => {
     expect(await refusal(ring.key(record))).toMatchObject({ code: 'KEYSTORE_UNAVAILABLE' });
   });
 
+  it('a failure stands for five seconds, whoever asks', async () => {
+    let now = 1_000_000;
+    const clock = { milliseconds: () => now, seconds: () => Math.floor(now / 1000) };
+    const source = new MemorySource();
+    const ring = new TsigSecretRing(source, { clock });
+    for (let i = 0; i < 5; i++)
+      expect(await refusal(ring.key(record))).toMatchObject({ code: 'KEY_MISSING' });
+    expect(source.fetches).toBe(1);
+    source.keep('ref-1', secret);
+    expect(await refusal(ring.key(record))).toMatchObject({ code: 'KEY_MISSING' });
+    now += 5001;
+    await expect(ring.key(record)).resolves.toBeDefined();
+    expect(ring.state).toMatchObject({ cached: 1, failed: 1 });
+  });
+
+  it('a failure does not stand for a key that was replaced or dropped meanwhile', async () => {
+    const source = new MemorySource();
+    const ring = new TsigSecretRing(source);
+    await refusal(ring.key(record));
+    source.keep('ref-2', secret);
+    await expect(ring.key({ ...record, secretRef: 'ref-2' })).resolves.toBeDefined();
+    ring.drop('1');
+    source.keep('ref-1', secret);
+    await expect(ring.key(record)).resolves.toBeDefined();
+  });
+
   it.each([
     [
       'a statement for another key',
