@@ -65,15 +65,21 @@ function readRaw(raw: Buffer): ZoneOctets {
   return found;
 }
 
-/** What ldns makes of a master file: one -U makes it write every type but that one as `\# length hex`. */
-export function octetsByLdns(folder: string, text: string): ZoneOctets {
+/**
+ * What ldns makes of a master file, in canonical form if asked. One -U makes it write every type but that one as
+ * `\# length hex`, so it is run with two.
+ */
+export function octetsByLdns(folder: string, text: string, options: readonly string[] = []): ZoneOctets {
   writeFileSync(path.join(folder, 'zone'), text);
   const found = new Map<string, string>();
-  for (const line of run('ldns-read-zone', ['-U', 'TYPE64999', 'zone'], folder).split('\n')) {
-    const [owner, , , type, rdata] = line.split('\t');
-    if (owner === undefined || type === undefined || rdata === undefined) continue;
-    const octets = rdata.replace(/^\\# \d+ ?/, '').replaceAll(' ', '');
-    found.set(`${Name.parse(owner).toLower()} ${typeFromText(type)}`, octets);
+  for (const kept of ['A', 'NS']) {
+    for (const line of run('ldns-read-zone', [...options, '-U', kept, 'zone'], folder).split('\n')) {
+      const [owner = '', , , type = '', rdata = ''] = line.split('\t');
+      const generic = /^\\# \d+ ?(.*)$/.exec(rdata);
+      if (generic === null) continue;
+      const octets = (generic[1] as string).replaceAll(' ', '');
+      found.set(`${Name.parse(owner).toLower()} ${typeFromText(type)}`, octets);
+    }
   }
   return found;
 }

@@ -170,7 +170,7 @@ export function salt(what: string): Field {
   return countedField(HEX, what, '-');
 }
 
-/** A length octet and as many octets, written as base32hex (RFC 5155 §3.3). */
+/** A length octet and as many octets, at least one, written as base32hex (RFC 5155 §3.3). */
 export function hashedOwner(what: string): Field {
   return countedField(BASE32HEX, what, undefined);
 }

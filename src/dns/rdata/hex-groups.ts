@@ -1,11 +1,13 @@
-import { parseHex } from './encodings.js';
 import type { Field } from './field.js';
 
-/** A fixed number of octets as equal groups of hexadecimal digits with a separator between. */
+/**
+ * A fixed number of octets as equal groups of hexadecimal digits with a separator between; groups of two octets may leave
+ * out leading zeros.
+ */
 function hexGroups(
   what: string,
   octets: number,
-  groupOctets: number,
+  groupOctets: 1 | 2,
   separator: string,
   example: string,
 ): Field {
@@ -15,11 +17,11 @@ function hexGroups(
     parse: (tokens, out) => {
       const token = tokens.word(what);
       const parts = token.text.split(separator);
-      const even = parts.length === groups && parts.every((part) => part.length === groupOctets * 2);
-      out.bytes(
-        (even ? parseHex(parts.join('')) : undefined) ??
-          tokens.failToken(token, `is no ${what} such as ${example}`),
-      );
+      const isGroup = groupOctets === 1 ? /^[0-9a-f]{2}$/i : /^[0-9a-f]{1,4}$/i;
+      if (parts.length !== groups || !parts.every((part) => isGroup.test(part))) {
+        tokens.failToken(token, `is no ${what} such as ${example}`);
+      }
+      out.bytes(Buffer.from(parts.map((part) => part.padStart(groupOctets * 2, '0')).join(''), 'hex'));
     },
     format: (wire) => {
       const digits = Buffer.from(wire.take(octets)).toString('hex');

@@ -2,6 +2,23 @@ import { nameTextAt } from '../name.js';
 import { formatBase64, formatHex, parseBase64, parseHex } from './encodings.js';
 import type { Field } from './field.js';
 import { takeNumber } from './numbers.js';
+import type { TokenReader } from './tokens.js';
+
+/** Takes one token as 1 to `max` octets. */
+function takeOctets(
+  tokens: TokenReader,
+  what: string,
+  max: number,
+  parse: (text: string) => Uint8Array | undefined,
+): Uint8Array {
+  const token = tokens.word(`the ${what}`);
+  const octets = parse(token.text);
+  if (octets !== undefined && octets.length > 0 && octets.length <= max) return octets;
+  return tokens.failToken(
+    token,
+    `is no ${what}: 1 to ${max} octets in ${parse === parseHex ? 'hexadecimal' : 'base64'}`,
+  );
+}
 
 /**
  * The whole of a HIP rdata (RFC 8005 §5): algorithm, host identity tag in hexadecimal, public key in base64, each one
@@ -10,16 +27,8 @@ import { takeNumber } from './numbers.js';
 export const hostIdentity: Field = {
   parse: (tokens, out) => {
     const algorithm = takeNumber(tokens, 'algorithm', 0xff);
-    const tagToken = tokens.word('the host identity tag');
-    const tag = parseHex(tagToken.text);
-    if (tag === undefined || tag.length === 0 || tag.length > 0xff) {
-      return tokens.failToken(tagToken, 'is no host identity tag: 1 to 255 octets in hexadecimal');
-    }
-    const keyToken = tokens.word('the public key');
-    const key = parseBase64(keyToken.text);
-    if (key === undefined || key.length === 0 || key.length > 0xffff) {
-      return tokens.failToken(keyToken, 'is no public key in base64');
-    }
+    const tag = takeOctets(tokens, 'host identity tag', 0xff, parseHex);
+    const key = takeOctets(tokens, 'public key', 0xffff, parseBase64);
     out.u8(tag.length);
     out.u8(algorithm);
     out.u16(key.length);

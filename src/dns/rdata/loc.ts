@@ -53,8 +53,10 @@ function takeAngle(tokens: TokenReader, maxDegrees: number, positive: string, ne
 function takeMetres(tokens: TokenReader, what: string, min: number, max: number): number {
   const token = tokens.word(what);
   const value = parseFixed(token.text.replace(/m$/i, ''), 2);
-  if (value === undefined || value < min || value > max) tokens.failToken(token, `is no ${what} in metres`);
-  return value as number;
+  if (value === undefined || value < min || value > max) {
+    return tokens.failToken(token, `is no ${what} in metres`);
+  }
+  return value;
 }
 
 /** Centimetres as one digit and a power of ten; further digits are cut off (RFC 1876 §2). */

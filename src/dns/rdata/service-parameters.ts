@@ -2,12 +2,15 @@ import type { Field } from './field.js';
 import { formatServiceKey, parseServiceKey, SERVICE_VALUES, ServiceKey } from './service-keys.js';
 import { quoteOctets, writeUnescaped } from './strings.js';
 import type { Token, TokenReader } from './tokens.js';
-import { copyOctets, type WireReader, WireWriter } from './wire.js';
+import { copyOctets, WireReader, WireWriter } from './wire.js';
 
 interface ServiceParameter {
   readonly key: number;
   readonly octets: Uint8Array;
 }
+
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
 
 const valueWriter = new WireWriter();
 
@@ -102,3 +105,19 @@ export const serviceParameters: Field = {
     readParameters(wire);
   },
 };
+
+/**
+ * Whether well-formed rdata has a protocol identifier that others misread: ldns 1.8 one with a comma or backslash, for it
+ * does not know the double escapes, Knot DNS 3.2 one of a single octet.
+ */
+export function hasDifficultProtocol(rdata: Uint8Array): boolean {
+  const wire = new WireReader(0, rdata);
+  wire.skip(2);
+  wire.skipName();
+  const alpn = readParameters(wire).find(({ key }) => key === ServiceKey.alpn)?.octets ?? new Uint8Array(0);
+  for (let at = 0; at < alpn.length; at += 1 + (alpn[at] as number)) {
+    const identifier = alpn.subarray(at + 1, at + 1 + (alpn[at] as number));
+    if (identifier.length === 1 || identifier.includes(COMMA) || identifier.includes(BACKSLASH)) return true;
+  }
+  return false;
+}

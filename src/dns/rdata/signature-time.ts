@@ -3,23 +3,16 @@ import { parseDecimal } from './numbers.js';
 
 /**
  * The 32 bits of an RRSIG time: YYYYMMDDHHmmSS in UTC, or seconds since 1970 (RFC 4034 §3.2); undefined for any other
- * text. Dates beyond 2106 wrap around, as serial arithmetic has it.
+ * text. Dates before 1970 and beyond 2106 wrap around, as serial arithmetic has it (RFC 4034 §3.1.5).
  */
 export function parseSignatureTime(text: string): number | undefined {
   if (text.length <= 10) return parseDecimal(text, 0xffff_ffff);
   const match = /^([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})$/.exec(text);
   if (match === null) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as number[] as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const milliseconds = Date.UTC(year, month - 1, day, hour, minute, second);
-  if (year < 1970 || digitsOf(milliseconds) !== text) return undefined; // a field was out of range
-  return (milliseconds / 1000) % 2 ** 32;
+  const field = (index: number): number => Number(match[index]);
+  const milliseconds = Date.UTC(field(1), field(2) - 1, field(3), field(4), field(5), field(6));
+  if (digitsOf(milliseconds) !== text) return undefined; // a field was out of range
+  return (milliseconds / 1000) >>> 0;
 }
 
 function digitsOf(milliseconds: number): string {

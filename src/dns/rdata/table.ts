@@ -14,7 +14,16 @@ import { legacyName, loweredName, plainName, wellKnownName } from './name-field.
 import { substitution } from './naptr.js';
 import { duration, u8, u16, u32 } from './numbers.js';
 import { OBSOLETE_SCHEMAS } from './obsolete.js';
-import { serviceParameters } from './service-parameters.js';
+import {
+  addressDigitsRule,
+  digestRule,
+  fingerprintRule,
+  hasUnevenHash,
+  nextHashRule,
+  signerLabelsRule,
+  zoneDigestRule,
+} from './rules.js';
+import { hasDifficultProtocol, serviceParameters } from './service-parameters.js';
 import { signatureTime } from './signature-time.js';
 import { characterString, characterStrings, optionalString } from './strings.js';
 import { coveredType, coveredTypeOrNone, optionalTypeBitmap, typeBitmap } from './type-bitmap.js';
@@ -36,41 +45,7 @@ const signature = [
   u16('key tag'),
 ];
 
-const DIGEST_OCTETS: Readonly<Record<number, number>> = { 1: 20, 2: 32, 3: 32, 4: 48 };
-
 const delegationSigner = [u16('key tag'), algorithm, u8('digest type', DIGEST_TYPES), hexRest('the digest')];
-
-function digestRule(rdata: Uint8Array): string | undefined {
-  const expected = DIGEST_OCTETS[rdata[3] as number];
-  const found = rdata.length - 4;
-  if (expected === undefined || found === expected) return undefined;
-  return `a digest of type ${rdata[3]} has ${expected} octets, not ${found}`;
-}
-
-/** A PSDN address is at least four digits (RFC 1183 §3.1). */
-function addressDigitsRule(rdata: Uint8Array): string | undefined {
-  const digits = rdata.subarray(1).every((octet) => octet >= 0x30 && octet <= 0x39);
-  return digits && rdata.length > 4 ? undefined : 'an X.121 address has four digits or more and nothing else';
-}
-
-const FINGERPRINT_OCTETS: Readonly<Record<number, number>> = { 1: 20, 2: 32 };
-
-function fingerprintRule(rdata: Uint8Array): string | undefined {
-  const expected = FINGERPRINT_OCTETS[rdata[1] as number];
-  const found = rdata.length - 2;
-  if (expected === undefined || found === expected) return undefined;
-  return `a fingerprint of type ${rdata[1]} has ${expected} octets, not ${found}`;
-}
-
-const ZONE_DIGEST_OCTETS: Readonly<Record<number, number>> = { 1: 48, 2: 64 };
-
-/** RFC 8976 §2.2.4: a digest is never shorter than 12 octets. */
-function zoneDigestRule(rdata: Uint8Array): string | undefined {
-  const expected = ZONE_DIGEST_OCTETS[rdata[5] as number];
-  const found = rdata.length - 6;
-  if (expected === undefined ? found >= 12 : found === expected) return undefined;
-  return `a digest of hash algorithm ${rdata[5]} has ${expected ?? 'at least 12'} octets, not ${found}`;
-}
 
 const certificateAssociation = schema([
   u8('certificate usage'),
@@ -79,7 +54,9 @@ const certificateAssociation = schema([
   hexRest('the certificate association data'),
 ]);
 
-const service = schema([u16('priority'), plainName, serviceParameters]);
+const service = schema([u16('priority'), plainName, serviceParameters], {
+  genericOnly: hasDifficultProtocol,
+});
 
 /** The description of every type whose rdata is more than octets. */
 export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSchema>([
@@ -117,18 +94,24 @@ export const SCHEMAS: ReadonlyMap<number, TypeSchema> = new Map<number, TypeSche
   [RRType.DNSKEY, key],
   [RRType.CDNSKEY, key],
   [RRType.SIG, schema([coveredTypeOrNone, ...signature, legacyName, base64Rest('the signature')])],
-  [RRType.RRSIG, schema([coveredType, ...signature, loweredName, base64Rest('the signature')])],
+  [
+    RRType.RRSIG,
+    schema([coveredType, ...signature, loweredName, base64Rest('the signature')], { rule: signerLabelsRule }),
+  ],
   [RRType.NSEC, schema([plainName, typeBitmap])],
   [
     RRType.NSEC3,
-    schema([
-      u8('hash algorithm'),
-      u8('flags'),
-      u16('iterations'),
-      salt('salt'),
-      hashedOwner('next hash'),
-      optionalTypeBitmap,
-    ]),
+    schema(
+      [
+        u8('hash algorithm'),
+        u8('flags'),
+        u16('iterations'),
+        salt('salt'),
+        hashedOwner('next hash'),
+        optionalTypeBitmap,
+      ],
+      { rule: nextHashRule, genericOnly: hasUnevenHash },
+    ),
   ],
   [RRType.X25, schema([characterString('the PSDN address')], { rule: addressDigitsRule })],
   [RRType.ISDN, schema([characterString('the ISDN address'), optionalString('the subaddress')])],

@@ -1,10 +1,45 @@
-import { typeFromText } from '../types.js';
+import { isMetaType, typeFromText } from '../types.js';
 import type { Field } from './field.js';
+import { parseDecimal, takeNumber } from './numbers.js';
 import { portableTypeText } from './portable.js';
 import type { TokenReader } from './tokens.js';
 import type { WireReader, WireWriter } from './wire.js';
 
 const WINDOW_OCTETS = 32;
+
+/** Mnemonics that other programs write in lists of types (IANA DNS parameters), though rdata of these has no codec here. */
+const OTHER_TYPES: ReadonlyMap<string, number> = new Map([
+  ['MD', 3],
+  ['MF', 4],
+  ['MB', 7],
+  ['MG', 8],
+  ['MR', 9],
+  ['NULL', 10],
+  ['WKS', 11],
+  ['MINFO', 14],
+  ['NSAP', 22],
+  ['NSAP-PTR', 23],
+  ['PX', 26],
+  ['GPOS', 27],
+  ['NXT', 30],
+  ['EID', 31],
+  ['NIMLOC', 32],
+  ['ATMA', 34],
+  ['A6', 38],
+  ['SINK', 40],
+  ['NINFO', 56],
+  ['RKEY', 57],
+  ['TALINK', 58],
+  ['UINFO', 100],
+  ['UID', 101],
+  ['GID', 102],
+  ['UNSPEC', 103],
+  ['DOA', 259],
+  ['AMTRELAY', 260],
+  ['RESINFO', 261],
+  ['TA', 32_768],
+  ['DLV', 32_769],
+]);
 
 /** Writes type numbers, in any order and perhaps twice, as window blocks (RFC 4034 §4.1.2). */
 export function writeTypeBitmap(types: readonly number[], out: WireWriter): void {
@@ -48,7 +83,11 @@ export function readTypeBitmap(wire: WireReader): number[] {
 
 function takeType(tokens: TokenReader): number {
   const token = tokens.word('a type');
-  return typeFromText(token.text) ?? tokens.failToken(token, 'is no type: a mnemonic or TYPEnnn');
+  return (
+    typeFromText(token.text) ??
+    OTHER_TYPES.get(token.text.toUpperCase()) ??
+    tokens.failToken(token, 'is no type: a mnemonic or TYPEnnn')
+  );
 }
 
 function bitmapField(allowEmpty: boolean): Field {
@@ -72,19 +111,24 @@ export const typeBitmap = bitmapField(false);
 /** A list of types that may be empty (NSEC3 of an empty non-terminal, CSYNC). */
 export const optionalTypeBitmap = bitmapField(true);
 
-function typeField(min: number): Field {
+function typeField(isCovered: (type: number) => boolean): Field {
   return {
     part: { kind: 'octets', length: 2 },
-    parse: (tokens, out) => out.u16(takeType(tokens)),
+    parse: (tokens, out) => {
+      // BIND writes the number alone where it has no mnemonic
+      const number = parseDecimal(tokens.peek()?.text ?? '', 0xffff);
+      out.u16(number === undefined ? takeType(tokens) : takeNumber(tokens, 'type', 0xffff));
+    },
     format: (wire) => portableTypeText(wire.u16()),
     check: (wire) => {
-      if (wire.u16() < min) wire.fail('it covers the reserved type 0');
+      const type = wire.u16();
+      if (!isCovered(type)) wire.fail(`it covers TYPE${type}, which no zone holds`);
     },
   };
 }
 
 /** The type that an RRSIG covers. */
-export const coveredType = typeField(1);
+export const coveredType = typeField((type) => !isMetaType(type));
 
 /** The type that a SIG covers; 0 for a transaction signature (RFC 2931 §3). */
-export const coveredTypeOrNone = typeField(0);
+export const coveredTypeOrNone = typeField((type) => type === 0 || !isMetaType(type));

@@ -123,7 +123,11 @@ const parameters: Part = fc
     return Uint8Array.from([...first, ...rest]);
   });
 
-const signature = (covered: Part): Part => join(covered, octets(16), name, octets(1, 80));
+const signature = (covered: Part, head: Part = octets(2)): Part =>
+  join(covered, head, octets(14), name, octets(1, 80));
+const covered = fc
+  .constantFrom(...Object.values(RRType).filter((type) => type < 200 && type !== RRType.OPT), 65_280)
+  .map((type) => Uint8Array.of(type >> 8, type & 255));
 const digest = fc.oneof(
   join(u16, u8, fixed(2), octets(32)),
   join(u16, u8, fixed(4), octets(48)),
@@ -155,7 +159,7 @@ export const RDATA_ARBITRARIES: ReadonlyMap<number, Part> = new Map([
   [RRType.X25, digits],
   [RRType.ISDN, many(string, 1, 2)],
   [RRType.RT, join(u16, name)],
-  [RRType.SIG, signature(u16)],
+  [RRType.SIG, signature(covered)],
   [RRType.KEY, fc.oneof(key, join(fixed(0xc0, 0, 3, 0)))],
   [RRType.AAAA, fc.oneof(octets(16), many(fc.oneof(fixed(0, 0), u16), 8, 8))],
   [RRType.LOC, join(fixed(0), size, size, fc.oneof(size, fixed(0)), angle(90), angle(180), u32)],
@@ -175,11 +179,17 @@ export const RDATA_ARBITRARIES: ReadonlyMap<number, Part> = new Map([
     ),
   ],
   [RRType.IPSECKEY, join(u8, gateway, octets(1, 60))],
-  [RRType.RRSIG, signature(fc.integer({ min: 1, max: 255 }).map((type) => Uint8Array.of(0, type)))],
+  [RRType.RRSIG, signature(covered, fixed(13, 127))],
   [RRType.NSEC, join(name, bitmap(1))],
   [RRType.DNSKEY, key],
   [RRType.DHCID, octets(1, 60)],
-  [RRType.NSEC3, join(u32, counted(0, 255), counted(1, 255), bitmap(0))],
+  [
+    RRType.NSEC3,
+    fc.oneof(
+      join(fixed(1), u8, u16, counted(0, 255), counted(20, 20), bitmap(0)),
+      join(fixed(7), u8, u16, counted(0, 255), counted(1, 155), bitmap(0)),
+    ),
+  ],
   [RRType.NSEC3PARAM, join(u32, counted(0, 255))],
   [RRType.TLSA, association],
   [RRType.SMIMEA, association],
