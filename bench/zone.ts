@@ -3,8 +3,9 @@
  * alias, one has two addresses, two have IPv6 as well, and MX and TXT come at every twentieth. 100,000 names make
  * 155,007 records, and 225,008 signatures with NSEC and one KSK and ZSK.
  */
-import { createWriteStream } from 'node:fs';
+
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 
 const SEED = 0x5eed;
 
