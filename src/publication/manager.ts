@@ -64,6 +64,8 @@ export class PublicationManager implements PublicationSource {
   readonly #rebuilds = new Map<string, Promise<Image>>();
   readonly #attempts = new Map<string, number>();
   readonly #slots: Slots;
+  /** Failures that the database could not be told of yet; without them a lease would have to run out. */
+  readonly #unrecorded = new Set<() => Promise<void>>();
   #closed = false;
 
   constructor(options: PublicationManagerOptions) {
@@ -105,21 +107,18 @@ export class PublicationManager implements PublicationSource {
    * @throws ZonesealError when the database cannot be asked
    */
   async makeDue(limit = 1000): Promise<number> {
+    await this.#recordFailures();
     const due = await this.#options.store.listDue(limit);
-    await Promise.all(
-      due.map(async (served) => {
-        try {
-          await this.#produce(served);
-        } catch (error) {
-          if (!(error instanceof ZonesealError && error.code.startsWith('PUBLICATION_'))) {
-            this.#options.log.error(
-              { zone: served.zone, view: served.view, reason: errorMessage(error) },
-              'a publication could not be begun',
-            );
-          }
-        }
-      }),
-    );
+    for (const served of due) {
+      this.#produce(served).catch((error: unknown) => {
+        if (error instanceof ZonesealError && error.code.startsWith('PUBLICATION_')) return;
+        const { zone, view } = served;
+        this.#options.log.error(
+          { zone, view, reason: errorMessage(error) },
+          'a publication could not be begun',
+        );
+      });
+    }
     return due.length;
   }
 
@@ -143,6 +142,13 @@ export class PublicationManager implements PublicationSource {
     await this.settled();
     await Promise.allSettled(this.#rebuilds.values());
     this.#held.clear();
+  }
+
+  async #recordFailures(): Promise<void> {
+    for (const record of this.#unrecorded) {
+      await record();
+      this.#unrecorded.delete(record);
+    }
   }
 
   async #lookUp(zone: string, view: string): Promise<Known | undefined> {
@@ -300,9 +306,9 @@ export class PublicationManager implements PublicationSource {
       this.#logFailure(publication, error, 'publication failed; the one before it goes on being served');
       const attempt = this.#attempts.get(attemptKey) ?? 0;
       this.#attempts.set(attemptKey, attempt + 1);
-      await store
-        .markFailed(publication.id, gateway, errorMessage(error), retryAfter(error, attempt))
-        .catch(() => undefined);
+      const record = (): Promise<void> =>
+        store.markFailed(publication.id, gateway, errorMessage(error), retryAfter(error, attempt));
+      await record().catch(() => this.#unrecorded.add(record));
     } finally {
       clearInterval(beat);
     }

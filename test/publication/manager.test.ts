@@ -157,6 +157,7 @@ describe('a publication', () => {
     });
     store.onBatch = () => gate;
     await manager.makeDue();
+    while (store.publications.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
     expect((await manager.find(zone, 'internal'))?.soa).toEqual(first?.soa);
     expect(serialOf((await fetchRecords())[0])).toBe(store.publications[0]?.serial);
     release();
@@ -164,6 +165,33 @@ describe('a publication', () => {
     const second = await fetchRecords();
     expect(serialOf(second[0])).toBe(store.publications[1]?.serial);
     expect(store.publications.map((it) => it.state)).toEqual(['ready', 'ready']);
+  });
+});
+
+describe('a first transfer', () => {
+  it('has its first messages before the last row is read, and a client that stalls holds nothing back', async () => {
+    const many = Array.from({ length: 3000 }, (_, i) => row(`h${i + 1000}.${ZONE}`, 'A', '192.0.2.7'));
+    store.rows = [...base.slice(0, 2), ...many];
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    store.onBatch = (read) => (read >= 2500 ? gate : undefined);
+    const served = await manager.find(zone, 'internal');
+    const [reader, stalled] = [await served?.openImage(), await served?.openImage()];
+    const messages = (reader as NonNullable<typeof reader>).messages()[Symbol.asyncIterator]();
+    const first = await messages.next();
+    expect(readMessage(first.value as Uint8Array).answer[0]?.type).toBe(RRType.SOA);
+    expect(store.publications[0]?.state).toBe('building');
+    // the other reader never reads; the rows are read to their end all the same
+    release();
+    await manager.settled();
+    expect(store.publications[0]?.state).toBe('ready');
+    let last = first;
+    for (let next = await messages.next(); next.done !== true; next = await messages.next()) last = next;
+    expect(readMessage(last.value as Uint8Array).answer.at(-1)?.type).toBe(RRType.SOA);
+    reader?.release();
+    stalled?.release();
   });
 });
 
@@ -217,6 +245,19 @@ describe('what goes wrong', () => {
     store.fault = new ZonesealError('DATABASE_UNAVAILABLE', 'the database went away');
     expect(await fetchRecords()).toEqual(before);
     await expect(manager.makeDue()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+  });
+
+  it('with the database away when a failure is to be recorded: it is recorded when the database is back', async () => {
+    store.onBatch = () => {
+      store.fault = new ZonesealError('DATABASE_UNAVAILABLE', 'the database went away');
+    };
+    await manager.makeDue();
+    await manager.settled();
+    expect(store.publications[0]?.state).toBe('building');
+    store.fault = undefined;
+    store.onBatch = () => undefined;
+    await manager.makeDue();
+    expect(store.publications[0]).toMatchObject({ state: 'failed', error: 'the database went away' });
   });
 
   it('with the key store away: a first publication fails, and is made when it is back', async () => {
