@@ -17,9 +17,15 @@ begin
     if z.written_by is distinct from pg_current_xact_id() or z.written_at is distinct from now() then
       update zones set version = version + 1, written_by = pg_current_xact_id(), written_at = now() where id = z.id;
     end if;
-    insert into zone_writes values (z.id) on conflict do nothing;
   end loop;
 end
+$$;
+
+-- Has the zones settled when the transaction commits. Comes last: where a session has set constraints immediate, they are
+-- settled here and now.
+create function zoneseal.leave_to_settle(zone_ids bigint[]) returns void
+language sql security definer set search_path = pg_catalog, zoneseal, pg_temp as $$
+  insert into zone_writes select id from zones where id = any (zone_ids) on conflict do nothing
 $$;
 
 -- Refuses rows of unknown zones and views.
@@ -58,6 +64,7 @@ begin
   ));
   insert into rrset_births (row_id, zone_id, version)
     select n.id, n.zone_id, (select z.version from zones z where z.id = n.zone_id) from new_rows n;
+  perform leave_to_settle(ids);
   return null;
 end
 $$;
@@ -82,6 +89,7 @@ begin
     ) t
     where t.valid_from < t.valid_to;
   delete from rrset_births where row_id = any (array(select o.id from old_rows o));
+  perform leave_to_settle(ids);
   return null;
 end
 $$;
@@ -123,19 +131,23 @@ begin
     from old_rows o join new_rows n on n.id = o.id
     where o is distinct from n
     on conflict (row_id) do update set zone_id = excluded.zone_id, version = excluded.version;
+  perform leave_to_settle(ids);
   return null;
 end
 $$;
 
 create function zoneseal.rrsets_truncated() returns trigger
 language plpgsql security definer set search_path = pg_catalog, zoneseal, pg_temp as $$
+declare
+  ids bigint[] := array(select distinct r.zone_id from rrsets r);
 begin
-  perform touch_zones(array(select distinct r.zone_id from rrsets r));
+  perform touch_zones(ids);
   insert into rrset_history (zone_id, valid_from, valid_to, row_id, sort_key, owner, type, ttl, data, views)
     select r.zone_id, coalesce(b.version, 0), z.version, r.id, r.sort_key, r.owner, r.type, r.ttl, r.data, r.views
     from rrsets r join zones z on z.id = r.zone_id left join rrset_births b on b.row_id = r.id
     where coalesce(b.version, 0) < z.version;
   delete from rrset_births;
+  perform leave_to_settle(ids);
   return null;
 end
 $$;
@@ -313,6 +325,7 @@ begin
   update zones set readable_from = version where id = rechecked returning version into new_version;
   delete from rrset_history where zone_id = rechecked;
   delete from rrset_births where zone_id = rechecked;
+  perform leave_to_settle(array[rechecked]);
   return new_version;
 end
 $$;

@@ -16,13 +16,23 @@ begin
   end if;
   new.version := coalesce((select max(version) from policy_versions where name = new.name), 0) + 1;
   new.updated_at := now();
-  insert into policy_versions (name, version, document) values (new.name, new.version, new.document);
-  perform pg_notify('zoneseal', 'policy');
   return new;
 end
 $$;
 create trigger policy_versioned before insert or update on zoneseal.policies
   for each row execute function zoneseal.policy_versioned();
+
+-- Apart from the above, which also runs for an INSERT that ON CONFLICT turns into an UPDATE.
+create function zoneseal.policy_written() returns trigger
+language plpgsql security definer set search_path = pg_catalog, zoneseal, pg_temp as $$
+begin
+  insert into policy_versions (name, version, document) values (new.name, new.version, new.document) on conflict do nothing;
+  perform pg_notify('zoneseal', 'policy');
+  return null;
+end
+$$;
+create trigger policy_written after insert or update on zoneseal.policies
+  for each row execute function zoneseal.policy_written();
 
 insert into zoneseal.policies (name) values ('default');
 

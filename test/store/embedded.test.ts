@@ -1,0 +1,33 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import type { Database } from '../../src/store/database.js';
+import { migrate } from '../../src/store/migrate.js';
+import { openDatabase } from '../../src/store/open.js';
+import { Fixture } from './fixture.js';
+import { namesSuite } from './suites/names.js';
+import { publicationsSuite } from './suites/publications.js';
+import { versionsSuite } from './suites/versions.js';
+import { writingSuite } from './suites/writing.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'zoneseal-store-'));
+let database: Database;
+let fixture: Fixture;
+
+beforeAll(async () => {
+  database = await openDatabase({ embedded: folder });
+  await migrate(database);
+  fixture = new Fixture(database);
+  await fixture.prepare();
+});
+
+afterAll(async () => {
+  await database?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+namesSuite(() => fixture);
+versionsSuite(() => fixture);
+publicationsSuite(() => fixture);
+writingSuite(() => fixture);

@@ -1,0 +1,296 @@
+import { describe, expect, it } from 'vitest';
+import { prune } from '../../../src/store/prune.js';
+import { type Fixture, FORMAT } from '../fixture.js';
+
+/** Serial lines and publications. */
+export function publicationsSuite(open: () => Fixture): void {
+  describe('publications', () => {
+    it('are due in a view when something that it sees has changed', async () => {
+      const f = open();
+      const zone = await f.newZone([
+        ['@', 'SOA', 'ns. host. 7 1 1 1 1'],
+        ['i', 'A', '192.0.2.1', ['internal']],
+        ['e', 'A', '192.0.2.1', ['external']],
+      ]);
+      expect(await f.due(zone)).toEqual(['external', 'internal']);
+      const external = await f.publish(zone, 'external');
+      const internal = await f.publish(zone, 'internal');
+      expect(await f.due(zone)).toEqual([]);
+      await f.database.execute("update zoneseal.rrsets set ttl = 1 where zone_id = $1 and owner like 'i.%'", [
+        zone.id,
+      ]);
+      expect(await f.due(zone)).toEqual(['internal']);
+      expect(await f.allocate(zone, 'external')).toMatchObject({
+        kind: 'current',
+        publication: { id: external.id },
+      });
+      const next = await f.publish(zone, 'internal');
+      expect(next).toMatchObject({ zoneVersion: 2 });
+      expect(next.serial).toBeGreaterThan(internal.serial);
+      expect(await f.due(zone)).toEqual([]);
+    });
+
+    it('name the whole tuple, and come back as they were made', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      const made = await f.publish(zone);
+      expect(made).toMatchObject({
+        zoneId: zone.id,
+        zone: zone.name,
+        view: 'external',
+        zoneVersion: 1,
+        policyName: 'default',
+        policyVersion: 1,
+        keySetVersion: 0,
+        formatVersion: FORMAT,
+        state: 'building',
+        soa: null,
+        resignAt: null,
+        error: null,
+      });
+      expect(await f.publications.newestReady(zone.id, 'external')).toEqual({
+        ...made,
+        state: 'ready',
+        resignAt: made.time + 1000,
+        soa: {
+          ttl: 300,
+          rdata: Uint8Array.of(0, 1, 0xff, 0x5c),
+          signatures: [Uint8Array.of(1, 0x22, 0x5c, 0), Uint8Array.of(2)],
+        },
+      });
+      expect(await f.publications.newestReady(zone.id, 'internal')).toBeUndefined();
+      expect(await f.publications.findServed(zone.name, 'external')).toEqual({
+        zoneId: zone.id,
+        zone: zone.name,
+        view: 'external',
+      });
+    });
+
+    it('begin at the stored serial where the policy says nothing greater', async () => {
+      const f = open();
+      const zone = await f.newZone([
+        ['@', 'SOA', 'ns. host. 2000000000 1 1 1 1', ['external']],
+        ['@', 'SOA', '( ns. host. 2100000000 1 1 1 1 )', ['internal']],
+      ]);
+      const external = await f.allocate(zone, 'external');
+      const internal = await f.allocate(zone, 'internal');
+      expect([external, internal]).toMatchObject([
+        { publication: { serial: 2_000_000_000 } },
+        { publication: { serial: 2_100_000_000 } },
+      ]);
+    });
+
+    it('are built by one gateway at a time', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      const first = await f.allocate(zone);
+      expect(first.kind).toBe('allocated');
+      const second = await f.allocate(zone, 'external', 'g2');
+      expect(second).toEqual({ ...first, kind: 'building-elsewhere' });
+      expect(await f.due(zone)).toEqual(['internal']);
+      if (first.kind !== 'allocated') return;
+      expect(await f.publications.renewLease(first.publication.id, 'g1', 30)).toBe(true);
+      expect(await f.publications.renewLease(first.publication.id, 'g2', 30)).toBe(false);
+    });
+
+    it('are lost with their lease, and their serial with them', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      const first = await f.allocate(zone);
+      if (first.kind !== 'allocated') throw new Error(first.kind);
+      const { id, serial, time } = first.publication;
+      await f.database.execute(
+        "update zoneseal.serial_lines set building_until = now() - interval '1 s' where building = $1",
+        [id],
+      );
+      expect(await f.due(zone)).toContain('external');
+      const second = await f.allocate(zone, 'external', 'g2');
+      expect(second).toMatchObject({ kind: 'allocated' });
+      if (second.kind === 'allocated') expect(second.publication.serial).toBeGreaterThan(serial);
+      const soa = { ttl: 1, rdata: Uint8Array.of(1), signatures: [] };
+      expect(await f.publications.markReady(id, 'g1', { soa, resignAt: time, records: 1 })).toBe(false);
+      expect(await f.publications.renewLease(id, 'g1', 30)).toBe(false);
+      await f.publications.markFailed(id, 'g1', 'too late', null);
+      const [row] = await f.database.query<{ error: string }>(
+        'select error from zoneseal.publications where id = $1',
+        [id],
+      );
+      expect(row?.error).toContain('lease ran out');
+    });
+
+    it('that failed are tried again when the input changes, or when it is time', async () => {
+      const f = open();
+      const zone = await f.newZone(
+        [
+          ['a', 'A', 'x', ['external']],
+          ['b', 'A', 'x', ['internal']],
+        ],
+        ['external'],
+      );
+      const fail = async (retry: number | null): Promise<void> => {
+        const allocation = await f.allocate(zone);
+        if (allocation.kind !== 'allocated') throw new Error(allocation.kind);
+        await f.publications.markFailed(allocation.publication.id, 'g1', 'a A: bad', retry);
+      };
+      await fail(null);
+      expect(await f.due(zone)).toEqual([]);
+      expect(await f.allocate(zone)).toMatchObject({
+        kind: 'failed',
+        publication: { state: 'failed', error: 'a A: bad' },
+      });
+      await f.database.execute("update zoneseal.rrsets set ttl = 3 where zone_id = $1 and owner like 'b.%'", [
+        zone.id,
+      ]);
+      expect(await f.due(zone)).toEqual([]);
+      await f.database.execute("update zoneseal.rrsets set ttl = 3 where zone_id = $1 and owner like 'a.%'", [
+        zone.id,
+      ]);
+      expect(await f.due(zone)).toEqual(['external']);
+      await fail(1000);
+      expect(await f.due(zone)).toEqual([]);
+      await f.database.execute(
+        "update zoneseal.serial_lines set retry_at = now() - interval '1 s' where zone_id = $1",
+        [zone.id],
+      );
+      expect(await f.due(zone)).toEqual(['external']);
+      expect(await f.allocate(zone)).toMatchObject({ kind: 'allocated' });
+    });
+
+    it('keep being served while newer ones fail', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      const ready = await f.publish(zone);
+      await f.insert(zone.name, [['a', 'A', 'bad']]);
+      const allocation = await f.allocate(zone);
+      if (allocation.kind !== 'allocated') throw new Error(allocation.kind);
+      await f.publications.markFailed(allocation.publication.id, 'g1', 'a A: bad', null);
+      expect(await f.publications.newestReady(zone.id, 'external')).toMatchObject({ id: ready.id });
+      const { views } = await f.zones.showZone(zone.name);
+      expect(views[0]).toMatchObject({
+        view: 'external',
+        ready: { serial: ready.serial },
+        failed: { error: 'a A: bad', retryAt: null },
+        building: null,
+      });
+    });
+
+    it('are made anew when signatures get old, when asked to, and for a newer format', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      await f.publish(zone, 'external', -5);
+      expect(await f.due(zone)).toEqual(['external']);
+      const second = await f.publish(zone);
+      expect((await f.allocate(zone)).kind).toBe('current');
+      const forced = await f.allocate(zone, 'external', 'g1', true);
+      expect(forced.kind).toBe('allocated');
+      if (forced.kind === 'allocated') expect(forced.publication.serial).toBeGreaterThan(second.serial);
+      await f.database.execute(
+        'update zoneseal.serial_lines set ready_format_version = 1, building = null, building_until = null where zone_id = $1',
+        [zone.id],
+      );
+      expect(await f.due(zone)).toEqual(['external']);
+      expect((await f.allocate(zone)).kind).toBe('allocated');
+    });
+
+    it('follow the policy: its versions, and which one the zone has', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      const name = `p${zone.id}`;
+      expect(await f.zones.setPolicy(name, { serial: 'increment' })).toBe(1);
+      await f.publish(zone);
+      await f.zones.assignPolicy(zone.name, name);
+      expect(await f.due(zone)).toEqual(['external']);
+      expect(await f.publish(zone)).toMatchObject({ policyName: name, policyVersion: 1 });
+      expect(await f.zones.setPolicy(name, { serial: 'increment' })).toBe(1);
+      expect(await f.due(zone)).toEqual([]);
+      expect(await f.zones.setPolicy(name, { denial: 'nsec3' })).toBe(2);
+      expect(await f.due(zone)).toEqual(['external']);
+      expect(await f.publish(zone)).toMatchObject({ policyVersion: 2 });
+      expect(await f.due(zone)).toEqual([]);
+      expect(await f.publications.readPolicy(name, 1)).toMatchObject({ serial: 'increment', denial: 'nsec' });
+      expect(await f.publications.readPolicy(name, 2)).toMatchObject({ denial: 'nsec3' });
+      await expect(f.publications.readPolicy(name, 3)).rejects.toMatchObject({ code: 'NOT_HELD' });
+    });
+
+    it('fail, with what is wrong, where the stored policy does not parse', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      await f.database.execute(
+        `insert into zoneseal.policies (name, document) values ('bad${zone.id}', '{"algorithm": 99}')`,
+      );
+      await f.zones.assignPolicy(zone.name, `bad${zone.id}`);
+      const failed = await f.allocate(zone);
+      expect(failed).toMatchObject({
+        kind: 'failed',
+        publication: { error: expect.stringContaining('algorithm') },
+      });
+      expect(await f.due(zone)).toEqual([]);
+      expect((await f.allocate(zone)).kind).toBe('failed');
+    });
+
+    it('are not made of zones that are not in the view', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      expect(await f.allocate(zone, 'internal')).toEqual({ kind: 'not-served' });
+      expect(await f.allocate({ name: 'none.test.', id: '999999' })).toEqual({ kind: 'not-served' });
+      expect(await f.publications.findServed(zone.name, 'internal')).toBeUndefined();
+    });
+
+    it('end when a zone leaves a view, and the serials go on when it returns', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      const first = await f.publish(zone);
+      expect(await f.zones.unassignView(zone.name, 'external')).toBe(true);
+      expect(await f.publications.findServed(zone.name, 'external')).toBeUndefined();
+      expect(await f.publications.newestReady(zone.id, 'external')).toBeUndefined();
+      expect(await f.due(zone)).toEqual(['internal']);
+      expect(await f.zones.assignView(zone.name, 'external')).toBe(true);
+      expect(await f.zones.assignView(zone.name, 'external')).toBe(false);
+      const again = await f.publish(zone);
+      expect(again.serial).toBeGreaterThan(first.serial);
+      await f.zones.deleteZone(zone.name);
+      expect(await f.publications.findServed(zone.name, 'external')).toBeUndefined();
+      await expect(f.read(zone.id, 1)).rejects.toMatchObject({ code: 'NOT_HELD' });
+      const returned = await f.zones.createZone(zone.name, { views: ['external'] });
+      const last = await f.allocate({ name: zone.name, id: String(returned.id) });
+      if (last.kind === 'allocated') expect(last.publication.serial).toBeGreaterThan(again.serial);
+      expect(last.kind).toBe('allocated');
+    });
+  });
+
+  describe('pruning', () => {
+    it('keeps what remaining publications name, and nothing else', async () => {
+      const f = open();
+      const zone = await f.newZone([['a', 'A', '0']], ['external']);
+      const rows = async (table: string): Promise<number> =>
+        (
+          await f.database.query<{ n: number }>(
+            `select count(*) as n from zoneseal.${table} where zone_id = $1`,
+            [zone.id],
+          )
+        )[0]?.n ?? 0;
+      for (let i = 1; i <= 5; i++) {
+        await f.publish(zone);
+        for (const half of [0, 5])
+          await f.database.execute('update zoneseal.rrsets set data = $2 where zone_id = $1', [
+            zone.id,
+            [`${i}.${half}`],
+          ]);
+      }
+      await f.publish(zone);
+      expect(await rows('rrset_history')).toBe(10);
+      const result = await prune(f.database, { holder: 'test', keep: 2, zones: 1000 });
+      expect(result).toMatchObject({ ran: true });
+      expect(await rows('publications')).toBe(2);
+      expect(await rows('rrset_history')).toBe(1);
+      expect(await f.show(zone, 11)).toEqual(['a A 5.5']);
+      expect(await f.show(zone, 9)).toEqual(['a A 4.5']);
+      await expect(f.read(zone.id, 7)).rejects.toMatchObject({ code: 'VERSION_NOT_RETAINED' });
+      expect(await f.changes(zone.name)).toHaveLength(2);
+      expect(await prune(f.database, { holder: 'test', keep: 2, zones: 1000 })).toMatchObject({
+        zones: 0,
+        rows: 0,
+      });
+    });
+  });
+}

@@ -1,0 +1,229 @@
+import { describe, expect, it } from 'vitest';
+import { Fixture } from '../fixture.js';
+
+/** What triggers do by themselves when any program writes rows. */
+export function versionsSuite(open: () => Fixture): void {
+  describe('zone versions', () => {
+    it('grow by one with each transaction, however many statements it has', async () => {
+      const f = open();
+      const zone = await f.newZone([]);
+      await f.database.transaction(async (t) => {
+        await f.insert(zone.name, [['a', 'A', '192.0.2.1']], t);
+        await f.insert(zone.name, [['b', 'A', '192.0.2.1']], t);
+        await t.execute('update zoneseal.rrsets set ttl = 5 where zone_id = $1', [zone.id]);
+      });
+      expect(await f.version(zone.name)).toBe(1);
+      expect(await f.changes(zone.name)).toEqual(['1 a A - *', '1 b A - *']);
+      await f.insert(zone.name, [['c', 'A', '192.0.2.1']]);
+      expect(await f.version(zone.name)).toBe(2);
+    });
+
+    it('stay when nothing is written, or what is there already', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      await f.database.execute('update zoneseal.rrsets set ttl = ttl where zone_id = $1', [zone.id]);
+      await f.database.execute("delete from zoneseal.rrsets where zone_id = $1 and owner = 'none.'", [
+        zone.id,
+      ]);
+      await f.database.execute(
+        "insert into zoneseal.rrsets (zone_id, owner, type, ttl, data) select 1, 'a.', 'A', 1, '{x}' where false",
+      );
+      expect(await f.version(zone.name)).toBe(1);
+    });
+
+    it('are one also where constraints are checked at once', async () => {
+      const f = open();
+      const zone = await f.newZone([]);
+      await f.database.transaction(async (t) => {
+        await t.execute('set constraints all immediate');
+        await f.insert(zone.name, [['a', 'A', '192.0.2.1']], t);
+        await f.insert(zone.name, [['b', 'A', '192.0.2.1', ['internal']]], t);
+      });
+      expect(await f.version(zone.name)).toBe(1);
+      expect(await f.changes(zone.name)).toEqual(['1 a A - *', '1 b A - internal']);
+    });
+
+    it('of several zones are made by one statement', async () => {
+      const f = open();
+      const [a, b] = [await f.newZone(), await f.newZone()];
+      await f.database.execute('update zoneseal.rrsets set ttl = 9 where zone_id in ($1, $2)', [a.id, b.id]);
+      expect([await f.version(a.name), await f.version(b.name)]).toEqual([2, 2]);
+    });
+
+    it('of both zones grow when a row is moved', async () => {
+      const f = open();
+      const [a, b] = [await f.newZone([['x', 'A', '192.0.2.1']]), await f.newZone([])];
+      await f.publish(a);
+      await f.database.execute('update zoneseal.rrsets set zone_id = $2 where zone_id = $1', [a.id, b.id]);
+      expect([await f.version(a.name), await f.version(b.name)]).toEqual([2, 1]);
+      expect(await f.show(a, 1)).toEqual(['x A 192.0.2.1']);
+      expect(await f.show(a, 2)).toEqual([]);
+      expect(await f.read(b.id, 1)).toHaveLength(1);
+    });
+
+    it('are refused for zones and views that are not there', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      const insert =
+        "insert into zoneseal.rrsets (zone_id, owner, type, ttl, data, views) values ($1, 'a.', 'A', 1, '{x}', $2)";
+      await expect(f.database.execute(insert, [999_999, null])).rejects.toMatchObject({
+        code: 'DATA_REFUSED',
+      });
+      await expect(f.database.execute(insert, [zone.id, ['intrenal']])).rejects.toThrow(
+        'there is no view "intrenal"',
+      );
+      await expect(f.insert('nowhere.test.', [['a', 'A', 'x']])).rejects.toThrow(
+        'zone "nowhere.test." is not held',
+      );
+    });
+  });
+
+  describe('change rows', () => {
+    it('leave out what nets to nothing within a transaction', async () => {
+      const f = open();
+      const zone = await f.newZone([
+        ['a', 'A', '192.0.2.1'],
+        ['b', 'A', '192.0.2.2'],
+      ]);
+      await f.database.transaction(async (t) => {
+        await t.execute('delete from zoneseal.rrsets where zone_id = $1', [zone.id]);
+        await f.insert(
+          zone.name,
+          [
+            ['a', 'A', '192.0.2.1'],
+            ['b', 'A', '192.0.2.3'],
+            ['c', 'A', '192.0.2.1'],
+          ],
+          t,
+        );
+        await t.execute("delete from zoneseal.rrsets where zone_id = $1 and owner like 'c.%'", [zone.id]);
+      });
+      expect(await f.changes(zone.name, 2)).toEqual(['2 b A * *']);
+    });
+
+    it('hold the views that see a difference, before and after', async () => {
+      const f = open();
+      const zone = await f.newZone([
+        ['split', 'A', '192.0.2.1', ['internal']],
+        ['split', 'A', '192.0.2.2', ['external']],
+        ['widened', 'A', '192.0.2.1', ['internal']],
+        ['narrowed', 'A', '192.0.2.1'],
+        ['both', 'A', '192.0.2.1'],
+      ]);
+      const set = (what: string, owner: string) =>
+        f.database.execute(`update zoneseal.rrsets set ${what} where zone_id = $1 and owner = $2`, [
+          zone.id,
+          `${owner}.${zone.name}`,
+        ]);
+      await f.database.execute(
+        "update zoneseal.rrsets set data = '{192.0.2.9}' where zone_id = $1 and owner like 'split.%' and 'internal' = any (views)",
+        [zone.id],
+      );
+      await set("views = '{internal,external}'", 'widened');
+      await set("views = '{internal}'", 'narrowed');
+      await set('ttl = 77', 'both');
+      expect(await f.changes(zone.name, 2)).toEqual([
+        '2 split A internal internal',
+        '3 widened A - external',
+        '4 narrowed A external -',
+        '5 both A * *',
+      ]);
+    });
+
+    it('past a threshold are one, with the views that see a difference', async () => {
+      const f = open();
+      const zone = await f.newZone([]);
+      const many = `insert into zoneseal.rrsets (zone_id, owner, type, ttl, data, views)
+        select $1, 'h' || i || '.${zone.name}', 'A', 60, '{192.0.2.1}', $2 from generate_series(1, 1500) i`;
+      await f.database.execute(many, [zone.id, ['internal']]);
+      await f.database.execute("update zoneseal.rrsets set data = '{192.0.2.2}' where zone_id = $1", [
+        zone.id,
+      ]);
+      await f.database.execute('delete from zoneseal.rrsets where zone_id = $1', [zone.id]);
+      await f.database.execute(many, [zone.id, null]);
+      expect(await f.changes(zone.name)).toEqual([
+        '1 all all - internal',
+        '2 all all internal internal',
+        '3 all all internal -',
+        '4 all all - *',
+      ]);
+    });
+
+    it('of a zone replaced by itself are none, of many rows too', async () => {
+      const f = open();
+      const zone = await f.newZone([]);
+      const fill = `insert into zoneseal.rrsets (zone_id, owner, type, ttl, data)
+        select $1, 'h' || i || '.${zone.name}', 'A', 60, '{192.0.2.1}' from generate_series(1, 1500) i`;
+      await f.database.execute(fill, [zone.id]);
+      await f.database.transaction(async (t) => {
+        await t.execute('delete from zoneseal.rrsets where zone_id = $1', [zone.id]);
+        await t.execute(fill, [zone.id]);
+      });
+      expect(await f.changes(zone.name, 2)).toEqual([]);
+    });
+  });
+
+  describe('history', () => {
+    it('gives a zone at every version that a publication names', async () => {
+      const f = open();
+      const zone = await f.newZone([
+        ['a', 'A', '1'],
+        ['b', 'A', '1'],
+        ['c', 'A', '1', ['internal']],
+      ]);
+      const expected: string[][] = [];
+      const steps = [
+        `update zoneseal.rrsets set data = '{2}' where zone_id = $1 and owner like 'a.%'`,
+        `delete from zoneseal.rrsets where zone_id = $1 and owner like 'b.%'`,
+        `insert into zoneseal.rrsets (zone_id, owner, type, ttl, data) values ($1, 'b.${zone.name}', 'A', 5, '{3}')`,
+        `update zoneseal.rrsets set data = '{4}' where zone_id = $1`,
+        `delete from zoneseal.rrsets where zone_id = $1`,
+      ];
+      for (const step of ['', ...steps]) {
+        if (step !== '') await f.database.execute(step, [zone.id]);
+        const version = await f.version(zone.name);
+        expected[version] = await f.show(zone, version);
+        await f.database.execute(
+          `insert into zoneseal.publications (zone_id, view, serial, zone_version, policy_name, policy_version, key_set_version, time,
+             format_version, state, gateway) values ($1, 'internal', $2, $2, 'default', 1, 0, 0, 1, 'failed', 'test')`,
+          [zone.id, version],
+        );
+      }
+      expect(expected.slice(1)).toEqual([
+        ['a A 1', 'b A 1', 'c A 1 internal'],
+        ['a A 2', 'b A 1', 'c A 1 internal'],
+        ['a A 2', 'c A 1 internal'],
+        ['a A 2', 'b A 3', 'c A 1 internal'],
+        ['a A 4', 'b A 4', 'c A 4 internal'],
+        [],
+      ]);
+      for (let version = 1; version < expected.length; version++) {
+        expect(await f.show(zone, version)).toEqual(expected[version]);
+      }
+    });
+
+    it('ends where no publication names a version', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      await f.insert(zone.name, [['a', 'A', '192.0.2.1']]);
+      await expect(f.read(zone.id, 1)).rejects.toMatchObject({ code: 'VERSION_NOT_RETAINED' });
+      await expect(f.read('999999', 1)).rejects.toMatchObject({ code: 'NOT_HELD' });
+    });
+
+    it('ends at zone_recheck, which says that anything may have changed', async () => {
+      const f = open();
+      const zone = await f.newZone([['a', 'A', '192.0.2.1', ['internal']]]);
+      await f.publish(zone);
+      await f.publish(zone, 'internal');
+      const [row] = await f.database.query<{ version: number }>(
+        'select zoneseal.zone_recheck($1) as version',
+        [zone.name],
+      );
+      expect(row).toEqual({ version: 2 });
+      expect(await f.changes(zone.name, 2)).toEqual(['2 all all * *']);
+      expect(await f.due(zone)).toEqual(['external', 'internal']);
+      await expect(f.read(zone.id, 1)).rejects.toMatchObject({ code: 'VERSION_NOT_RETAINED' });
+      expect(await f.read(zone.id, 2)).toHaveLength(1);
+    });
+  });
+}
