@@ -33,6 +33,8 @@ export interface DevelopmentBarbicanOptions {
   readonly accounts?: readonly Account[];
   /** Lifetime of tokens in seconds. Default 3,600. */
   readonly tokenSeconds?: number;
+  /** Secrets that may be kept, seeds included; more are refused as over the quota. Default 100,000. */
+  readonly quota?: number;
   readonly clock?: Clock;
   /** Told at the start that this is for development. */
   readonly log?: { warn(fields: object, message: string): void };
@@ -69,9 +71,13 @@ export async function startDevelopmentBarbican(
   const [owner] = accounts;
   if (owner === undefined)
     throw new ZonesealError('KEYSTORE_CONFIG_INVALID', 'the development Barbican has no account');
-  const storage = await SecretStorage.open(dataFolder, seedFolder, owner);
+  const storage = await SecretStorage.open(dataFolder, seedFolder, owner, clock.milliseconds());
   const keystone = new DevelopmentKeystone(accounts, clock, options.tokenSeconds ?? 3600);
-  const api = new Api(keystone, new SecretsApi(storage, clock), new OrdersApi(storage, clock));
+  const api = new Api(
+    keystone,
+    new SecretsApi(storage, clock, options.quota ?? 100_000),
+    new OrdersApi(storage, clock),
+  );
   const server = createServer((message, response) => void api.answer(message, response));
   server.requestTimeout = 30_000;
   server.maxConnections = 256;
@@ -172,7 +178,9 @@ class Api {
       case 'quotas':
         return {
           status: 200,
-          json: { quotas: { secrets: -1, orders: -1, containers: -1, consumers: -1, cas: -1 } },
+          json: {
+            quotas: { secrets: this.#secrets.quota, orders: -1, containers: 0, consumers: -1, cas: 0 },
+          },
         };
       default:
         throw new ApiError(404, '');

@@ -215,6 +215,22 @@ export function describeRaw(target: () => ContractTarget): void {
     expect(await acl()).toEqual({ 'project-access': true });
   });
 
+  it('consumers are noted, and do not keep anyone from deleting', async () => {
+    const { path } = await store({});
+    const consumer = { service: 'dns', resource_type: 'zone', resource_id: '1' };
+    const ask = (method: string, json?: unknown) =>
+      api.request(method, `${path}/consumers`, json === undefined ? {} : { json });
+    expect((await ask('POST', { service: 'dns' })).status).toBe(400);
+    for (let i = 0; i < 2; i++)
+      expect(await ask('POST', consumer)).toMatchObject({ status: 200, json: { consumers: [consumer] } });
+    expect((await ask('GET')).json).toMatchObject({ consumers: [consumer], total: 1 });
+    expect((await api.request('GET', path)).json).not.toHaveProperty('consumers');
+    expect((await ask('DELETE', { ...consumer, service: 'x' })).status).toBe(404);
+    expect((await ask('DELETE', consumer)).json).toMatchObject({ consumers: [] });
+    expect((await ask('POST', consumer)).status).toBe(200);
+    expect((await api.request('DELETE', path)).status).toBe(204);
+  });
+
   it('orders: RSA is made, EC is accepted and fails', async () => {
     const order = async (algorithm: string, bits: number) => {
       const meta = {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,6 +115,25 @@ describe('the development Barbican', () => {
       code: 'KEYSTORE_UNAVAILABLE',
       fields: { status: 500 },
     });
+  });
+
+  it('a quota that is reached refuses further secrets', async () => {
+    const [, client] = await start({ quota: 5 });
+    await client.storeSecret({ ...secret, payload: Uint8Array.of(1) });
+    const fields = { service: 'barbican', status: 403 };
+    const beyond = client.storeSecret({ ...secret, payload: Uint8Array.of(1) });
+    await expect(beyond).rejects.toMatchObject({ code: 'KEYSTORE_FORBIDDEN', fields });
+  });
+
+  it('what a process that died was about to write is removed, what another may be writing is not', async () => {
+    const names = [
+      '.00000000-0000-4000-8000-000000000001.tmp',
+      '.00000000-0000-4000-8000-000000000002.tmp',
+    ] as const;
+    for (const name of names) writeFileSync(join(dataFolder, name), '{');
+    utimesSync(join(dataFolder, names[0]), 1_700_000_000, 1_700_000_000);
+    await start();
+    expect(readdirSync(dataFolder)).toEqual([names[1]]);
   });
 
   it('an expired secret is gone', async () => {

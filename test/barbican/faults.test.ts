@@ -48,8 +48,8 @@ function connect(settings: Partial<BarbicanSettings> = {}, clock?: Clock): Barbi
     {
       keystoneUrl: fake.keystoneUrl,
       credentials,
-      requestTimeout: 300,
-      totalTimeout: 3000,
+      requestTimeout: 2000,
+      totalTimeout: 10_000,
       attempts: 3,
       ...settings,
     },
@@ -58,6 +58,10 @@ function connect(settings: Partial<BarbicanSettings> = {}, clock?: Clock): Barbi
   clients.push(client);
   return client;
 }
+
+/** Short where the fault is that nothing comes, long where a busy machine must not make one. */
+const patience = (fault: Fault): Partial<BarbicanSettings> =>
+  fault === hang || fault === trickle ? { requestTimeout: 300 } : {};
 
 async function refusal(promise: Promise<unknown>): Promise<ZonesealError> {
   const outcome: unknown = await promise.then(
@@ -88,7 +92,7 @@ describe('faults that pass', () => {
     ['a 429', respond(429)],
   ])('%s from Barbican, twice', async (_, fault) => {
     fake.barbicanFaults.push(fault, fault);
-    const client = connect();
+    const client = connect(patience(fault));
     expect((await client.readSecret(SECRET_ID)).name).toBe('one');
     expect(client.state.barbican).toMatchObject({ breaker: 'closed', retries: 2, running: 0, waiting: 0 });
     expect(client.state.barbican.outcomes.get('read-secret')).toEqual(new Map([['ok', 1]]));
@@ -100,7 +104,7 @@ describe('faults that pass', () => {
     ['a 503', respond(503)],
   ])('%s from Keystone, twice', async (_, fault) => {
     fake.keystoneFaults.push(fault, fault);
-    const client = connect();
+    const client = connect(patience(fault));
     await client.readSecret(SECRET_ID);
     expect(client.state.keystone).toMatchObject({ tokens: 1, retries: 2 });
   });
@@ -144,7 +148,7 @@ describe('faults that last', () => {
     ['a time that is none', respond(200, { ...SECRET, created: 'x' }), 'KEYSTORE_ANSWER_INVALID', /created/],
   ])('%s from Barbican', async (_, fault, code, reason) => {
     fake.alwaysBarbican = fault;
-    const error = await refusal(connect().readSecret(SECRET_ID));
+    const error = await refusal(connect(patience(fault)).readSecret(SECRET_ID));
     expect(error.code).toBe(code);
     expect(error.message).toMatch(reason);
     expect(error.fields).toMatchObject({ service: 'barbican', operation: 'read-secret' });
@@ -164,7 +168,7 @@ describe('faults that last', () => {
     ['a 503', respond(503, {}), 'KEYSTORE_UNAVAILABLE', /status 503/],
   ])('%s from Keystone', async (_, fault, code, reason) => {
     fake.alwaysKeystone = fault;
-    const error = await refusal(connect().readSecret(SECRET_ID));
+    const error = await refusal(connect(patience(fault)).readSecret(SECRET_ID));
     expect(error.code).toBe(code);
     expect(error.message).toMatch(reason);
     expect(error.fields).toMatchObject({ service: 'keystone' });
@@ -251,7 +255,7 @@ describe('limits', () => {
       connect({ requestTimeout: 400, totalTimeout: 500, attempts: 10 }).readSecret(SECRET_ID),
     );
     expect(error.code).toBe('KEYSTORE_UNAVAILABLE');
-    expect(performance.now() - begun).toBeLessThan(1500);
+    expect(performance.now() - begun).toBeLessThan(4000);
   });
 
   it('so many at once, so many waiting, and the rest is refused', async () => {

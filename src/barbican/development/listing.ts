@@ -144,7 +144,15 @@ export function describeSecret(
     bit_length: secret.bitLength,
     mode: secret.mode,
     creator_id: secret.creatorId,
-    ...(microversion === '1.0' ? {} : { consumers: [] }),
+    ...(microversion === '1.0'
+      ? {}
+      : {
+          consumers: secret.consumers.map(({ service, resource_type, resource_id }) => ({
+            service,
+            resource_type,
+            resource_id,
+          })),
+        }),
     ...(secret.payload === null ? {} : { content_types: { default: secret.payload.contentType } }),
     secret_ref: secretRef(secret.id, request),
   };

@@ -144,6 +144,7 @@ export class OrdersApi {
       projectId: order.projectId,
       payload: { contentType: 'application/octet-stream', base64: octets.toString('base64') },
       metadata: {},
+      consumers: [],
       acl: null,
       seed: false,
     });

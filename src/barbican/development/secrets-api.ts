@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.js';
 import { allowInProject, allowOnSecret, type Call } from './access.js';
 import { ApiError, type ApiReply, type ApiRequest, methodNotAllowed, readJsonBody } from './api.js';
 import { handleAcl, handleMetadata } from './attachments.js';
+import { handleConsumers } from './consumers.js';
 import { describeSecret, listPage, secretRef } from './listing.js';
 import { checkNewSecret, normalType } from './new-secret.js';
 import type { SecretStorage, StoredSecret } from './storage.js';
@@ -13,10 +14,13 @@ const MAX_PAYLOAD = 20_000;
 export class SecretsApi {
   readonly #storage: SecretStorage;
   readonly #clock: Clock;
+  readonly quota: number;
 
-  constructor(storage: SecretStorage, clock: Clock) {
+  /** @param quota secrets that may be kept, seeds included */
+  constructor(storage: SecretStorage, clock: Clock, quota: number) {
     this.#storage = storage;
     this.#clock = clock;
+    this.quota = quota;
   }
 
   /** Answers a request; `path` begins after `/v1/secrets`. @throws ApiError */
@@ -33,6 +37,8 @@ export class SecretsApi {
         return this.#payload(call, secret);
       case 'metadata':
         return this.#attach(secret, handleMetadata(call, secret, rest));
+      case 'consumers':
+        return this.#attach(secret, handleConsumers(call, secret, this.#clock.milliseconds()));
       case 'acl':
         return this.#attach(secret, handleAcl(call, secret, this.#clock.milliseconds()));
       default:
@@ -68,6 +74,9 @@ export class SecretsApi {
     allowInProject(identity, 'store');
     const now = this.#clock.milliseconds();
     const checked = checkNewSecret(readJsonBody(request, 'Secret'), now);
+    if ((await this.#storage.count()) >= this.quota) {
+      throw new ApiError(403, 'Quota has been reached for project');
+    }
     const secret: StoredSecret = {
       ...checked,
       id: randomUUID(),
@@ -76,6 +85,7 @@ export class SecretsApi {
       creatorId: identity.userId,
       projectId: identity.projectId ?? '',
       metadata: {},
+      consumers: [],
       acl: null,
       seed: false,
     };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errorMessage, ZonesealError } from '../../errors.js';
@@ -22,6 +22,12 @@ export interface StoredSecret {
   /** Null while there is no payload; base64. */
   readonly payload: { readonly contentType: string; readonly base64: string } | null;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly consumers: readonly {
+    readonly service: string;
+    readonly resource_type: string;
+    readonly resource_id: string;
+    readonly created: number;
+  }[];
   /** Null stands for the default: the whole project reads. */
   readonly acl: {
     readonly projectAccess: boolean;
@@ -47,6 +53,14 @@ const secretFileSchema = z.object({
   projectId: z.string(),
   payload: z.object({ contentType: z.string(), base64: z.string() }).nullable(),
   metadata: z.record(z.string(), z.string()),
+  consumers: z.array(
+    z.object({
+      service: z.string(),
+      resource_type: z.string(),
+      resource_id: z.string(),
+      created: z.number(),
+    }),
+  ),
   acl: z
     .object({
       projectAccess: z.boolean(),
@@ -58,6 +72,8 @@ const secretFileSchema = z.object({
   seed: z.literal(false),
 });
 
+/** Milliseconds. */
+const ABANDONED_AFTER = 600_000;
 /** Seeds appear to have been stored then. */
 const SEED_TIME = Date.UTC(2026, 0, 1);
 
@@ -79,10 +95,12 @@ export class SecretStorage {
     dataFolder: string,
     seedFolder: string | undefined,
     owner: Account,
+    now: number,
   ): Promise<SecretStorage> {
     try {
       await mkdir(dataFolder, { recursive: true, mode: 0o700 });
       await chmod(dataFolder, 0o700);
+      await removeAbandoned(dataFolder, now);
       const seeds = seedFolder === undefined ? [] : await readSeeds(seedFolder, owner);
       return new SecretStorage(dataFolder, new Map(seeds.map((seed) => [seed.id, seed])));
     } catch (error) {
@@ -103,7 +121,7 @@ export class SecretStorage {
 
   /** All secrets that have not expired, oldest first. */
   async list(now: number): Promise<StoredSecret[]> {
-    const files = (await readdir(this.#folder)).filter((name) => /^[0-9a-f-]{36}\.json$/.test(name));
+    const files = await this.#files();
     const stored: StoredSecret[] = [];
     for (const file of files) {
       const secret = await this.#read(file);
@@ -111,6 +129,15 @@ export class SecretStorage {
     }
     stored.sort((a, b) => a.created - b.created || (a.id < b.id ? -1 : 1));
     return [...this.#seeds.values(), ...stored];
+  }
+
+  /** How many secrets there are, seeds and expired ones included. */
+  async count(): Promise<number> {
+    return this.#seeds.size + (await this.#files()).length;
+  }
+
+  async #files(): Promise<string[]> {
+    return (await readdir(this.#folder)).filter((name) => /^[0-9a-f-]{36}\.json$/.test(name));
   }
 
   /** Keeps a secret: written beside, flushed, renamed into place, so that a crash leaves the old one or the new one. */
@@ -163,6 +190,15 @@ function isExpired(secret: StoredSecret, now: number): boolean {
   return secret.expiration !== null && secret.expiration <= now;
 }
 
+/** What a process that died was about to write; younger ones may be another's, at work on the same folder. */
+async function removeAbandoned(folder: string, now: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/^\.[0-9a-f-]{36}\.tmp$/.test(name)) continue;
+    const { mtimeMs } = await stat(join(folder, name));
+    if (now - mtimeMs > ABANDONED_AFTER) await rm(join(folder, name), { force: true });
+  }
+}
+
 async function readSeeds(folder: string, owner: Account): Promise<StoredSecret[]> {
   const manifest = await readManifest(folder);
   return Promise.all(
@@ -183,6 +219,7 @@ async function readSeeds(folder: string, owner: Account): Promise<StoredSecret[]
         base64: (await readSeed(folder, secret)).toString('base64'),
       },
       metadata: secret.metadata,
+      consumers: [],
       acl: null,
       seed: true,
     })),
