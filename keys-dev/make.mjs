@@ -66,5 +66,17 @@ for (const { name, id } of tsig) {
   tsigKeys.push({ name: `${name}.`, algorithm: 'hmac-sha256', secret: id, file, kdigFile });
 }
 
-const manifest = { secrets, keys: keys.map(({ generated: _, ...key }) => key), tsigKeys };
+const manifest = {
+  secrets,
+  keys: keys.map(({ zone, role, algorithm, keyTag, flags, publicKey, secret }) => ({
+    zone,
+    role,
+    algorithm,
+    keyTag,
+    flags,
+    publicKey,
+    secret,
+  })),
+  tsigKeys,
+};
 write('manifest.json', `${JSON.stringify(manifest, undefined, 2)}\n`, 0o644);
