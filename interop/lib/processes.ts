@@ -12,8 +12,8 @@ export interface ProgramOptions {
   readonly path: string;
   readonly args: readonly string[];
   readonly cwd?: string;
-  /** Variables beside those of this process. */
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Variables beside those of this process; undefined takes one away. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 const KEPT_LOG = 256 * 1024;
@@ -182,7 +182,7 @@ export function runProgram(
   args: readonly string[],
   options: {
     readonly cwd?: string;
-    readonly environment?: Readonly<Record<string, string>>;
+    readonly environment?: Readonly<Record<string, string | undefined>>;
     readonly input?: string;
     readonly timeoutMilliseconds?: number;
   } = {},

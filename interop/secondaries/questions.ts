@@ -143,7 +143,7 @@ export function questionsOf({ name: zone }: SplitZone, view: View): AskedQuestio
     ['oracle.backend', 'A', { rdata: '10.77.2.20' }, { outcome: 'nxdomain', isBySpan: true }],
     ['backend', 'A', { outcome: 'nodata' }, { outcome: 'nxdomain', isBySpan: true }],
     ['mail', 'TXT', { rdata: 'rack-gondolin' }, { outcome: 'nodata' }],
-    ['x.lab', 'A', { rdata: '10.77.3.30', isBySpan: true }, { outcome: 'nxdomain', isBySpan: true }],
+    ['x.labyrinth', 'A', { rdata: '10.77.3.30', isBySpan: true }, { outcome: 'nxdomain', isBySpan: true }],
     ['payroll', 'DS', { outcome: 'nodata', isBySpan: true }, { outcome: 'nxdomain', isBySpan: true }],
     ['portal', 'A', { rdata: '10.77.1.10' }, { rdata: '192.0.2.201' }],
   ];

@@ -107,7 +107,7 @@ export function rrsetsOf(zone: string): StoredRRset[] {
     [at('intranet'), 'AAAA', ['fd77:6e:7465::10'], 'internal'],
     [at('oracle.backend'), 'A', ['10.77.2.20'], 'internal'],
     [at('mail'), 'TXT', ['"rack-gondolin"'], 'internal'],
-    [at('*.lab'), 'A', ['10.77.3.30'], 'internal'],
+    [at('*.labyrinth'), 'A', ['10.77.3.30'], 'internal'],
     [at('payroll'), 'NS', [at('ns.payroll')], 'internal'],
     [at('ns.payroll'), 'A', ['10.77.4.40'], 'internal'],
     [at('portal'), 'CNAME', [at('intranet')], 'internal'],
@@ -134,14 +134,17 @@ export function masterText(rrsets: readonly StoredRRset[]): string {
     .join('');
 }
 
-/** A small zone below a cut, signed or not. */
-export function childRRsets(zone: string): StoredRRset[] {
+/** A zone whose SOA has secondaries ask once an hour, so that a change waits for an operator's command. */
+export const SLOW_ZONE = 'slow.example.';
+
+/** A small zone; with a refresh of two seconds it may stand below a cut. */
+export function smallRRsets(zone: string, refreshSeconds = 2): StoredRRset[] {
   return [
     {
       owner: zone,
       ttl: TTL,
       type: 'SOA',
-      data: [`ns.${zone} hostmaster.${zone} 1 2 1 604800 60`],
+      data: [`ns.${zone} hostmaster.${zone} 1 ${refreshSeconds} 1 604800 60`],
       views: null,
     },
     { owner: zone, ttl: TTL, type: 'NS', data: [`ns.${zone}`], views: null },
@@ -149,3 +152,40 @@ export function childRRsets(zone: string): StoredRRset[] {
     { owner: `host.${zone}`, ttl: TTL, type: 'A', data: ['192.0.2.70'], views: null },
   ];
 }
+
+/** What of the internal view must be in nothing that the external view gets: words of names and data. */
+export const INTERNAL_WORDS = [
+  'intranet',
+  'oracle',
+  'backend',
+  'gondolin',
+  'labyrinth',
+  'payroll',
+  '10.77.',
+  'fd77:',
+];
+
+/** Owner names that the internal view alone sees, empty non-terminals included. */
+export const INTERNAL_NAMES = [
+  'intranet',
+  'oracle.backend',
+  'backend',
+  '*.labyrinth',
+  'labyrinth',
+  'payroll',
+  'ns.payroll',
+  'skunkworks.hangar',
+  'hangar',
+];
+
+/** Addresses that the internal view alone sees. */
+export const INTERNAL_ADDRESSES = [
+  '10.77.1.80',
+  '10.77.1.81',
+  '10.77.5.50',
+  '10.77.1.10',
+  '10.77.2.20',
+  '10.77.3.30',
+  '10.77.4.40',
+  'fd77:6e:7465::10',
+];
