@@ -1,4 +1,5 @@
 import type { LabelledValue, Metric } from './admin/metrics.js';
+import type { GuardState } from './barbican/guard.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import type { OpenStore } from './gateway-store.js';
 import type { KeyRing } from './keys/key-ring.js';
@@ -30,7 +31,8 @@ function labelled(label: string, values: Readonly<Record<string, number>>): Labe
 
 /** The metrics of one gateway; every limit of the configuration has one beside it. */
 export function gatewayMetrics(state: GatewayState): Metric[] {
-  const { manager, keeper, handler, server, images, signer, keyRing, tsigKeys, store } = state;
+  const { manager, keeper, handler, server, images, signer, keyRing, tsigKeys, store, keyStore } = state;
+  const services = (): [string, GuardState][] => Object.entries(keyStore.client.state);
   const gauge = (name: string, help: string, read: Metric['read'], labels?: readonly string[]): Metric => ({
     name,
     help,
@@ -65,6 +67,33 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
       () => keyRing.state.fetched,
     ),
     counter('private_key_failures_total', 'private keys that could not be had', () => keyRing.state.failed),
+    gauge(
+      'keystore_open',
+      '1 while calls to a service of the key store are held back after failures',
+      () =>
+        services().map(([service, { breaker }]) => ({
+          labels: { service },
+          value: breaker === 'closed' ? 0 : 1,
+        })),
+      ['service'],
+    ),
+    counter(
+      'keystore_retries_total',
+      'calls to the key store that were repeated',
+      () => services().map(([service, { retries }]) => ({ labels: { service }, value: retries })),
+      ['service'],
+    ),
+    counter(
+      'keystore_operations_total',
+      'operations on the key store by outcome',
+      () =>
+        services().flatMap(([service, { outcomes }]) =>
+          [...outcomes].flatMap(([operation, byOutcome]) =>
+            [...byOutcome].map(([outcome, value]) => ({ labels: { service, operation, outcome }, value })),
+          ),
+        ),
+      ['service', 'operation', 'outcome'],
+    ),
     gauge('tsig_keys', 'TSIG keys known', () => tsigKeys.size),
     gauge('database_reachable', '1 when the last round reached the database', () =>
       keeper.fault === undefined ? 1 : 0,

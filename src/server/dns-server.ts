@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock.js';
 import { errorMessage, ZonesealError } from '../errors.js';
-import { BoundedLog, type Log } from '../transfer/bounded-log.js';
+import type { Log } from '../log.js';
+import { BoundedLog } from '../transfer/bounded-log.js';
 import type { DnsHandler } from '../transfer/request.js';
 import { ConnectionPool } from './connection-pool.js';
 import type { ServerLimits } from './limits.js';

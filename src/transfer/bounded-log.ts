@@ -1,14 +1,6 @@
 import type { Clock } from '../clock.js';
+import type { Log } from '../log.js';
 
-/** The part of a pino logger that transfer/ and server/ use. */
-export interface Log {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-/** The levels that are used. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 const WINDOW_MS = 60_000;

@@ -9,7 +9,7 @@ import { parseRdataText } from '../../src/dns/rdata/index.js';
 import type { RRset } from '../../src/dns/record.js';
 import type { TsigKey } from '../../src/dns/tsig.js';
 import { RRType, typeFromText } from '../../src/dns/types.js';
-import type { Log } from '../../src/transfer/bounded-log.js';
+import type { Log } from '../../src/log.js';
 import { TransferHandler, type TransferHandlerOptions } from '../../src/transfer/handler.js';
 import type { Image } from '../../src/transfer/image.js';
 import { ImageStore, type ImageStoreOptions } from '../../src/transfer/image-store.js';
