@@ -74,6 +74,7 @@ const types: pg.CustomTypesConfig = {
     (format !== 'binary' && PARSERS.get(oid)) || (pg.types.getTypeParser(oid, format) as unknown),
 };
 
+const ATTEMPTS = 5;
 const CLIENT_GRACE = 10_000;
 const IDLE_IN_TRANSACTION = 300_000;
 
@@ -145,36 +146,29 @@ export class Database {
     return (await this.#run(text, values)).rowCount ?? 0;
   }
 
-  async #run<Row extends object>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
-    const client = await this.connect();
-    try {
-      const result = await runOn<Row>(client, { text, values: [...values] });
-      client.release();
-      return result;
-    } catch (error) {
-      client.release(breaksConnection(error));
-      throw error;
-    }
+  #run<Row extends object>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+    return retrying(ATTEMPTS, async () => {
+      const client = await this.connect();
+      try {
+        const result = await runOn<Row>(client, { text, values: [...values] });
+        client.release();
+        return result;
+      } catch (error) {
+        client.release(breaksConnection(error));
+        throw error;
+      }
+    });
   }
 
   /**
    * Runs work in one transaction: committed when it returns, rolled back when it throws, done again when it lost against
    * others. The work must not wait for the network or for another connection.
    */
-  async transaction<T>(
+  transaction<T>(
     work: (transaction: Transaction) => Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
-    const attempts = options.attempts ?? 5;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#attempt(work, options);
-      } catch (error) {
-        if (attempt >= attempts || !(error instanceof ZonesealError) || error.code !== 'DATABASE_CONFLICT')
-          throw error;
-        await sleep(20 * 2 ** attempt * (0.5 + Math.random()));
-      }
-    }
+    return retrying(options.attempts ?? ATTEMPTS, () => this.#attempt(work, options));
   }
 
   async #attempt<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
@@ -228,6 +222,19 @@ export class Database {
       for (const close of this.#closers) await close();
     })();
     return this.#closed;
+  }
+}
+
+/** Does again what lost against others; it has changed nothing then. */
+async function retrying<T>(attempts: number, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const lost = error instanceof ZonesealError && error.code === 'DATABASE_CONFLICT';
+      if (!lost || attempt >= attempts) throw error;
+      await sleep(20 * 2 ** attempt * (0.5 + Math.random()));
+    }
   }
 }
 

@@ -70,8 +70,12 @@ export async function migrate(
 }
 
 async function isPrepared(database: Queryable): Promise<boolean> {
+  // not to_regclass: after waiting for the lock it may still go by what was cached before
   const [row] = await database.query<{ there: boolean }>(
-    "select to_regclass('zoneseal.migrations') is not null as there",
+    `select exists (
+       select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = 'zoneseal' and c.relname = 'migrations'
+     ) as there`,
   );
   return row?.there === true;
 }

@@ -56,18 +56,27 @@ const LINE_STATE = `
     join zoneseal.serial_lines l on l.zone_id = z.id
   where z.id = $1 and l.view = $2`;
 
+/** The line on which publication $1 is being built, locked: before the publication, as allocation does. */
+const BUILDING_LINE = `
+  line as (
+    select l.zone, l.view, l.building from zoneseal.serial_lines l
+      join zoneseal.publications p on p.zone_id = l.zone_id and p.view = l.view and p.id = l.building
+    where p.id = $1 and ($2::text is null or p.gateway = $2)
+    for update of l
+  )`;
+
 /** Marks a publication as failed on its line, if it is the one being built there. */
 const FAIL = `
-  with p as (
-    update zoneseal.publications set state = 'failed', error = $2, finished_at = clock_timestamp()
-    where id = $1 and state = 'building' and ($3::text is null or gateway = $3)
-    returning *
+  with ${BUILDING_LINE}, p as (
+    update zoneseal.publications p set state = 'failed', error = $3, finished_at = clock_timestamp()
+    from line where p.id = line.building and p.state = 'building'
+    returning p.*
   ), l as (
     update zoneseal.serial_lines l
     set building = null, building_until = null, failed = p.id, failed_zone_version = p.zone_version,
       failed_policy = p.policy_name, failed_policy_version = p.policy_version, failed_key_set_version = p.key_set_version,
       failed_format_version = p.format_version, retry_at = clock_timestamp() + make_interval(secs => $4::float8)
-    from p where l.zone_id = p.zone_id and l.view = p.view and l.building = p.id
+    from p, line where l.zone = line.zone and l.view = line.view
     returning l.zone_id
   )
   insert into zoneseal.prune_queue (zone_id) select zone_id from l`;
@@ -143,7 +152,7 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   async markFailed(id: string, gateway: string, error: string, retrySeconds: number | null): Promise<void> {
-    await this.#database.execute(FAIL, [id, error, gateway, retrySeconds]);
+    await this.#database.execute(FAIL, [id, gateway, error, retrySeconds]);
   }
 
   readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly ZoneRow[]> {
@@ -195,13 +204,11 @@ const LIST_DUE = `
   order by due_at limit $1`;
 
 const MARK_READY = `
-  with p as (
+  with ${BUILDING_LINE}, p as (
     update zoneseal.publications p
     set state = 'ready', resign_at = $3, soa_ttl = $4, soa_rdata = $5, soa_signatures = $6, records = $7,
       finished_at = clock_timestamp()
-    from zoneseal.serial_lines l
-    where p.id = $1 and p.gateway = $2 and p.state = 'building'
-      and l.zone_id = p.zone_id and l.view = p.view and l.building = p.id
+    from line where p.id = line.building and p.state = 'building'
     returning p.*
   ), l as (
     update zoneseal.serial_lines l
@@ -210,7 +217,7 @@ const MARK_READY = `
       ready_format_version = p.format_version, resign_at = to_timestamp(p.resign_at),
       failed = null, failed_zone_version = null, failed_policy = null, failed_policy_version = null,
       failed_key_set_version = null, failed_format_version = null, retry_at = null
-    from p where l.zone_id = p.zone_id and l.view = p.view
+    from p, line where l.zone = line.zone and l.view = line.view
     returning l.zone_id
   ), q as (
     insert into zoneseal.prune_queue (zone_id) select zone_id from l
@@ -236,8 +243,8 @@ async function allocate(
       return { kind: 'building-elsewhere', publication: await find(transaction, state.building) };
     await transaction.execute(FAIL, [
       state.building,
-      'the gateway that built it stopped: its lease ran out',
       null,
+      'the gateway that built it stopped: its lease ran out',
       0,
     ]);
   } else if (force !== true) {
@@ -263,7 +270,7 @@ async function allocate(
   ]);
   const id = inserted?.id ?? null;
   if (problem === undefined) return { kind: 'allocated', publication: await find(transaction, id) };
-  await transaction.execute(FAIL, [id, problem, null, null]);
+  await transaction.execute(FAIL, [id, null, problem, null]);
   return { kind: 'failed', publication: await find(transaction, id) };
 }
 

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll } from 'vitest';
+import type { Database } from '../../src/store/database.js';
+import { Database as PostgresDatabase } from '../../src/store/database.js';
+import { migrate } from '../../src/store/migrate.js';
+import { Fixture } from '../../test/store/fixture.js';
+import { namesSuite } from '../../test/store/suites/names.js';
+import { publicationsSuite } from '../../test/store/suites/publications.js';
+import { versionsSuite } from '../../test/store/suites/versions.js';
+import { writingSuite } from '../../test/store/suites/writing.js';
+import { startPostgres, type TestPostgres } from '../lib/postgres.js';
+
+let server: TestPostgres;
+let database: Database;
+let fixture: Fixture;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  database = new PostgresDatabase({ url: server.url });
+  await migrate(database);
+  fixture = new Fixture(database);
+  await fixture.prepare();
+});
+
+afterAll(async () => {
+  await database?.close();
+  server?.remove();
+});
+
+namesSuite(() => fixture);
+versionsSuite(() => fixture);
+publicationsSuite(() => fixture);
+writingSuite(() => fixture);
