@@ -1,27 +1,8 @@
+import { countRegexGroups } from './extended-regex.js';
 import type { Field } from './field.js';
 import { characterString } from './strings.js';
 
 const BACKSLASH = 0x5c;
-
-/** The number of groups of an extended regular expression (POSIX 1003.2); undefined when its brackets do not match. */
-function countGroups(expression: string): number | undefined {
-  let groups = 0;
-  let depth = 0;
-  for (let i = 0; i < expression.length; i++) {
-    const char = expression[i];
-    if (char === '\\') i++;
-    else if (char === '[') {
-      // a closing bracket at the beginning of a list stands for itself
-      const first = expression[i + 1] === '^' ? i + 2 : i + 1;
-      i = expression.indexOf(']', first + 1);
-      if (i < 0) return undefined;
-    } else if (char === '(') {
-      groups++;
-      depth++;
-    } else if (char === ')' && --depth < 0) return undefined;
-  }
-  return depth === 0 ? groups : undefined;
-}
 
 /** The parts that the delimiter, a string's first character, ends; a backslash keeps the one after it from doing so. */
 function splitSubstitution(text: string): string[] {
@@ -48,8 +29,8 @@ function brokenSubstitution(text: string): string | undefined {
     return 'is not expression and substitution with a delimiter before, between and after';
   }
   if (!/^i*$/.test(flags)) return 'has flags other than i';
-  const groups = countGroups(expression);
-  if (groups === undefined) return 'has brackets or parentheses that do not match';
+  const groups = countRegexGroups(expression);
+  if (groups === undefined) return 'is no extended regular expression';
   for (const [, digit] of replacement.matchAll(/\\([0-9])|\\[^0-9]/g)) {
     if (digit !== undefined && (digit === '0' || Number(digit) > groups))
       return 'refers to a group that it lacks';

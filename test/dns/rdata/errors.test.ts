@@ -93,7 +93,7 @@ const TEXTS: readonly (readonly [string, string, RegExp])[] = [
   ['NAPTR', '1 1 s x y', /domain name is missing/],
   ['NAPTR', '1 1 s x "a" .', /regular expression/],
   ['NAPTR', '1 1 s x "!a!\\\\1!" .', /group/],
-  ['NAPTR', '1 1 s x "!(a!b!" .', /do not match/],
+  ['NAPTR', '1 1 s x "!(a!b!" .', /extended regular expression/],
   ['NAPTR', '1 1 s x "!a!b!x" .', /flags/],
   ['NAPTR', '1 1 s x "iaibi" .', /delimiter/],
   ['NAPTR', '1 1 s x "!a!b!i!" .', /delimiter/],

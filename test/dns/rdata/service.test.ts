@@ -77,6 +77,7 @@ describe('RFC 9460 §2.1: keys and values', () => {
     ['1 . "port=53"', /must not be quoted/],
     ['1 . key7=a="b"', /quotation mark inside its value/],
     ['1 . port=65536', /no value of port/],
+    ['1 . mandatory=nosuch', /no value of mandatory/],
     ['1 . alpn=', /no value of alpn/],
     ['1 . alpn=h2,,h3', /no value of alpn/],
     ['1 . alpn="h2\\\\x"', /no value of alpn/],

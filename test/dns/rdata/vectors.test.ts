@@ -58,6 +58,13 @@ describe('rdata as named-compilezone and dnspython have it', () => {
   });
 });
 
+describe('RFC 2535 §7.1: flags and protocol of a KEY', () => {
+  it('may be mnemonics', () => {
+    expect(toHex(parseRdataText(RRType.KEY, 'ZONE|NOAUTH|SIG3 DNSSEC RSASHA1 AQID'))).toBe('81030305010203');
+    expect(toHex(parseRdataText(RRType.KEY, 'nokey all 254'))).toBe('c000fffe');
+  });
+});
+
 describe('presentation that one program or another would misread', () => {
   it.each([
     ['NS', '0161 0121 00', 'a.\\033.', 'Knot reads no punctuation but *-/_ in names'],
