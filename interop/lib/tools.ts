@@ -31,7 +31,7 @@ export const TOOLS: Readonly<Record<string, { readonly path: string; readonly de
   waitress: { path: '/usr/lib/python3/dist-packages/waitress/__init__.py', debian: 'python3-waitress' },
 };
 
-const codecs = ['named-compilezone', 'ldns-verify-zone', 'dnspython'];
+const codecs = ['named-compilezone', 'ldns-verify-zone', 'dnspython', 'nsd'];
 const signers = [
   'dnssec-verify',
   'ldns-signzone',
