@@ -19,10 +19,10 @@ export interface Slot {
 }
 
 /**
- * Slot boundaries fall on this many instants of a period: enough to spread expiries evenly, few enough that what
- * falls due together makes one publication and not thousands.
+ * Slot boundaries fall on this many instants of a period (every six hours of the default policy's week): enough to spread
+ * expiries evenly, few enough that what falls due together makes one publication.
  */
-const STEPS = 96;
+const STEPS = 28;
 
 /**
  * The slot of an RRset: the period is validity less refresh, and begins for each owner and type at an offset of its own,
