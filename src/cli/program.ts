@@ -4,9 +4,16 @@ import { addCheckCommand } from './check.js';
 import { EXIT_CODES } from './exit.js';
 import { failureJson } from './failure.js';
 import { addGlobalOptions } from './global-options.js';
+import { addKeysCommands } from './keys.js';
+import { addMigrateCommand } from './migrate.js';
+import { addPolicyCommands } from './policy.js';
+import { addRrsetCommands } from './rrset.js';
 import { addServeCommand } from './serve.js';
 import { addSignCommand } from './sign.js';
+import { addTsigCommands } from './tsig.js';
 import { addVerifyCommand } from './verify.js';
+import { addViewCommands } from './view.js';
+import { addZoneCommands } from './zone.js';
 
 /**
  * The whole command, with every subcommand; parsing it runs them.
@@ -28,6 +35,13 @@ export function buildProgram(json = false): Command {
     .exitOverride();
   addGlobalOptions(program);
   addServeCommand(program);
+  addZoneCommands(program);
+  addRrsetCommands(program);
+  addViewCommands(program);
+  addPolicyCommands(program);
+  addKeysCommands(program);
+  addTsigCommands(program);
+  addMigrateCommand(program);
   addCheckCommand(program);
   addSignCommand(program);
   addVerifyCommand(program);

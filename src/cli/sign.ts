@@ -1,29 +1,25 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../clock.js';
 import { type Config, readSecret, SECRET_VARIABLES } from '../config.js';
-import { formatRecord } from '../dns/master-writer.js';
 import type { Name } from '../dns/name.js';
 import { RRType } from '../dns/types.js';
 import { ZonesealError } from '../errors.js';
 import { type FolderKeys, readKeyFolder } from '../keys/key-folder.js';
-import { dnskeyRrset, signingKeys, type ZoneKey } from '../keys/key-set.js';
+import type { ZoneKey } from '../keys/key-set.js';
 import { checkKeySet } from '../keys/key-set-check.js';
 import type { Policy } from '../keys/policy.js';
 import { nextSerial } from '../publication/serial.js';
-import { type SignedRRset, type SignerKey, type SigningResult, signZone } from '../signing/sign-zone.js';
-import type { Signer } from '../signing/signer.js';
-import { StreamDigest } from '../signing/stream-digest.js';
-import { WorkerPool } from '../signing/worker-pool.js';
 import { loadNodes } from '../zone/load.js';
 import type { MasterZone } from '../zone/master-zone.js';
-import { findRRset, type ZoneNode } from '../zone/node.js';
+import { findRRset } from '../zone/node.js';
 import { nameArgument, numberArgument, textsArgument, timeArgument } from './arguments.js';
 import { UsageError } from './exit.js';
 import { configOf, type GlobalOptions } from './global-options.js';
 import { addPolicyOptions, type PolicyOptions, policyOf } from './policy-options.js';
-import { makeProgress, type Progress } from './progress.js';
+import { makeProgress } from './progress.js';
+import { countNodes, writeSignedZone } from './signed-output.js';
 import { fetchStoredKeys } from './stored-keys.js';
-import { openSink, say, type TextSink } from './terminal.js';
+import { openSink, say } from './terminal.js';
 import {
   addZoneFileOptions,
   judgeZoneFile,
@@ -112,16 +108,17 @@ async function sign(path: string, options: SignOptions): Promise<void> {
   const serial = await chooseSerial(file.master, options, policy, time);
   const sink = await openSink(options.output);
   try {
-    const result = await writeSigned({
-      master: file.master,
+    progress.begin(`signing ${options.zone}`, file.master.names);
+    const result = await writeSignedZone({
+      zone: options.zone,
+      view: null,
+      nodes: countNodes(loadNodes(file.master.rows(), { zone: options.zone, view: null }), progress),
       found,
       policy,
       time,
       serial,
       sink,
-      progress,
-      config,
-      options,
+      workers: options.workers ?? config.signing.workers,
     });
     await sink.commit();
     if (!options.quiet && process.stderr.isTTY) {
@@ -188,76 +185,4 @@ async function storedSerial(master: MasterZone): Promise<number> {
   throw new ZonesealError('ZONE_INVALID', `zone ${master.zone}: it has no SOA`, {
     zone: master.zone.toString(),
   });
-}
-
-interface WriteInput {
-  readonly master: MasterZone;
-  readonly found: FolderKeys;
-  readonly policy: Policy;
-  readonly time: number;
-  readonly serial: number;
-  readonly sink: TextSink;
-  readonly progress: Progress;
-  readonly config: Config;
-  readonly options: SignOptions;
-}
-
-async function writeSigned(input: WriteInput): Promise<SigningResult> {
-  const { master, found, policy, time, serial, sink, progress, config, options } = input;
-  const { zone } = options;
-  const roles = signingKeys(found.keys, null);
-  const dnskeys = dnskeyRrset(found.keys, zone, policy.dnskeyTtl);
-  if (dnskeys === undefined) throw new ZonesealError('KEY_SET_INVALID', `zone ${zone}: no key is published`);
-  const signer = new WorkerPool(options.workers ?? config.signing.workers);
-  try {
-    const digest = policy.zonemd ? new StreamDigest(zone, policy.denial) : undefined;
-    progress.begin(`signing ${zone}`, master.names);
-    const signed = signZone(counted(loadNodes(master.rows(), { zone, view: null }), progress), {
-      zone,
-      time,
-      serial,
-      policy,
-      dnskeys,
-      keySigning: registerKeys(roles.keySigning, found, signer),
-      zoneSigning: registerKeys(roles.zoneSigning, found, signer),
-      signer,
-      ...(digest === undefined ? {} : { digest: () => digest.finish() }),
-    });
-    for (;;) {
-      const next = await signed.next();
-      if (next.done === true) return next.value;
-      digest?.add(next.value);
-      await sink.write(next.value.map(formatSigned).join(''));
-    }
-  } finally {
-    await signer.close();
-  }
-}
-
-function registerKeys(keys: readonly ZoneKey[], { privateKeys }: FolderKeys, signer: Signer): SignerKey[] {
-  return keys.map(({ id, algorithm, keyTag }) => {
-    const key = privateKeys.get(id);
-    if (key === undefined) throw new Error(`no private key for ${id}`);
-    return { handle: signer.register({ key, algorithm }), algorithm, keyTag };
-  });
-}
-
-async function* counted(
-  nodes: AsyncIterable<readonly ZoneNode[]>,
-  progress: Progress,
-): AsyncGenerator<readonly ZoneNode[], void, undefined> {
-  let count = 0;
-  for await (const batch of nodes) {
-    yield batch;
-    count += batch.length;
-    progress.update(count);
-  }
-}
-
-function formatSigned({ rrset, signatures }: SignedRRset): string {
-  const { owner, ttl, type } = rrset;
-  let text = '';
-  for (const rdata of rrset.rdata) text += `${formatRecord(owner, ttl, type, rdata)}\n`;
-  for (const rdata of signatures) text += `${formatRecord(owner, ttl, RRType.RRSIG, rdata)}\n`;
-  return text;
 }

@@ -1,6 +1,10 @@
+import type { KeyObject } from 'node:crypto';
 import { type Config, readSecret, SECRET_VARIABLES } from '../config.js';
 import type { Name } from '../dns/name.js';
+import type { OpenKeyStore } from '../gateway-parts.js';
 import type { FolderKeys } from '../keys/key-folder.js';
+import { KeyRing } from '../keys/key-ring.js';
+import type { ZoneKey } from '../keys/key-set.js';
 import { findStoredKeys, type KeyReference, readStoredKeys } from '../keys/key-vault.js';
 import { UsageError } from './exit.js';
 
@@ -15,15 +19,11 @@ export async function fetchStoredKeys(
 ): Promise<FolderKeys> {
   const wanted = references?.map(parseKeyReference);
   const passphrase = readSecret(SECRET_VARIABLES.keyPassphrase, config.keyPassphraseFile);
-  const { openKeyStore } = await import('../gateway-parts.js');
-  const keyStore = await openKeyStore(config);
-  try {
-    return wanted === undefined
-      ? await findStoredKeys(keyStore.client, zone, passphrase)
-      : await readStoredKeys(keyStore.client, zone, wanted, passphrase);
-  } finally {
-    await keyStore.close();
-  }
+  return withKeyStore(config, ({ client }) =>
+    wanted === undefined
+      ? findStoredKeys(client, zone, passphrase)
+      : readStoredKeys(client, zone, wanted, passphrase),
+  );
 }
 
 /** `KSK=https://…/secrets/ID`, or the reference alone. @throws UsageError */
@@ -35,4 +35,32 @@ export function parseKeyReference(text: string): KeyReference {
     throw new UsageError(`--key-ref ${text}: the role before "=" is KSK, ZSK or CSK`);
   }
   return { role, reference: match[2] as string };
+}
+
+/**
+ * The private keys of zone keys, by their ids, from the configured key store.
+ * @throws ZonesealError as KeyRing
+ */
+export async function privateKeysOf(
+  config: Config,
+  keys: readonly ZoneKey[],
+): Promise<ReadonlyMap<string, KeyObject>> {
+  const passphrase = readSecret(SECRET_VARIABLES.keyPassphrase, config.keyPassphraseFile);
+  return withKeyStore(config, ({ client }) =>
+    new KeyRing(client, passphrase === undefined ? {} : { passphrase }).privateKeys(keys),
+  );
+}
+
+/** Opens the configured key store for the time of some work. */
+export async function withKeyStore<T>(
+  config: Config,
+  work: (keyStore: OpenKeyStore) => Promise<T>,
+): Promise<T> {
+  const { openKeyStore } = await import('../gateway-parts.js');
+  const keyStore = await openKeyStore(config);
+  try {
+    return await work(keyStore);
+  } finally {
+    await keyStore.close();
+  }
 }

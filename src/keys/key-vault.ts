@@ -25,10 +25,11 @@ export interface SecretKeeper extends SecretSource {
   listSecrets(filter: { readonly namePrefix: string }): AsyncIterable<{ readonly reference: string }>;
 }
 
-/** A reference as an operator gives it, perhaps with the role that its key has. */
+/** A reference as an operator gives it, perhaps with the role and algorithm that its key has. */
 export interface KeyReference {
   readonly reference: string;
   readonly role?: KeyRole;
+  readonly algorithm?: number;
 }
 
 /** Names in Barbican have at most 255 characters; a zone's may be longer once it is escaped. */
@@ -102,17 +103,18 @@ export async function readStoredKeys(
   references: readonly KeyReference[],
   passphrase?: string,
 ): Promise<FolderKeys> {
-  const read = references.map(async ({ reference, role }) => {
+  const read = references.map(async ({ reference, role, algorithm }) => {
     try {
       const metadata = await keeper.readMetadata(reference);
       const { payload } = await keeper.fetchPayload(reference);
       const decoded = await decodePrivateKey(payload, passphrase === undefined ? {} : { passphrase });
       payload.fill(0);
       decoded.pkcs8.fill(0);
-      const key = zoneKeyOf(zone, reference, decoded, {
-        ...metadata,
+      const given = {
         ...(role === undefined ? {} : { role }),
-      });
+        ...(algorithm === undefined ? {} : { algorithm: String(algorithm) }),
+      };
+      const key = zoneKeyOf(zone, reference, decoded, { ...metadata, ...given });
       return [key, decoded.privateKey] as const;
     } catch (error) {
       const code = error instanceof ZonesealError ? error.code : 'KEY_UNREADABLE';
@@ -138,7 +140,7 @@ function zoneKeyOf(
   if (!decoded.algorithms.includes(algorithm)) {
     throw new ZonesealError(
       'KEY_MISMATCH',
-      `its metadata names algorithm ${named}, but the key is of ${decoded.algorithms.join(' or ')}`,
+      `it is said to be of algorithm ${named}, but the key is of ${decoded.algorithms.join(' or ')}`,
     );
   }
   const { publicKey } = decoded;

@@ -4,6 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
+import { reportFailure } from '../../src/cli/failure.js';
+import { buildProgram } from '../../src/cli/program.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -51,4 +54,34 @@ export async function folderWith(files: Readonly<Record<string, string>>): Promi
   const write = (name: string, text: string): Promise<void> => writeFile(join(path, name), text);
   for (const [name, text] of Object.entries(files)) await write(name, text);
   return { path, write, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/**
+ * Runs the command in this process, which takes a tenth of the time: the same definitions, options and reports, but no
+ * executable. Standard input is empty.
+ */
+export async function zonesealHere(args: readonly string[]): Promise<Run> {
+  let stdout = '';
+  let stderr = '';
+  const capture = (take: (text: string) => void) => {
+    return ((text: string | Uint8Array, ...rest: unknown[]) => {
+      take(typeof text === 'string' ? text : Buffer.from(text).toString());
+      const done = rest.at(-1);
+      if (typeof done === 'function') (done as (error?: Error) => void)();
+      return true;
+    }) as typeof process.stdout.write;
+  };
+  const spies = [
+    vi.spyOn(process.stdout, 'write').mockImplementation(capture((text) => (stdout += text))),
+    vi.spyOn(process.stderr, 'write').mockImplementation(capture((text) => (stderr += text))),
+  ];
+  let code = 0;
+  try {
+    await buildProgram(args.includes('--json')).parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    code = reportFailure(error, { json: args.includes('--json'), debug: false });
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+  return { code, stdout, stderr };
 }

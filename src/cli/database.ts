@@ -1,0 +1,52 @@
+import type { Config } from '../config.js';
+import type { OpenStore } from '../gateway-store.js';
+import type { RrsetStore } from '../store/rrset-store.js';
+import type { TsigStore } from '../store/tsig-store.js';
+import type { ZoneKeyStore } from '../store/zone-key-store.js';
+import type { ZoneStore } from '../store/zone-store.js';
+import { configOf, type GlobalOptions } from './global-options.js';
+
+/** The configured database as a command uses it. */
+export interface DatabaseParts {
+  readonly config: Config;
+  readonly store: OpenStore;
+  readonly zones: ZoneStore;
+  readonly rrsets: RrsetStore;
+  readonly keys: ZoneKeyStore;
+  readonly tsig: TsigStore;
+}
+
+/**
+ * Opens the configured database, its schema brought up to date, for the time of some work. The embedded one is reached through
+ * the running gateway where there is one, and else opened by this process.
+ * @throws ZonesealError DATABASE_UNAVAILABLE and the like, and what the work throws
+ */
+export async function withDatabase<T>(
+  options: GlobalOptions,
+  work: (parts: DatabaseParts) => Promise<T>,
+): Promise<T> {
+  const config = configOf(options);
+  // loaded where they are needed: most of the time that a command takes to start is in what it loads
+  const [{ openStore }, { ZoneStore }, { RrsetStore }, { ZoneKeyStore }, { TsigStore }] = await Promise.all([
+    import('../gateway-store.js'),
+    import('../store/zone-store.js'),
+    import('../store/rrset-store.js'),
+    import('../store/zone-key-store.js'),
+    import('../store/tsig-store.js'),
+  ]);
+  const store = await openStore(config);
+  const { database } = store;
+  try {
+    await store.migrate();
+    return await work({
+      config,
+      store,
+      zones: new ZoneStore(database),
+      rrsets: new RrsetStore(database),
+      keys: new ZoneKeyStore(database),
+      tsig: new TsigStore(database),
+    });
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,113 @@
+import type { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
+import type { NewKey } from '../keys/generate.js';
+import type { ZoneKey } from '../keys/key-set.js';
+import { checkKeySet } from '../keys/key-set-check.js';
+import { storeZoneKey } from '../keys/key-vault.js';
+import type { Policy } from '../keys/policy.js';
+import type { NewZoneKey } from '../store/zone-key-store.js';
+import type { DatabaseParts } from './database.js';
+import type { GlobalOptions } from './global-options.js';
+import { withKeyStore } from './stored-keys.js';
+import { hint, viewsOfZone } from './stored-zone.js';
+
+/** A key whose private half is still to be stored. */
+export interface KeyToStore extends NewKey {
+  readonly signs: boolean;
+  readonly published: boolean;
+}
+
+/** What is to be added to a zone's key set at once. */
+export interface KeySetAddition {
+  readonly zone: Name;
+  readonly existing: readonly ZoneKey[];
+  readonly toStore: readonly KeyToStore[];
+  /** Keys that are in the key store already. */
+  readonly stored: readonly ZoneKey[];
+  /** The one view in which the keys to be stored sign; null for all. */
+  readonly view: string | null;
+}
+
+/** The policy a zone is signed by. @throws ZonesealError NOT_HELD, POLICY_INVALID */
+export async function policyOfZone({ zones, store }: DatabaseParts, zone: Name): Promise<Policy> {
+  const { policy } = await zones.findZone(zone.toString());
+  const { version } = await zones.showPolicy(policy);
+  return store.publications.readPolicy(policy, version);
+}
+
+/**
+ * Stores private halves in the key store and adds the keys to the zone's key set, all in one version of it. What the database
+ * refuses does not stay in the key store.
+ * @returns the keys as the key set has them
+ * @throws ZonesealError KEY_SET_INVALID when the key set would be broken by them
+ */
+export async function addToKeySet(
+  parts: DatabaseParts,
+  addition: KeySetAddition,
+  options: GlobalOptions,
+): Promise<ZoneKey[]> {
+  const { zone, existing, toStore, stored, view } = addition;
+  const planned = [...stored, ...toStore.map((key) => asZoneKey(zone, key, '', view))];
+  guardKeySet(zone, existing, planned, await viewsOfZone(parts, zone), options);
+  if (toStore.length === 0) return addRows(parts, zone, stored);
+  return withKeyStore(parts.config, async ({ client }) => {
+    const added: ZoneKey[] = [];
+    try {
+      for (const key of toStore) {
+        added.push(asZoneKey(zone, key, await storeZoneKey(client, zone, key, view), view));
+        key.pkcs8.fill(0);
+      }
+      return await addRows(parts, zone, [...stored, ...added]);
+    } catch (error) {
+      for (const { secretRef } of added) await client.deleteSecret(secretRef).catch(() => undefined);
+      throw error;
+    }
+  });
+}
+
+/** Refuses keys that would break a sound key set; of one that is not sound yet, what is still missing is told. */
+function guardKeySet(
+  zone: Name,
+  existing: readonly ZoneKey[],
+  added: readonly ZoneKey[],
+  views: readonly string[],
+  options: GlobalOptions,
+): void {
+  const errorsOf = (keys: readonly ZoneKey[]): string[] =>
+    checkKeySet(keys, views)
+      .filter(({ severity }) => severity === 'error')
+      .map(({ message }) => message);
+  const after = errorsOf([...existing, ...added]);
+  if (after.length === 0) return;
+  if (errorsOf(existing).length === 0) {
+    throw new ZonesealError(
+      'KEY_SET_INVALID',
+      `zone ${zone}: the keys are not added, they would break the key set: ${after.join('; ')}`,
+      { zone: zone.toString() },
+    );
+  }
+  for (const message of after) hint(options, `warning: zone ${zone}: ${message}`);
+}
+
+function asZoneKey(zone: Name, key: KeyToStore, secretRef: string, view: string | null): ZoneKey {
+  const { role, algorithm, keyTag, flags, publicKey, signs, published } = key;
+  return {
+    id: '',
+    zone: zone.toLower().toString(),
+    role,
+    algorithm,
+    keyTag,
+    flags,
+    publicKey,
+    secretRef,
+    view,
+    signs,
+    published,
+  };
+}
+
+async function addRows({ keys }: DatabaseParts, zone: Name, added: readonly ZoneKey[]): Promise<ZoneKey[]> {
+  const rows = added.map(({ id: _id, zone: _zone, ...row }): NewZoneKey => row);
+  const ids = await keys.add(zone.toString(), rows);
+  return added.map((key, i) => ({ ...key, id: ids[i] as string }));
+}

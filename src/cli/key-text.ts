@@ -1,0 +1,14 @@
+import { algorithmToText } from '../dnssec/algorithm.js';
+import type { KeyRole, ZoneKey } from '../keys/key-set.js';
+
+/** A key without anything secret, for a program. */
+export function keyJson(key: ZoneKey): object {
+  const { id, zone, role, algorithm, keyTag, flags, publicKey, secretRef, view, signs, published } = key;
+  const text = Buffer.from(publicKey).toString('base64');
+  return { id, zone, role, algorithm, keyTag, flags, publicKey: text, secretRef, view, signs, published };
+}
+
+/** `KSK 12345 (ECDSAP256SHA256)` */
+export function keyText(key: { role: KeyRole; keyTag: number; algorithm: number }): string {
+  return `${key.role} ${key.keyTag} (${algorithmToText(key.algorithm)})`;
+}

@@ -1,0 +1,176 @@
+import { type Command, Option } from 'commander';
+import { formatRecord } from '../dns/master-writer.js';
+import { Name } from '../dns/name.js';
+import { RRType } from '../dns/types.js';
+import { algorithmToText } from '../dnssec/algorithm.js';
+import { DS_DIGESTS_MADE, DsDigest, dnskeyRdata, dsRdata, parseDs } from '../dnssec/dnskey.js';
+import { ZonesealError } from '../errors.js';
+import { signsKeySets, type ZoneKey } from '../keys/key-set.js';
+import {
+  algorithmArgument,
+  algorithmList,
+  jsonOption,
+  nameArgument,
+  numberArgument,
+  roleArgument,
+  viewArgument,
+} from './arguments.js';
+import { withDatabase } from './database.js';
+import type { GlobalOptions } from './global-options.js';
+import { keyJson } from './key-text.js';
+import { type GenerateOptions, generateKeys } from './keys-generate.js';
+import { type ImportKeysOptions, importKeys } from './keys-import.js';
+import { printJson, printLines, printTable } from './terminal.js';
+
+interface ListOptions extends GlobalOptions {
+  readonly json?: true;
+}
+
+interface DsOptions extends GlobalOptions {
+  readonly format: 'all' | 'ds' | 'dnskey' | 'trust-anchors' | 'json';
+}
+
+/** Adds `keys` and its subcommands. */
+export function addKeysCommands(program: Command): void {
+  const keys = program.command('keys').summary('keys that sign zones');
+  addRoleOptions(
+    keys
+      .command('generate')
+      .summary('make keys for a zone')
+      .description(
+        "Makes keys, stores them in Barbican, and adds them to the zone's key set, where they sign and are published at once. Without --role " +
+          'a zone that has no keys gets those that its policy wants: a KSK and a ZSK, or a CSK.',
+      )
+      .argument('<zone>', 'the zone', nameArgument)
+      .option('--bits <n>', 'of an RSA key (default: that of the policy)', numberArgument(1024, 4096)),
+  )
+    .addOption(jsonOption())
+    .action(async (zone: Name, _: unknown, self: Command) => {
+      await generateKeys(zone, self.optsWithGlobals<GenerateOptions>());
+    });
+  addRoleOptions(
+    keys
+      .command('import')
+      .summary('take over keys that there are')
+      .description(
+        "Adds keys to a zone's key set: private keys from files (PKCS#8, PKCS#1, SEC1, PEM or DER, encrypted too, PKCS#12, or BIND's .private), " +
+          'all keys of the zone from folders of K*.private and K*.key files, or secrets that are in Barbican already, by their references. ' +
+          'What comes from files is stored in Barbican; delete the files afterwards. A passphrase is read from keyPassphraseFile of the configuration, ' +
+          'or from the environment variable ZONESEAL_KEY_PASSPHRASE.',
+      )
+      .argument('<zone>', 'the zone', nameArgument)
+      .argument(
+        '<sources...>',
+        'files, folders, or Barbican references (URLs that end in /secrets/ and an id)',
+      ),
+  )
+    .addOption(jsonOption())
+    .action(async (zone: Name, sources: readonly string[], _: unknown, self: Command) => {
+      await importKeys(zone, sources, self.optsWithGlobals<ImportKeysOptions>());
+    });
+  keys
+    .command('list')
+    .summary('list keys')
+    .description(
+      'Lists the keys of a zone, or of all zones, with where their private halves are; nothing secret.',
+    )
+    .argument('[zone]', 'the zone', nameArgument)
+    .addOption(jsonOption())
+    .action(async (zone: Name | undefined, _: unknown, self: Command) => {
+      const options = self.optsWithGlobals<ListOptions>();
+      const found = await withDatabase(options, (parts) => parts.keys.list(zone?.toString()));
+      if (options.json === true) await printJson(found.map(keyJson));
+      else
+        await printTable(
+          ['ZONE', 'ROLE', 'TAG', 'ALGORITHM', 'VIEW', 'STATE', 'SECRET'],
+          found.map(listLine),
+        );
+    });
+  keys
+    .command('ds')
+    .summary('print the DS records of a zone')
+    .description(
+      'Prints the DS records (digest types 2 and 4) for the parent zone, the DNSKEY records of the keys they stand for, and a trust anchor for delv and named. ' +
+        'Only the DS records are not comments, so that the output can be pasted into the parent zone, or be a trust-anchor-file of unbound.',
+    )
+    .argument('<zone>', 'the zone', nameArgument)
+    .addOption(
+      new Option(
+        '--format <format>',
+        'print one form alone: ds and dnskey as records, trust-anchors as delv -a and named read them, or json',
+      )
+        .choices(['all', 'ds', 'dnskey', 'trust-anchors', 'json'])
+        .default('all'),
+    )
+    .action(async (zone: Name, _: unknown, self: Command) => {
+      await printDs(zone, self.optsWithGlobals<DsOptions>());
+    });
+}
+
+function addRoleOptions(command: Command): Command {
+  return command
+    .option('--role <role>', 'KSK, ZSK or CSK', roleArgument)
+    .option('--algorithm <algorithm>', `${algorithmList()}`, algorithmArgument)
+    .option(
+      '--view <view>',
+      'a ZSK that signs in this view alone, in place of the general ones',
+      viewArgument,
+    );
+}
+
+function listLine(key: ZoneKey): string[] {
+  const state =
+    [...(key.published ? ['published'] : []), ...(key.signs ? ['signs'] : [])].join(', ') || 'unused';
+  const { zone, role, keyTag, algorithm, view, secretRef } = key;
+  return [zone, role, String(keyTag), algorithmToText(algorithm), view ?? 'all', state, secretRef];
+}
+
+async function printDs(zone: Name, { format, ...options }: DsOptions): Promise<void> {
+  const keys = await withDatabase(options, (parts) => parts.keys.list(zone.toString()));
+  const anchors = keys.filter((key) => key.published && key.signs && signsKeySets(key.role));
+  if (anchors.length === 0) {
+    throw new ZonesealError(
+      'KEY_SET_INVALID',
+      `zone ${zone}: no published KSK or CSK that a DS could stand for; make one with: zoneseal keys generate ${zone}`,
+      { zone: zone.toString() },
+    );
+  }
+  const owner = Name.parse(anchors[0]?.zone ?? zone.toString());
+  const dnskeys = anchors.map((key) => dnskeyRdata(key));
+  const ds = dnskeys.flatMap((dnskey) => DS_DIGESTS_MADE.map((digest) => dsRdata(owner, dnskey, digest)));
+  const dsLines = ds.map((rdata) => formatRecord(owner, DS_TTL, RRType.DS, rdata));
+  const dnskeyLines = dnskeys.map((rdata) => formatRecord(owner, DS_TTL, RRType.DNSKEY, rdata));
+  const anchorLines = trustAnchors(owner, ds);
+  switch (format) {
+    case 'ds':
+      return printLines(dsLines);
+    case 'dnskey':
+      return printLines(dnskeyLines);
+    case 'trust-anchors':
+      return printLines(anchorLines);
+    case 'json':
+      return printJson({ zone: owner, ds: dsLines, dnskey: dnskeyLines, keys: anchors.map(keyJson) });
+    default:
+      return printLines([
+        '; DS records, for the parent zone',
+        ...dsLines,
+        '; the DNSKEY records they stand for',
+        ...dnskeyLines.map((line) => `; ${line}`),
+        '; a trust anchor for delv -a and named',
+        ...anchorLines.map((line) => `; ${line}`),
+      ]);
+  }
+}
+
+const DS_TTL = 3600;
+
+function trustAnchors(zone: Name, ds: readonly Uint8Array[]): string[] {
+  const anchors = ds
+    .map((rdata) => parseDs(rdata))
+    .filter(({ digestType }) => digestType === DsDigest.SHA256)
+    .map(({ keyTag, algorithm, digestType, digest }) => {
+      const text = Buffer.from(digest).toString('hex').toUpperCase();
+      return `\t"${zone}" static-ds ${keyTag} ${algorithm} ${digestType} "${text}";`;
+    });
+  return ['trust-anchors {', ...anchors, '};'];
+}

@@ -1,0 +1,176 @@
+import type { Command } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import type { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
+import { parsePolicy, policySchema } from '../keys/policy.js';
+import type { PolicyDescription } from '../store/zone-store.js';
+import { jsonOption, nameArgument } from './arguments.js';
+import { withDatabase } from './database.js';
+import { UsageError } from './exit.js';
+import type { GlobalOptions } from './global-options.js';
+import { readPolicyFile } from './policy-options.js';
+import { hint } from './stored-zone.js';
+import { printJson, printLines, printTable } from './terminal.js';
+
+interface SetOptions extends GlobalOptions {
+  readonly file?: string;
+}
+
+interface ShowOptions extends GlobalOptions {
+  readonly json?: true;
+}
+
+type Document = Record<string, unknown>;
+
+/** Adds `policy` and its subcommands. */
+export function addPolicyCommands(program: Command): void {
+  const policy = program.command('policy').summary('how zones are signed');
+  const settings = Object.keys(policySchema.shape).join(', ');
+  policy
+    .command('set')
+    .summary('create or change a policy')
+    .description(
+      `Creates a policy, or changes one; zones that are signed by it get new publications. Settings: ${settings}; those of nsec3 as nsec3.optOut and so on. What is not set has its default.`,
+    )
+    .argument('<name>', 'the policy, such as default')
+    .argument(
+      '[settings...]',
+      'such as denial=nsec3 validity=30d; an empty value takes a setting back to its default',
+    )
+    .option(
+      '--file <file>',
+      'a YAML file with all settings, in place of those there are; - for standard input',
+    )
+    .action(async (name: string, assignments: readonly string[], _: unknown, self: Command) => {
+      await set(name, assignments, self.optsWithGlobals<SetOptions>());
+    });
+  policy
+    .command('show')
+    .summary('show policies')
+    .description('Shows a policy with all its settings, or lists the policies.')
+    .argument('[name]', 'the policy')
+    .addOption(jsonOption())
+    .action(async (name: string | undefined, _: unknown, self: Command) => {
+      await show(name, self.optsWithGlobals<ShowOptions>());
+    });
+  policy
+    .command('assign')
+    .summary('sign a zone by a policy')
+    .description('Signs a zone by another policy; it gets new publications.')
+    .argument('<zone>', 'the zone', nameArgument)
+    .argument('<policy>', 'the policy')
+    .action(async (zone: Name, name: string, _: unknown, self: Command) => {
+      const options = self.optsWithGlobals<GlobalOptions>();
+      await withDatabase(options, ({ zones }) => zones.assignPolicy(zone.toString(), name));
+      hint(options, `zone ${zone} is signed by policy ${name}`);
+    });
+}
+
+async function set(name: string, assignments: readonly string[], options: SetOptions): Promise<void> {
+  const { file } = options;
+  if (file !== undefined && assignments.length > 0)
+    throw new UsageError('give a --file or settings, not both');
+  if (!/^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$/.test(name)) {
+    throw new UsageError(`"${name}" is no name for a policy: up to 63 of a-z, 0-9, _, . and -`);
+  }
+  const changes = assignments.map(parseAssignment);
+  const whole = file === undefined ? undefined : readDocument(name, file);
+  await withDatabase(options, async ({ zones }) => {
+    const stored = (await zones.listPolicies()).find((it) => it.name === name);
+    const document = whole ?? structuredClone((stored?.document ?? {}) as Document);
+    for (const { path, value } of changes) assign(document, path, value);
+    const version = await zones.setPolicy(name, document);
+    const what = stored === undefined ? 'created' : version === stored.version ? 'unchanged' : 'changed';
+    const of = stored === undefined ? '' : ` (${stored.zones} zones)`;
+    hint(options, `policy ${name} ${what}: version ${version}${of}`);
+  });
+}
+
+function readDocument(name: string, file: string): Document {
+  const document = readPolicyFile(file);
+  parsePolicy(name, document);
+  return document as Document;
+}
+
+interface Assignment {
+  readonly path: readonly string[];
+  /** Undefined: back to the default. */
+  readonly value: unknown;
+}
+
+/** Settings whose values are texts even where they look like numbers. */
+const TEXTS = new Set(['nsec3.salt']);
+
+function parseAssignment(text: string): Assignment {
+  const at = text.indexOf('=');
+  if (at < 1) throw new UsageError(`"${text}" is no setting; write such as denial=nsec3`);
+  const [setting, value] = [text.slice(0, at), text.slice(at + 1)];
+  const path = setting.split('.');
+  if (value === '') return { path, value: undefined };
+  return { path, value: TEXTS.has(setting) ? value : (parseYaml(value) as unknown) };
+}
+
+function assign(document: Document, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path as [string, ...string[]];
+  if (rest.length > 0) {
+    const inner = document[key];
+    const target: Document = typeof inner === 'object' && inner !== null ? (inner as Document) : {};
+    document[key] = target;
+    assign(target, rest, value);
+  } else if (value === undefined) {
+    delete document[key];
+  } else {
+    document[key] = value;
+  }
+}
+
+async function show(name: string | undefined, options: ShowOptions): Promise<void> {
+  const policies = await withDatabase(options, async ({ zones }) =>
+    name === undefined ? zones.listPolicies() : [await zones.showPolicy(name)],
+  );
+  if (options.json === true) {
+    const described = policies.map((policy) => ({ ...policy, settings: settingsOf(policy) ?? null }));
+    await printJson(name === undefined ? described : described[0]);
+  } else if (name === undefined) {
+    await printTable(
+      ['POLICY', 'VERSION', 'ZONES', 'SETTINGS'],
+      policies.map(({ name, version, zones, document }) => [
+        name,
+        String(version),
+        String(zones),
+        JSON.stringify(document),
+      ]),
+    );
+  } else {
+    for (const policy of policies) await printLines(describe(policy));
+  }
+}
+
+/** Every setting, defaults filled in; undefined where the stored document does not parse. */
+function settingsOf({ name, document }: PolicyDescription): Document | undefined {
+  try {
+    return parsePolicy(name, document);
+  } catch (error) {
+    if (error instanceof ZonesealError) return undefined;
+    throw error;
+  }
+}
+
+function describe(policy: PolicyDescription): string[] {
+  const { name, version, zones, document } = policy;
+  const lines = [`# policy ${name}, version ${version}, ${zones} zones`];
+  const settings = parsePolicy(name, document);
+  for (const [key, value] of Object.entries(settings)) {
+    const own = (document as Document)[key];
+    if (typeof value !== 'object') {
+      lines.push(`${key}: ${value}${own === undefined ? '  # default' : ''}`);
+      continue;
+    }
+    lines.push(`${key}:`);
+    for (const [inner, text] of Object.entries(value)) {
+      const set = (own as Document | undefined)?.[inner] !== undefined;
+      lines.push(`  ${inner}: ${JSON.stringify(text)}${set ? '' : '  # default'}`);
+    }
+  }
+  return lines;
+}

@@ -1,0 +1,90 @@
+import { formatRecord } from '../dns/master-writer.js';
+import type { Name } from '../dns/name.js';
+import { RRType } from '../dns/types.js';
+import { ZonesealError } from '../errors.js';
+import type { FolderKeys } from '../keys/key-folder.js';
+import { dnskeyRrset, signingKeys, type ZoneKey } from '../keys/key-set.js';
+import type { Policy } from '../keys/policy.js';
+import { type SignedRRset, type SignerKey, type SigningResult, signZone } from '../signing/sign-zone.js';
+import type { Signer } from '../signing/signer.js';
+import { StreamDigest } from '../signing/stream-digest.js';
+import { WorkerPool } from '../signing/worker-pool.js';
+import type { ZoneNode } from '../zone/node.js';
+import type { Progress } from './progress.js';
+import type { TextSink } from './terminal.js';
+
+/** What a signed master file is made of. */
+export interface SignedOutput {
+  readonly zone: Name;
+  /** The view whose keys sign; null for a zone without views. */
+  readonly view: string | null;
+  readonly nodes: AsyncIterable<readonly ZoneNode[]>;
+  readonly found: FolderKeys;
+  readonly policy: Policy;
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly serial: number;
+  readonly sink: TextSink;
+  /** Signing threads. */
+  readonly workers: number;
+}
+
+/** Signs nodes and writes the records as they come, the SOA first, each RRset followed by its signatures. */
+export async function writeSignedZone(output: SignedOutput): Promise<SigningResult> {
+  const { zone, view, nodes, found, policy, time, serial, sink, workers } = output;
+  const roles = signingKeys(found.keys, view);
+  const dnskeys = dnskeyRrset(found.keys, zone, policy.dnskeyTtl);
+  if (dnskeys === undefined) throw new ZonesealError('KEY_SET_INVALID', `zone ${zone}: no key is published`);
+  const signer = new WorkerPool(workers);
+  try {
+    const digest = policy.zonemd ? new StreamDigest(zone, policy.denial) : undefined;
+    const signed = signZone(nodes, {
+      zone,
+      time,
+      serial,
+      policy,
+      dnskeys,
+      keySigning: registerKeys(roles.keySigning, found, signer),
+      zoneSigning: registerKeys(roles.zoneSigning, found, signer),
+      signer,
+      ...(digest === undefined ? {} : { digest: () => digest.finish() }),
+    });
+    for (;;) {
+      const next = await signed.next();
+      if (next.done === true) return next.value;
+      digest?.add(next.value);
+      await sink.write(next.value.map(formatSigned).join(''));
+    }
+  } finally {
+    await signer.close();
+  }
+}
+
+/** Nodes that are counted on their way. */
+export async function* countNodes(
+  nodes: AsyncIterable<readonly ZoneNode[]>,
+  progress: Progress,
+): AsyncGenerator<readonly ZoneNode[], void, undefined> {
+  let count = 0;
+  for await (const batch of nodes) {
+    yield batch;
+    count += batch.length;
+    progress.update(count);
+  }
+}
+
+function registerKeys(keys: readonly ZoneKey[], { privateKeys }: FolderKeys, signer: Signer): SignerKey[] {
+  return keys.map(({ id, algorithm, keyTag }) => {
+    const key = privateKeys.get(id);
+    if (key === undefined) throw new Error(`no private key for ${id}`);
+    return { handle: signer.register({ key, algorithm }), algorithm, keyTag };
+  });
+}
+
+function formatSigned({ rrset, signatures }: SignedRRset): string {
+  const { owner, ttl, type } = rrset;
+  let text = '';
+  for (const rdata of rrset.rdata) text += `${formatRecord(owner, ttl, type, rdata)}\n`;
+  for (const rdata of signatures) text += `${formatRecord(owner, ttl, RRType.RRSIG, rdata)}\n`;
+  return text;
+}

@@ -1,0 +1,314 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { Name } from '../dns/name.js';
+import {
+  parseTsigAlgorithm,
+  parseTsigKeyFile,
+  type TsigAlgorithm,
+  tsigAlgorithmInfo,
+} from '../dns/tsig-key.js';
+import { ZonesealError } from '../errors.js';
+import { readTsigSecret } from '../keys/tsig-secret-ring.js';
+import type { NewTsigGrant, NewTsigKey } from '../store/tsig-store.js';
+import {
+  jsonOption,
+  nameArgument,
+  namesArgument,
+  rangesArgument,
+  tsigAlgorithmArgument,
+  viewsArgument,
+} from './arguments.js';
+import { type DatabaseParts, withDatabase } from './database.js';
+import { UsageError } from './exit.js';
+import type { GlobalOptions } from './global-options.js';
+import { withKeyStore } from './stored-keys.js';
+import { hint } from './stored-zone.js';
+import { openSink, printJson, printTable } from './terminal.js';
+
+interface FileOptions extends GlobalOptions {
+  readonly keyFile?: string;
+  readonly kdigFile?: string;
+}
+
+interface GrantOptions {
+  readonly view: readonly string[];
+  readonly zone?: readonly Name[];
+  readonly address?: readonly string[];
+}
+
+interface AddOptions extends FileOptions, GrantOptions {
+  readonly algorithm?: TsigAlgorithm;
+  readonly secretFile?: string;
+  readonly secretEnv?: string;
+  readonly secretStdin?: true;
+  readonly json?: true;
+}
+
+interface DeleteOptions extends GlobalOptions {
+  readonly keepSecret: boolean;
+}
+
+interface Secret {
+  readonly algorithm: TsigAlgorithm;
+  readonly octets: Uint8Array;
+}
+
+/** Adds `tsig` and its subcommands. */
+export function addTsigCommands(program: Command): void {
+  const tsig = program.command('tsig').summary('TSIG keys of nameservers');
+  addFileOptions(
+    addGrantOptions(
+      tsig
+        .command('add')
+        .summary('add a TSIG key')
+        .description(
+          'Adds a TSIG key with what it is for. Its secret is made here, or read from a file, the environment or standard input: a BIND key statement, ' +
+            'algorithm:name:base64, or the base64 alone. It is stored in Barbican; the database gets the reference.',
+        )
+        .argument('<name>', 'the name of the key, as the nameserver has it', nameArgument),
+    )
+      .option(
+        '--algorithm <algorithm>',
+        'hmac-sha256, -sha384, -sha512, -sha224 or -sha1 (default: what the secret says, or hmac-sha256)',
+        tsigAlgorithmArgument,
+      )
+      .option('--secret-file <file>', 'read the secret from this file')
+      .addOption(
+        new Option('--secret-env <variable>', 'read the secret from this environment variable').conflicts(
+          'secretFile',
+        ),
+      )
+      .addOption(
+        new Option('--secret-stdin', 'read the secret from standard input').conflicts([
+          'secretFile',
+          'secretEnv',
+        ]),
+      ),
+  )
+    .addOption(jsonOption())
+    .action(async (name: Name, _: unknown, self: Command) => {
+      await add(name, self.optsWithGlobals<AddOptions>());
+    });
+  addGrantOptions(
+    tsig
+      .command('grant')
+      .summary('let a TSIG key have more')
+      .description('Lets a TSIG key take zones of more views, beside what it may take already.')
+      .argument('<name>', 'the name of the key', nameArgument),
+  ).action(async (name: Name, _: unknown, self: Command) => {
+    const options = self.optsWithGlobals<GlobalOptions & GrantOptions>();
+    await withDatabase(options, async ({ tsig }) => {
+      for (const grant of grantsOf(options)) await tsig.grant(name.toString(), grant);
+    });
+    hint(options, `TSIG key ${name}: ${grantsOf(options).map(grantText).join('; ')}`);
+  });
+  addFileOptions(
+    tsig
+      .command('export')
+      .summary('write the key file of a TSIG key')
+      .description(
+        'Writes a TSIG key, its secret fetched from Barbican, to files that their owner alone can read.',
+      )
+      .argument('<name>', 'the name of the key', nameArgument),
+  ).action(async (name: Name, _: unknown, self: Command) => {
+    await exportKey(name, self.optsWithGlobals<FileOptions>());
+  });
+  tsig
+    .command('list')
+    .summary('list TSIG keys')
+    .description('Lists the TSIG keys and what each is for; no secrets.')
+    .addOption(jsonOption())
+    .action(async (_: unknown, self: Command) => {
+      const options = self.optsWithGlobals<GlobalOptions & { json?: true }>();
+      const keys = await withDatabase(options, ({ tsig }) => tsig.list());
+      if (options.json === true) await printJson(keys);
+      else await printTable(['KEY', 'ALGORITHM', 'VIEW', 'ZONES', 'ADDRESSES'], keys.flatMap(listLines));
+    });
+  tsig
+    .command('delete')
+    .summary('delete a TSIG key')
+    .description('Deletes a TSIG key with all it is for, and its secret in Barbican.')
+    .argument('<name>', 'the name of the key', nameArgument)
+    .option('--keep-secret', 'leave the secret in Barbican', false)
+    .action(async (name: Name, _: unknown, self: Command) => {
+      await remove(name, self.optsWithGlobals<DeleteOptions>());
+    });
+}
+
+function addGrantOptions(command: Command): Command {
+  return command
+    .requiredOption('--view <view>', 'the view it gets; may be given several times', viewsArgument)
+    .option(
+      '--zone <zone>',
+      'this zone alone; may be given several times (default: every zone of the view)',
+      namesArgument,
+    )
+    .option(
+      '--address <range>',
+      'from this address or range alone; may be given several times (default: from any)',
+      rangesArgument,
+    );
+}
+
+function addFileOptions(command: Command): Command {
+  return command
+    .option(
+      '--key-file <file>',
+      "write it as a BIND key statement, which named, NSD's tools and dig -k read; mode 0600",
+    )
+    .option('--kdig-file <file>', 'write it as algorithm:name:base64, which kdig -k reads; mode 0600');
+}
+
+function grantsOf({ view, zone, address }: GrantOptions): NewTsigGrant[] {
+  const zones = zone?.map((name) => name.toLower().toString()) ?? null;
+  return view.map((name) => ({ view: name, zones, addresses: address ?? null }));
+}
+
+async function add(name: Name, options: AddOptions): Promise<void> {
+  const given = readGivenSecret(name, options);
+  const algorithm = given?.algorithm ?? options.algorithm ?? 'hmac-sha256';
+  const secret = { algorithm, octets: given?.octets ?? randomBytes(tsigAlgorithmInfo(algorithm).octets) };
+  const keyName = name.toLower().toString();
+  const grants = grantsOf(options);
+  const secretRef = await withDatabase(options, (parts) => storeKey(parts, keyName, secret, grants));
+  await writeFiles(name, secret, options);
+  if (options.json === true) {
+    await printJson({ name: keyName, algorithm, secretRef, grants });
+    return;
+  }
+  hint(options, `TSIG key ${keyName} (${algorithm}) added: ${grants.map(grantText).join('; ')}`);
+  if (options.keyFile === undefined && options.kdigFile === undefined && given === undefined) {
+    hint(
+      options,
+      `write the file that the nameserver needs with: zoneseal tsig export ${keyName} --key-file FILE`,
+    );
+  }
+}
+
+/** Stores the secret, then the row; a secret whose row is refused does not stay behind. */
+async function storeKey(
+  { config, tsig }: DatabaseParts,
+  name: string,
+  { algorithm, octets }: Secret,
+  grants: readonly NewTsigGrant[],
+): Promise<string> {
+  if ((await tsig.list()).some((key) => key.name === name)) {
+    throw new ZonesealError(
+      'ALREADY_HELD',
+      `there is a TSIG key "${name}" already; see: zoneseal tsig list`,
+      { name },
+    );
+  }
+  return withKeyStore(config, async ({ client }) => {
+    const secretRef = await client.storeSecret({
+      name: `zoneseal tsig ${name}`.slice(0, 255),
+      type: 'symmetric',
+      payload: octets,
+      contentType: 'application/octet-stream',
+    });
+    try {
+      await tsig.add({ name, algorithm, secretRef, grants });
+    } catch (error) {
+      await client.deleteSecret(secretRef).catch(() => undefined);
+      throw error;
+    }
+    return secretRef;
+  });
+}
+
+/** The secret that was given; undefined where one is to be made. @throws ZonesealError TSIG_KEY_INVALID; UsageError */
+function readGivenSecret(name: Name, options: AddOptions): Secret | undefined {
+  const text = givenText(options)?.trim();
+  if (text === undefined) return undefined;
+  if (/^[A-Za-z0-9+/]+={0,2}$/.test(text)) {
+    const octets = new Uint8Array(Buffer.from(text, 'base64'));
+    if (Buffer.from(octets).toString('base64') === text) {
+      return { algorithm: options.algorithm ?? 'hmac-sha256', octets };
+    }
+  }
+  const key = parseTsigKeyFile(text);
+  if (!key.name.equals(name)) throw new UsageError(`the secret is for a key of another name, ${key.name}`);
+  if (options.algorithm !== undefined && options.algorithm !== key.algorithm) {
+    throw new UsageError(`the secret is for ${key.algorithm}, not for ${options.algorithm}`);
+  }
+  return { algorithm: key.algorithm, octets: key.secret };
+}
+
+function givenText({ secretFile, secretEnv, secretStdin }: AddOptions): string | undefined {
+  if (secretFile !== undefined) return readFileSync(secretFile, 'latin1');
+  if (secretStdin === true) return readFileSync(0, 'latin1');
+  if (secretEnv === undefined) return undefined;
+  const text = process.env[secretEnv];
+  if (text === undefined) throw new UsageError(`the environment variable ${secretEnv} is not set`);
+  return text;
+}
+
+async function exportKey(name: Name, options: FileOptions): Promise<void> {
+  if (options.keyFile === undefined && options.kdigFile === undefined) {
+    throw new UsageError('name a file to write: --key-file or --kdig-file');
+  }
+  const secret = await withDatabase(options, async ({ config, tsig }): Promise<Secret> => {
+    const { algorithm, secretRef } = await findKey(tsig, name);
+    const known = parseTsigAlgorithm(algorithm);
+    if (known === undefined)
+      throw new ZonesealError('TSIG_KEY_INVALID', `TSIG key ${name}: unknown algorithm ${algorithm}`);
+    const payload = await withKeyStore(config, ({ client }) => client.fetchPayload(secretRef));
+    const key = readTsigSecret({ name: name.toString(), algorithm: known }, payload);
+    return { algorithm: known, octets: key.secret };
+  });
+  await writeFiles(name, secret, options);
+}
+
+async function findKey(tsig: DatabaseParts['tsig'], name: Name): Promise<NewTsigKey> {
+  const wanted = name.toLower().toString();
+  const key = (await tsig.list()).find((it) => it.name === wanted);
+  if (key !== undefined) return key;
+  throw new ZonesealError('NOT_HELD', `there is no TSIG key "${wanted}"; see: zoneseal tsig list`, {
+    name: wanted,
+  });
+}
+
+async function writeFiles(name: Name, { algorithm, octets }: Secret, options: FileOptions): Promise<void> {
+  const base64 = Buffer.from(octets).toString('base64');
+  const text = name.toLower().toString();
+  const bind = `key "${text}" {\n\talgorithm ${algorithm};\n\tsecret "${base64}";\n};\n`;
+  await writeSecretFile(options.keyFile, bind, options);
+  await writeSecretFile(options.kdigFile, `${algorithm}:${text}:${base64}\n`, options);
+}
+
+async function writeSecretFile(
+  path: string | undefined,
+  text: string,
+  options: GlobalOptions,
+): Promise<void> {
+  if (path === undefined) return;
+  const sink = await openSink(path, 0o600);
+  await sink.write(text);
+  await sink.commit();
+  if (path !== '-') hint(options, `wrote ${path}`);
+}
+
+async function remove(name: Name, options: DeleteOptions): Promise<void> {
+  await withDatabase(options, async ({ config, tsig }) => {
+    const { secretRef } = await findKey(tsig, name);
+    await tsig.delete(name.toString());
+    if (!options.keepSecret) await withKeyStore(config, ({ client }) => client.deleteSecret(secretRef));
+  });
+  hint(options, `TSIG key ${name} deleted`);
+}
+
+function listLines({ name, algorithm, grants }: NewTsigKey): string[][] {
+  if (grants.length === 0) return [[name, algorithm, '-', '-', '-']];
+  return grants.map(({ view, zones, addresses }) => [
+    name,
+    algorithm,
+    view,
+    zones?.join(',') ?? 'all',
+    addresses?.join(',') ?? 'any',
+  ]);
+}
+
+function grantText({ view, zones, addresses }: NewTsigGrant): string {
+  return `${zones?.join(', ') ?? 'every zone'} in view ${view}, from ${addresses?.join(', ') ?? 'any address'}`;
+}

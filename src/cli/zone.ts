@@ -1,0 +1,200 @@
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import type { Name } from '../dns/name.js';
+import type { ZoneDescription, ZoneSummary } from '../store/zone-store.js';
+import type { ZoneRow } from '../zone/row.js';
+import { jsonOption, nameArgument } from './arguments.js';
+import { withDatabase } from './database.js';
+import { EXIT_CODES, Exit, UsageError } from './exit.js';
+import type { GlobalOptions } from './global-options.js';
+import { makeProgress } from './progress.js';
+import { countRows, hint, judgedViews, judgeRows } from './stored-zone.js';
+import { printJson, printLines, printTable } from './terminal.js';
+import { addZoneExportCommand } from './zone-export.js';
+import { countProblems, hasErrors, plural, problemLine } from './zone-file.js';
+import { addZoneImportCommand } from './zone-import.js';
+
+interface ReadOptions extends GlobalOptions {
+  readonly json?: true;
+}
+
+interface DeleteOptions extends GlobalOptions {
+  readonly yes: boolean;
+}
+
+/** Adds `zone` and its subcommands. */
+export function addZoneCommands(program: Command): void {
+  const zone = program.command('zone').summary('zones in the database');
+  addZoneImportCommand(zone);
+  addZoneExportCommand(zone);
+  zone
+    .command('list')
+    .summary('list zones')
+    .description(
+      'Lists the zones and what each view is served: serial, number of records, and whether the newest attempt failed.',
+    )
+    .addOption(jsonOption())
+    .action(async (_: unknown, self: Command) => {
+      const options = self.optsWithGlobals<ReadOptions>();
+      const zones = await withDatabase(options, (parts) => parts.zones.listZones());
+      if (options.json === true) await printJson(zones);
+      else
+        await printTable(['ZONE', 'VIEW', 'SERIAL', 'RECORDS', 'POLICY', 'STATE'], zones.flatMap(listLines));
+    });
+  zone
+    .command('show')
+    .summary('show a zone')
+    .description(
+      'Shows a zone: versions, keys, and for each view what is served, what is being built, and why the newest attempt failed.',
+    )
+    .argument('<zone>', 'the zone', nameArgument)
+    .addOption(jsonOption())
+    .action(async (name: Name, _: unknown, self: Command) => {
+      await show(name, self.optsWithGlobals<ReadOptions>());
+    });
+  zone
+    .command('check')
+    .summary('judge a zone in the database')
+    .description(
+      'Judges a zone as it is stored, in every view it is served in, and prints every error and warning.',
+    )
+    .argument('<zone>', 'the zone', nameArgument)
+    .addOption(jsonOption())
+    .action(async (name: Name, _: unknown, self: Command) => {
+      await check(name, self.optsWithGlobals<ReadOptions>());
+    });
+  zone
+    .command('delete')
+    .summary('delete a zone')
+    .description(
+      'Deletes a zone with its data, keys and publications. It is refused from then on. Its serials go on where they were should it come back; secrets in Barbican stay.',
+    )
+    .argument('<zone>', 'the zone', nameArgument)
+    .option('--yes', 'do not ask; needed where there is no terminal', false)
+    .action(async (name: Name, _: unknown, self: Command) => {
+      await remove(name, self.optsWithGlobals<DeleteOptions>());
+    });
+}
+
+function listLines({ name, policy, views }: ZoneSummary): string[][] {
+  if (views.length === 0) return [[name, '-', '-', '-', policy, 'in no view']];
+  return views.map(({ view, ready, building, failed }) => {
+    const state =
+      failed !== null ? 'failed' : building !== null ? 'building' : ready === null ? 'waiting' : 'ready';
+    return [name, view, String(ready?.serial ?? '-'), String(ready?.records ?? '-'), policy, state];
+  });
+}
+
+async function show(zone: Name, options: ReadOptions): Promise<void> {
+  const { description, keys } = await withDatabase(options, async (parts) => ({
+    description: await parts.zones.showZone(zone.toString()),
+    keys: await parts.keys.list(zone.toString()),
+  }));
+  const shown = keys.map(({ role, algorithm, keyTag, view, signs, published }) => ({
+    role,
+    algorithm,
+    keyTag,
+    view,
+    signs,
+    published,
+  }));
+  if (options.json === true) {
+    await printJson({ ...description, keys: shown });
+    return;
+  }
+  await printLines(showLines(description));
+  if (keys.length === 0)
+    await printLines([`keys:     none; make some with: zoneseal keys generate ${description.name}`]);
+  else {
+    const words = shown.map(({ role, algorithm, keyTag }) => `${role} ${keyTag} (algorithm ${algorithm})`);
+    await printLines([`keys:     ${words.join(', ')}`]);
+  }
+  await printLines(description.views.flatMap(viewLines));
+  if (description.views.length === 0) {
+    await printLines([`views:    none; serve it with: zoneseal view assign ${description.name} VIEW`]);
+  }
+}
+
+function showLines(zone: ZoneDescription): string[] {
+  return [
+    `zone:     ${zone.name}`,
+    `version:  ${zone.version}${zone.writtenAt === null ? '' : `, written ${zone.writtenAt}`}`,
+    `rrsets:   ${zone.rrsets}`,
+    `policy:   ${zone.policy}`,
+  ];
+}
+
+function viewLines({
+  view,
+  lastSerial,
+  ready,
+  building,
+  failed,
+}: ZoneDescription['views'][number]): string[] {
+  const lines = [`view ${view}:`];
+  if (ready === null) lines.push('  ready:    nothing yet');
+  else {
+    const resign = ready.resignAt === null ? '' : `, signed anew ${ready.resignAt}`;
+    lines.push(
+      `  ready:    serial ${ready.serial}, ${ready.records ?? '?'} records, version ${ready.zoneVersion}, made ${ready.time}${resign}`,
+    );
+  }
+  if (building !== null) lines.push(`  building: serial ${building.serial}, by ${building.gateway}`);
+  if (failed !== null) {
+    const retry =
+      failed.retryAt === null ? 'tried again when something changes' : `tried again ${failed.retryAt}`;
+    lines.push(
+      `  failed:   serial ${failed.serial}, version ${failed.zoneVersion}, ${failed.time}; ${retry}`,
+    );
+    lines.push(`            ${failed.error}`);
+  }
+  if (lastSerial !== null && lastSerial !== ready?.serial)
+    lines.push(`  last serial given out: ${lastSerial}`);
+  return lines;
+}
+
+async function check(zone: Name, options: ReadOptions): Promise<void> {
+  const progress = makeProgress(options);
+  const { problems, views, rrsets } = await withDatabase(options, async (parts) => {
+    const description = await parts.zones.showZone(zone.toString());
+    const views = description.views.map(({ view }) => view);
+    progress.begin(`checking ${zone}`, description.rrsets);
+    const stored = (): AsyncIterable<readonly ZoneRow[]> => parts.rrsets.readAll(zone.toString());
+    const problems = await judgeRows(zone, countRows(stored(), progress), await judgedViews(views, stored));
+    progress.end();
+    return { problems, views, rrsets: description.rrsets };
+  });
+  const ok = !hasErrors(problems);
+  if (options.json === true) await printJson({ zone, views, ok, rrsets, problems });
+  else {
+    await printLines(problems.map(problemLine));
+    const where = views.length === 0 ? 'in no view' : `in ${plural(views.length, 'view')}`;
+    await printLines([`zone ${zone}: ${plural(rrsets, 'RRset')} ${where}: ${countProblems(problems)}`]);
+  }
+  if (!ok) throw new Exit(EXIT_CODES.REFUSED.code);
+}
+
+async function remove(zone: Name, options: DeleteOptions): Promise<void> {
+  await withDatabase(options, async ({ zones }) => {
+    const { name, rrsets, views } = await zones.showZone(zone.toString());
+    if (!options.yes)
+      await confirm(
+        `zone ${name} with ${plural(rrsets, 'RRset')}, served in ${plural(views.length, 'view')}`,
+        name,
+      );
+    await zones.deleteZone(name);
+    hint(options, `zone ${name} deleted`);
+  });
+}
+
+/** Asks for the zone's name. @throws UsageError where there is nobody to ask; Exit when the answer is another */
+async function confirm(what: string, name: string): Promise<void> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) throw new UsageError(`${what}: add --yes to delete it`);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`Delete ${what}? Type its name: `);
+    if (answer.trim() !== name && `${answer.trim()}.` !== name) throw new Exit(EXIT_CODES.REFUSED.code);
+  } finally {
+    terminal.close();
+  }
+}
