@@ -1,279 +1,51 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism, networkInterfaces } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import ipaddr from 'ipaddr.js';
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLError,
+} from 'yaml';
 import { z } from 'zod';
+import { type Config, configSchema } from './config-schema.js';
+import { SECRET_VARIABLES, type Setting, settingsOf, similarSetting } from './config-settings.js';
 import { ZonesealError } from './errors.js';
-import { durationSchema } from './keys/policy.js';
 
-const address = z
-  .string()
-  .refine((text) => ipaddr.isValid(text), 'is no IPv4 or IPv6 address')
-  .describe('IPv4 or IPv6 address');
-const port = z.int().min(0).max(65_535);
-const count = z.int().min(1).max(1_000_000);
-const octets = z.union([z.number(), z.string()]).transform((value, context) => {
-  const match = /^([0-9]+)\s*(k|m|g)?(i?b)?$/i.exec(String(value));
-  const unit = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[(match?.[2] ?? '').toLowerCase()] ?? 1;
-  const size = match === null ? Number.NaN : Number(match[1]) * unit;
-  if (!Number.isSafeInteger(size)) {
-    context.addIssue({ code: 'custom', message: `"${value}" is no size; write octets, or such as 64M` });
-    return z.NEVER;
-  }
-  return size;
-});
-const view = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'is no view name (a-z, 0-9, _ and -, at most 63)');
-const url = (protocols: RegExp): z.ZodURL => z.url({ protocol: protocols });
+export type { Config } from './config-schema.js';
+export { SECRET_VARIABLES } from './config-settings.js';
 
-/** A secret in the file itself is refused by design: it comes from a file of its own or from the environment. */
-const secretFile = z.string().min(1);
-
-function hasIpv6Loopback(): boolean {
-  return Object.values(networkInterfaces()).some((list) => list?.some((it) => it.address === '::1'));
-}
-
-const listenSchema = z.strictObject({
-  address: address.describe('address to listen on, UDP and TCP; 0.0.0.0 and :: for all'),
-  port: port.default(5300).describe('port for UDP and TCP; 0 takes a free one'),
-});
-
-const databaseSchema = z
-  .strictObject({
-    url: url(/^postgres(ql)?$/)
-      .optional()
-      .describe('PostgreSQL to use, without the password; left out, the embedded one in the data folder'),
-    passwordFile: secretFile.optional().describe('file that holds the password'),
-    caFile: z.string().optional().describe('PEM file of the CA that signed the server certificate'),
-    poolSize: z.int().min(2).max(200).default(10).describe('connections at the most'),
-    statementTimeout: durationSchema.default(60).describe('longest a single statement may take'),
-    connectTimeout: durationSchema.default(10).describe('longest a connection may take to be made'),
-  })
-  .describe('where zones are kept');
-
-const barbicanSchema = z
-  .strictObject({
-    keystoneUrl: url(/^https?$/).describe('Keystone, with /v3'),
-    barbicanUrl: url(/^https?$/)
-      .optional()
-      .describe('Barbican; left out, the catalog says where it is'),
-    region: z.string().optional().describe('region in the catalog'),
-    interface: z.enum(['public', 'internal', 'admin']).default('public').describe('interface in the catalog'),
-    username: z.string().optional().describe('user for password authentication'),
-    userDomain: z.string().default('Default').describe('domain name of the user'),
-    project: z.string().optional().describe('project name for password authentication'),
-    projectDomain: z.string().default('Default').describe('domain name of the project'),
-    passwordFile: secretFile.optional().describe('file that holds the password'),
-    applicationCredentialId: z.string().optional().describe('application credential, in place of a user'),
-    applicationCredentialSecretFile: secretFile.optional().describe('file that holds its secret'),
-    caFile: z.string().optional().describe('PEM file of a private CA'),
-    microversion: z
-      .string()
-      .regex(/^[0-9]+\.[0-9]+$/)
-      .optional()
-      .describe('API microversion to ask for'),
-    timeout: durationSchema.default(10).describe('longest a request may take'),
-  })
-  .describe('Barbican behind Keystone; left out, the development Barbican with throw-away keys is started');
-
-const limitsSchema = z
-  .strictObject({
-    connections: count.default(1000).describe('TCP connections in all'),
-    connectionsPerAddress: count.default(100).describe('TCP connections of one address (IPv6: of one /64)'),
-    queriesPerConnection: count.default(16).describe('queries of one connection answered at the same time'),
-    udpQueries: count.default(1000).describe('UDP queries answered at the same time; more are dropped'),
-    udpOctets: z
-      .int()
-      .min(512)
-      .max(65_535)
-      .default(1232)
-      .describe('largest UDP payload that is taken and sent'),
-    messageOctets: z.int().min(512).max(65_535).default(4096).describe('largest query that is read'),
-    idleTimeout: durationSchema.default(30).describe('longest a connection may be idle'),
-    stallTimeout: durationSchema.default(60).describe('longest a client may take to accept one message'),
-    transfers: count.default(64).describe('transfers at once'),
-    transfersWaiting: count.default(512).describe('transfers that wait for a place; more are refused'),
-    transferWait: durationSchema.default(4).describe('longest a transfer waits for a place'),
-    transferTimeout: durationSchema.default(7200).describe('longest a transfer may take'),
-    lookupTimeout: durationSchema
-      .default(4)
-      .describe('longest the database or key store may take to let a query be answered'),
-    firstMessageTimeout: durationSchema
-      .default(60)
-      .describe('longest an image may take to give its first message'),
-    spoolOctets: octets.default(4 * 1024 ** 3).describe('disk that images may take'),
-    memoryOctets: octets.default(128 * 1024 ** 2).describe('memory that images may take'),
-    imageMemoryOctets: octets.default(1024 ** 2).describe('an image larger than this goes to the spool'),
-    heldOctets: octets.default(2 * 1024 ** 3).describe('finished images held for the next transfer'),
-    privateKeys: count.default(4096).describe('private keys held in memory'),
-  })
-  .describe('every limit; what goes beyond is refused and counted');
-
-/** The configuration of one gateway, as its YAML file has it. */
-export const configSchema = z.strictObject({
-  data: z
-    .string()
-    .default('./zoneseal-data')
-    .describe('folder of the embedded database, spool and development keys'),
-  listen: z
-    .array(listenSchema)
-    .min(1)
-    .default([
-      { address: '127.0.0.1', port: 5300 },
-      ...(hasIpv6Loopback() ? [{ address: '::1', port: 5300 }] : []),
-    ])
-    .describe('where DNS is served; by default the loopback addresses that the host has, port 5300'),
-  database: databaseSchema.prefault({}),
-  barbican: barbicanSchema.optional(),
-  keyPassphraseFile: secretFile.optional().describe('file with the passphrase of encrypted keys in Barbican'),
-  open: z
-    .array(
-      z.strictObject({
-        range: z
-          .string()
-          .refine((text) => ipaddr.isValidCIDR(text), 'is no CIDR range')
-          .describe('addresses that need no TSIG key'),
-        view: view.describe('the view they get'),
-      }),
-    )
-    .default([])
-    .describe('address ranges opened without TSIG; nothing by default'),
-  signing: z
-    .strictObject({
-      workers: z
-        .int()
-        .min(1)
-        .max(256)
-        .default(Math.max(1, availableParallelism()))
-        .describe('signing threads'),
-      productions: count.default(4).describe('publications made at the same time'),
-    })
-    .prefault({}),
-  publication: z
-    .strictObject({
-      poll: durationSchema.default(5).describe('how often the database is asked for what is due'),
-      lease: durationSchema
-        .default(60)
-        .describe('time after which another gateway takes over from one that was lost'),
-      retain: count.default(10).describe('publications of a zone and view whose rows are kept'),
-      clockSkew: durationSchema
-        .default(5)
-        .describe('difference between database and local clock that is warned of'),
-    })
-    .prefault({}),
-  limits: limitsSchema.prefault({}),
-  admin: z
-    .strictObject({
-      address: address.default('127.0.0.1'),
-      port: port.optional().describe('port; left out, there is none; 0 takes a free one'),
-    })
-    .prefault({})
-    .describe('HTTP for health and metrics'),
-  log: z
-    .strictObject({
-      level: z
-        .enum(['debug', 'info', 'warn', 'error'])
-        .default('info')
-        .describe('least level that is written'),
-      format: z.enum(['json', 'text']).default('json').describe('json lines, or text for a person'),
-    })
-    .prefault({}),
-});
-
-/** A configuration with defaults filled in; durations in seconds, sizes in octets. */
-export type Config = z.infer<typeof configSchema>;
-
-/** One setting, for the reference and for environment variables. */
-export interface Setting {
-  readonly path: readonly string[];
-  readonly variable: string;
-  readonly description: string;
-  readonly schema: z.ZodType;
-  readonly defaultValue: unknown;
-}
-
-interface Wrapped {
-  readonly def: { readonly type: string; readonly innerType?: z.ZodType; readonly defaultValue?: unknown };
-}
-
-/** Every single setting of a schema, lists as one. */
-export function settingsOf(schema: z.ZodType = configSchema, path: readonly string[] = []): Setting[] {
-  let inner: z.ZodType = schema;
-  let defaultValue: unknown;
-  let description = schema.description;
-  for (;;) {
-    const { def } = inner as unknown as Wrapped;
-    if (def.innerType === undefined) break;
-    defaultValue ??= def.defaultValue;
-    inner = def.innerType;
-    description ??= inner.description;
-  }
-  if (inner instanceof z.ZodObject) {
-    return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, value]) =>
-      settingsOf(value, [...path, key]),
-    );
-  }
-  return [{ path, variable: variableOf(path), description: description ?? '', schema, defaultValue }];
-}
-
-/** `limits.spoolOctets` → `ZONESEAL_LIMITS_SPOOL_OCTETS`. */
-function variableOf(path: readonly string[]): string {
-  return ['zoneseal', ...path].map((part) => part.replace(/([A-Z])/g, '_$1').toUpperCase()).join('_');
-}
-
-/** Secrets that the environment may hold in place of a file; never a part of the parsed configuration. */
-export const SECRET_VARIABLES = {
-  databasePassword: 'ZONESEAL_DATABASE_PASSWORD',
-  barbicanPassword: 'ZONESEAL_BARBICAN_PASSWORD',
-  barbicanApplicationCredentialSecret: 'ZONESEAL_BARBICAN_APPLICATION_CREDENTIAL_SECRET',
-  keyPassphrase: 'ZONESEAL_KEY_PASSPHRASE',
-} as const;
+type Path = readonly (string | number)[];
 
 /**
  * Reads and checks a configuration file; without one, the defaults. Environment variables override single settings
- * (lists as YAML). Relative paths are taken from the file's folder.
- * @throws ZonesealError CONFIG_INVALID naming every error with its line
+ * (lists as YAML); one that is empty counts as not set. Relative paths start at the file's folder, without a file at the
+ * current one. Error texts hold no values that could be secrets.
+ * @throws ZonesealError CONFIG_INVALID naming every error with its line, or its environment variable
  */
 export function loadConfig(file: string | undefined, environment: NodeJS.ProcessEnv = process.env): Config {
-  const name = file ?? 'defaults';
-  let text = '';
-  if (file !== undefined) {
-    try {
-      text = readFileSync(file, 'utf8');
-    } catch (error) {
-      throw invalid([`${file}: cannot be read: ${(error as Error).message}`]);
-    }
+  const source = new Source(file);
+  const settings = settingsOf();
+  const { value, errors } = applyEnvironment(source.value, environment, settings);
+  const result = configSchema.safeParse(value, { error: textOf });
+  const issues = (result.error?.issues ?? []).flatMap((issue): { path: Path; message: string }[] => {
+    const path = issue.path as Path;
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: unknownText([...path, key], settings),
+    }));
+  });
+  const offset = (path: Path): number => source.offset(path) ?? -1;
+  for (const { path, message } of issues.sort((a, b) => offset(a.path) - offset(b.path))) {
+    const set = settings.find((it) => isPrefix(it.path, path) && isSet(environment, it.variable));
+    errors.push(`${set?.variable ?? source.place(path)}: ${pathText(path)}: ${message}`);
   }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
-  if (document.errors.length > 0) {
-    throw invalid(
-      document.errors.map((e) => `${name}:${lines.linePos(e.pos[0]).line}: ${e.message.split('\n')[0]}`),
-    );
-  }
-  const raw: unknown = document.toJS() ?? {};
-  const overridden = applyEnvironment(raw, environment);
-  const result = configSchema.safeParse(overridden.value);
-  const errors = overridden.errors;
-  if (!result.success) {
-    for (const issue of result.error.issues) {
-      const path = issue.path.map(String);
-      const keys = issue.code === 'unrecognized_keys' ? issue.keys : [undefined];
-      for (const key of keys) {
-        const full = key === undefined ? path : [...path, key];
-        const what = key === undefined ? issue.message : 'no such setting';
-        const line = lineOf(document.contents, full, lines);
-        const variable = variableOf(full);
-        const where =
-          environment[variable] === undefined ? `${name}${line === undefined ? '' : `:${line}`}` : variable;
-        errors.push(`${where}: ${full.join('.') || 'the configuration'}: ${what}`);
-      }
-    }
-  }
-  if (result.success) errors.push(...contradictions(result.data, name));
-  if (errors.length > 0 || !result.success) throw invalid(errors);
+  if (!result.success || errors.length > 0) throw invalid(errors);
   return withAbsolutePaths(result.data, file === undefined ? process.cwd() : dirname(resolve(file)));
 }
 
@@ -281,70 +53,209 @@ function invalid(errors: readonly string[]): ZonesealError {
   return new ZonesealError('CONFIG_INVALID', errors.join('\n'), { errors });
 }
 
-function contradictions(config: Config, name: string): string[] {
-  const errors: string[] = [];
-  const { barbican, database } = config;
-  if (database.url !== undefined && new URL(database.url).password !== '') {
-    errors.push(
-      `${name}: database.url: holds a password; put it into a file and name it in database.passwordFile`,
-    );
+function unknownText(path: Path, settings: readonly Setting[]): string {
+  const similar = similarSetting(path, settings);
+  return `is no setting; ${similar === undefined ? 'docs/configuration.md has all there are' : `did you mean ${similar}?`}`;
+}
+
+/** `listen[0].port` */
+function pathText(path: Path): string {
+  const text = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
+  return text === '' ? 'the configuration' : text.replace(/^\./, '');
+}
+
+function isPrefix(prefix: Path, path: Path): boolean {
+  return prefix.every((part, index) => part === path[index]);
+}
+
+/** What zod's own checks have to say, in words of ours. Values are left out but for numbers, since any text might be a secret. */
+const textOf: z.core.$ZodErrorMap = (issue) => {
+  switch (issue.code) {
+    case 'invalid_type':
+      if (issue.input === undefined) return 'is missing';
+      if (issue.input === null) return 'is empty; give it a value, or leave the line out';
+      return `is ${kindOf(issue.input)}, must be ${EXPECTED[issue.expected] ?? issue.expected}`;
+    case 'too_small':
+      return issue.origin === 'string'
+        ? 'is empty'
+        : `is ${String(issue.input)}, must be ${issue.minimum} or more`;
+    case 'too_big':
+      return `is ${String(issue.input)}, must be ${issue.maximum} or less`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map(String).join(', ')}`;
+    default:
+      return undefined;
   }
-  if (barbican !== undefined) {
-    const byPassword = barbican.username !== undefined;
-    const byCredential = barbican.applicationCredentialId !== undefined;
-    if (byPassword === byCredential) {
-      errors.push(`${name}: barbican: give either username and project, or applicationCredentialId`);
+};
+
+const EXPECTED: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a whole number',
+  int: 'a whole number',
+  array: 'a list',
+  object: 'a group of settings',
+};
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a group of settings';
+  if (typeof value === 'string') return 'text';
+  return `a ${typeof value}${typeof value === 'number' && !Number.isInteger(value) ? ' with a fraction' : ''}`;
+}
+
+/** A configuration file, or none, and where in it settings stand. */
+class Source {
+  readonly value: unknown;
+  readonly #name: string;
+  readonly #lines = new LineCounter();
+  readonly #document: Document;
+
+  /** @throws ZonesealError CONFIG_INVALID when it cannot be read, or is no YAML */
+  constructor(file: string | undefined) {
+    this.#name = file ?? 'defaults';
+    const text = file === undefined ? '' : readText(file);
+    const options = { lineCounter: this.#lines, uniqueKeys: true, prettyErrors: false };
+    const document = parseDocument(text, options);
+    this.#document = document;
+    const errors = [...document.errors, ...document.warnings].map((error) => this.#syntax(error));
+    visit(document, {
+      Pair: (_, { key }) => {
+        if (isScalar(key)) return;
+        const offset = (key as Node | null)?.range?.[0] ?? 0;
+        errors.push(`${this.#at(offset)}: the name of a setting is a single word`);
+      },
+    });
+    if (errors.length > 0) throw invalid([...new Set(errors)]);
+    this.value = this.#plain();
+  }
+
+  /** `zoneseal.yaml:7`, the line being that of the innermost part of the path that there is. */
+  place(path: Path): string {
+    const offset = this.offset(path);
+    return offset === undefined ? this.#name : this.#at(offset);
+  }
+
+  /** Where the innermost part of a path begins that the file has. */
+  offset(path: Path): number | undefined {
+    return offsetOf(this.#document.contents, path);
+  }
+
+  #at(offset: number): string {
+    return `${this.#name}:${this.#lines.linePos(offset).line}`;
+  }
+
+  #plain(): unknown {
+    try {
+      return this.#document.toJS() ?? {};
+    } catch {
+      throw invalid([
+        `${this.#name}: an alias (*name) has no anchor before it, or there are too many of them`,
+      ]);
     }
-    if (byPassword && barbican.project === undefined) errors.push(`${name}: barbican.project: is missing`);
   }
-  return errors;
+
+  #syntax({ code, message, pos }: YAMLError): string {
+    // the parser's text may quote what stands there
+    const text = SYNTAX[code] ?? message.replace(/[:;].*$/s, '');
+    return `${this.#at(pos[0])}: ${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+  }
+}
+
+const SYNTAX: Readonly<Record<string, string>> = {
+  BAD_DIRECTIVE: 'directives (%) have no meaning here',
+  BAD_DQ_ESCAPE: 'invalid escape sequence; within double quotes, \\ has to be written \\\\',
+  BAD_SCALAR_START: 'a value that begins with @ or ` has to be in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a second ": " on the line; put the value in quotes',
+  DUPLICATE_KEY: 'this setting was given already',
+  MULTIPLE_DOCS: 'a second document begins (---); a configuration is one',
+  TAG_RESOLVE_FAILED: 'tags (!) have no meaning here',
+};
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw invalid([`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`]);
+  }
+}
+
+function offsetOf(node: Node | null, path: Path): number | undefined {
+  let current: unknown = node;
+  let offset: number | undefined;
+  for (const part of path) {
+    let next: unknown;
+    let here: Node | undefined;
+    if (isMap(current)) {
+      const pair = current.items.find(({ key }) => isScalar(key) && String(key.value) === part);
+      here = pair?.key as Node | undefined;
+      next = pair?.value;
+    } else if (isSeq(current)) {
+      next = current.items[Number(part)];
+      here = next as Node | undefined;
+    }
+    if (here === undefined) break;
+    offset = here.range?.[0] ?? offset;
+    current = next;
+  }
+  return offset;
+}
+
+function isSet(environment: NodeJS.ProcessEnv, variable: string): boolean {
+  return environment[variable] !== undefined && environment[variable] !== '';
+}
+
+/** What Kubernetes sets by itself for a service whose name begins with `zoneseal-`. */
+function isServiceVariable(name: string, value: string): boolean {
+  if (/_SERVICE_(HOST|PORT(_.+)?)$|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name)) return true;
+  return name.endsWith('_PORT') && /^(tcp|udp|sctp):/.test(value);
 }
 
 function applyEnvironment(
   raw: unknown,
   environment: NodeJS.ProcessEnv,
+  settings: readonly Setting[],
 ): { value: unknown; errors: string[] } {
   const errors: string[] = [];
-  const value: unknown = typeof raw === 'object' && raw !== null ? structuredClone(raw) : raw;
-  if (typeof value !== 'object' || value === null) return { value, errors };
-  for (const { path, variable } of settingsOf()) {
-    const text = environment[variable];
-    if (text === undefined) continue;
-    const parsed = parseDocument(text);
-    if (parsed.errors.length > 0) {
-      errors.push(`${variable}: is no YAML value`);
-      continue;
+  let value = raw;
+  for (const { path, variable, schema } of settings) {
+    if (!isSet(environment, variable)) continue;
+    try {
+      value = withValue(value, path, parseVariable(environment[variable] as string, schema));
+    } catch {
+      errors.push(`${variable}: ${pathText(path)}: is no YAML list`);
     }
-    let target = value as Record<string, unknown>;
-    for (const key of path.slice(0, -1)) {
-      if (typeof target[key] !== 'object' || target[key] === null) target[key] = {};
-      target = target[key] as Record<string, unknown>;
-    }
-    target[path.at(-1) as string] = parsed.toJS();
+  }
+  const known = new Set<string>([...settings.map((it) => it.variable), ...Object.values(SECRET_VARIABLES)]);
+  const sections = new Set(settings.map((it) => variablePrefix(it)));
+  for (const [name, text = ''] of Object.entries(environment)) {
+    const ours = sections.has(/^ZONESEAL_[A-Z]+/.exec(name)?.[0] ?? '');
+    if (ours && text !== '' && !known.has(name) && !isServiceVariable(name, text))
+      errors.push(`${name}: is the variable of no setting`);
   }
   return { value, errors };
 }
 
-/** The line of the innermost part of a path that the document has. */
-function lineOf(node: Node | null, path: readonly string[], lines: LineCounter): number | undefined {
-  let current: unknown = node;
-  let offset: number | undefined;
-  for (const key of path) {
-    let next: unknown;
-    if (isMap(current)) {
-      const pair = current.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
-      const at = isScalar(pair?.key) ? pair.key.range?.[0] : undefined;
-      if (at !== undefined) offset = at;
-      next = pair?.value;
-    } else if (isSeq(current)) {
-      next = current.items[Number(key)];
-      const at = (next as Node | undefined)?.range?.[0];
-      if (at !== undefined) offset = at;
-    }
-    if (next === undefined) break;
-    current = next;
+/** `ZONESEAL_LIMITS` of `ZONESEAL_LIMITS_CONNECTIONS`. */
+function variablePrefix({ variable }: Setting): string {
+  return variable.split('_', 2).join('_');
+}
+
+function parseVariable(text: string, schema: z.ZodType): unknown {
+  if (schema instanceof z.ZodArray) {
+    const document = parseDocument(text);
+    if (document.errors.length > 0) throw document.errors[0];
+    return document.toJS();
   }
-  return offset === undefined ? undefined : lines.linePos(offset).line;
+  return schema instanceof z.ZodNumber && /^-?[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : text;
+}
+
+/** A copy with one value set; what is no group of settings stays, for the schema to complain of. */
+function withValue(target: unknown, [key, ...rest]: readonly string[], value: unknown): unknown {
+  if (key === undefined) return value;
+  if (target !== undefined && (typeof target !== 'object' || target === null || Array.isArray(target)))
+    return target;
+  const group = (target ?? {}) as Record<string, unknown>;
+  return { ...group, [key]: withValue(group[key], rest, value) };
 }
 
 function withAbsolutePaths(config: Config, folder: string): Config {
@@ -371,19 +282,16 @@ function withAbsolutePaths(config: Config, folder: string): Config {
 
 /**
  * A secret from the environment or from its file, the line end of the file left out.
- * @throws ZonesealError CONFIG_INVALID when the file cannot be read
+ * @throws ZonesealError CONFIG_INVALID when the file cannot be read, or holds nothing
  */
 export function readSecret(
   variable: string,
   file: string | undefined,
   environment: NodeJS.ProcessEnv = process.env,
 ): string | undefined {
-  const text = environment[variable];
-  if (text !== undefined) return text;
+  if (isSet(environment, variable)) return environment[variable];
   if (file === undefined) return undefined;
-  try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  } catch (error) {
-    throw invalid([`${file}: cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'error'}`]);
-  }
+  const secret = readText(file).replace(/\r?\n$/, '');
+  if (secret === '') throw invalid([`${file}: is empty; it is to hold what ${variable} would`]);
+  return secret;
 }

@@ -1,0 +1,147 @@
+import { AddressRange } from './transfer/address-range.js';
+
+/** Something wrong with a setting; the path begins at what was checked. */
+export interface ConfigProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+interface DatabaseSettings {
+  readonly url?: string | undefined;
+  readonly passwordFile?: string | undefined;
+  readonly caFile?: string | undefined;
+}
+
+/** What contradicts itself in the section `database`. */
+export function checkDatabase(database: DatabaseSettings): ConfigProblem[] {
+  if (database.url === undefined) {
+    const message = 'is for a PostgreSQL, and the embedded database is used; give database.url';
+    return (['passwordFile', 'caFile'] as const)
+      .filter((key) => database[key] !== undefined)
+      .map((key) => ({ path: [key], message }));
+  }
+  const problems: ConfigProblem[] = [];
+  // what is no URL at all is told of by the schema
+  if (!URL.canParse(database.url)) return problems;
+  const { password, searchParams } = new URL(database.url);
+  if (password !== '' || searchParams.has('password')) {
+    const next = 'put it into a file that database.passwordFile names, or into ZONESEAL_DATABASE_PASSWORD';
+    problems.push({ path: ['url'], message: `holds a password; ${next}` });
+  }
+  if (database.caFile !== undefined && searchParams.get('sslmode') === 'disable') {
+    const message = 'asks for TLS, and sslmode=disable in database.url forbids it';
+    problems.push({ path: ['caFile'], message });
+  }
+  return problems;
+}
+
+interface BarbicanSettings {
+  readonly keystoneUrl: string;
+  readonly barbicanUrl?: string | undefined;
+  readonly username?: string | undefined;
+  readonly project?: string | undefined;
+  readonly passwordFile?: string | undefined;
+  readonly applicationCredentialId?: string | undefined;
+  readonly applicationCredentialSecretFile?: string | undefined;
+}
+
+/** What contradicts itself in the section `barbican`. */
+export function checkBarbican(barbican: BarbicanSettings): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const problem = (key: keyof BarbicanSettings, message: string): void => {
+    problems.push({ path: [key], message });
+  };
+  for (const key of ['keystoneUrl', 'barbicanUrl'] as const) {
+    const text = barbican[key];
+    if (text === undefined || !URL.canParse(text)) continue;
+    const url = new URL(text);
+    if (url.username !== '' || url.password !== '') problem(key, 'holds a user or password; leave them out');
+    if (url.search !== '' || url.hash !== '') problem(key, 'holds a query or fragment; leave it out');
+  }
+  const { username, project, applicationCredentialId } = barbican;
+  if (username === undefined && applicationCredentialId === undefined) {
+    const message = 'does not say who the gateway is: give username and project, or applicationCredentialId';
+    problems.push({ path: [], message });
+  } else if (applicationCredentialId === undefined) {
+    if (project === undefined) problem('project', 'is missing; a user needs it');
+    if (barbican.applicationCredentialSecretFile !== undefined) {
+      problem('applicationCredentialSecretFile', 'is of no use without applicationCredentialId');
+    }
+  } else {
+    for (const key of ['username', 'project', 'passwordFile'] as const) {
+      if (barbican[key] !== undefined) {
+        problem(key, 'is of no use beside applicationCredentialId; leave one of them out');
+      }
+    }
+  }
+  return problems;
+}
+
+interface Socket {
+  readonly address: string;
+  readonly port: number;
+}
+
+interface Sockets {
+  readonly listen: readonly Socket[];
+  readonly admin: { readonly address: string; readonly port?: number | undefined };
+}
+
+/** Sockets that would be in each other's way. */
+export function checkSockets({ listen, admin }: Sockets): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  for (const [index, { address, port }] of listen.entries()) {
+    const earlier = listen.slice(0, index).find((other) => collide(other, { address, port }));
+    if (earlier !== undefined) {
+      problems.push({
+        path: ['listen', index],
+        message: `${address} port ${port} is taken by ${earlier.address} port ${earlier.port} above`,
+      });
+    }
+  }
+  const { address, port } = admin;
+  if (port !== undefined && listen.some((other) => collide(other, { address, port }))) {
+    problems.push({ path: ['admin', 'port'], message: `${port} is taken by listen` });
+  }
+  return problems;
+}
+
+function collide(a: Socket, b: Socket): boolean {
+  if (a.port !== b.port || a.port === 0) return false;
+  const [one, two] = [canonical(a.address), canonical(b.address)];
+  return one === two || (one.includes(':') === two.includes(':') && (isWildcard(one) || isWildcard(two)));
+}
+
+function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+/** One text for one address: URLs write IPv6 in its shortest form. A zone index is kept as it is. */
+function canonical(address: string): string {
+  if (!address.includes(':')) return address;
+  const [bare = '', ...zone] = address.split('%');
+  return [new URL(`http://[${bare}]`).hostname.slice(1, -1), ...zone].join('%');
+}
+
+/** Address ranges that are none, or have two views. */
+export function checkOpen(
+  open: readonly { readonly range: string; readonly view: string }[],
+): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const views = new Map<string, string>();
+  for (const [index, { range, view }] of open.entries()) {
+    try {
+      const { key } = AddressRange.parse(range);
+      const other = views.get(key);
+      views.set(key, view);
+      if (other !== undefined && other !== view) {
+        const message = `is opened for the view ${other} above; a range has one view`;
+        problems.push({ path: [index, 'range'], message });
+      }
+    } catch {
+      const message = 'is no address range; write it as 192.0.2.0/24 or 2001:db8::/32';
+      problems.push({ path: [index, 'range'], message });
+    }
+  }
+  return problems;
+}

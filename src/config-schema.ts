@@ -1,0 +1,341 @@
+import { isIP } from 'node:net';
+import { availableParallelism, networkInterfaces } from 'node:os';
+import { z } from 'zod';
+import { type ConfigProblem, checkBarbican, checkDatabase, checkOpen, checkSockets } from './config-check.js';
+import { parseDuration } from './keys/policy.js';
+
+/** What the reference says of a setting beyond what its schema tells. */
+export interface SettingFacts {
+  /** The kind of value and its range. */
+  readonly type?: string;
+  /** The default, where it depends on the host. */
+  readonly defaultText?: string;
+  /** Seconds or octets, so that a default can be shown with its unit. */
+  readonly unit?: 'seconds' | 'octets';
+}
+
+/** Facts by schema; what wraps or describes a schema later keeps them. */
+export const settingFacts = z.registry<SettingFacts>();
+
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 86_400;
+const KIB = 1024;
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+/** `5400` → `1h30m`. */
+export function durationText(seconds: number): string {
+  let rest = seconds;
+  let text = '';
+  for (const [unit, length] of [
+    ['d', DAY],
+    ['h', HOUR],
+    ['m', MINUTE],
+    ['s', 1],
+  ] as const) {
+    const count = Math.floor(rest / length);
+    rest -= count * length;
+    if (count > 0) text += `${count}${unit}`;
+  }
+  return text === '' ? '0s' : text;
+}
+
+/** `4194304` → `4M`. */
+export function sizeText(octets: number): string {
+  for (const [unit, size] of [
+    ['G', GIB],
+    ['M', MIB],
+    ['K', KIB],
+  ] as const) {
+    if (octets >= size && octets % size === 0) return `${octets / size}${unit}`;
+  }
+  return String(octets);
+}
+
+/** Seconds. Every one ends up in a timer, which holds 24 days at the most: so each has a most, far below that. */
+function duration(least: number, most: number) {
+  const range = `${durationText(least)} to ${durationText(most)}`;
+  return z
+    .union([z.number(), z.string()], { error: 'is no duration; write seconds, or such as 30s or 1h30m' })
+    .transform((value, context) => {
+      const seconds = typeof value === 'number' ? value : parseDuration(value.trim());
+      const problem =
+        seconds === undefined || !Number.isSafeInteger(seconds)
+          ? 'is no duration; write whole seconds, or such as 30s or 1h30m'
+          : seconds < least || seconds > most
+            ? `is ${value}, must be ${range}`
+            : undefined;
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+      return seconds ?? z.NEVER;
+    })
+    .register(settingFacts, { type: `duration, ${range}`, unit: 'seconds' });
+}
+
+/** Octets, `K`, `M` and `G` being powers of 1024. */
+function size(least: number) {
+  return z
+    .union([z.number(), z.string()], { error: 'is no size; write octets, or such as 64M' })
+    .transform((value, context) => {
+      const match = /^([0-9]+)(?:([KMGT])(?:iB)?)?$/i.exec(String(value).trim());
+      const unit = { k: KIB, m: MIB, g: GIB, t: KIB * GIB }[(match?.[2] ?? '').toLowerCase()] ?? 1;
+      const octets = match === null ? Number.NaN : Number(match[1]) * unit;
+      const problem = !Number.isSafeInteger(octets)
+        ? 'is no size; write octets, or such as 64M'
+        : octets < least
+          ? `is ${value}, must be ${sizeText(least)} or more`
+          : undefined;
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+      return octets;
+    })
+    .register(settingFacts, { type: `size, ${sizeText(least)} or more`, unit: 'octets' });
+}
+
+function url(protocols: RegExp, example: string) {
+  return z
+    .url({ protocol: protocols, error: `is no such URL; write it as ${example}` })
+    .register(settingFacts, { type: `URL, such as \`${example}\`` });
+}
+
+const address = z
+  .string()
+  .refine((text) => isIP(text) !== 0, 'is no IPv4 or IPv6 address')
+  .register(settingFacts, { type: 'IPv4 or IPv6 address' });
+const port = z.int().min(0).max(65_535);
+const count = z.int().min(1).max(1_000_000);
+const text = z.string().min(1);
+const file = z.string().min(1).register(settingFacts, { type: 'file' });
+const view = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'is no view name (a-z, 0-9, _ and -, at most 63)')
+  .register(settingFacts, { type: 'name of a view' });
+
+/** A check over several settings, its problems told as the schema's own. */
+function checkedBy<T>(check: (value: T) => readonly ConfigProblem[]) {
+  return (value: T, context: z.RefinementCtx): void => {
+    for (const { path, message } of check(value))
+      context.addIssue({ code: 'custom', path: [...path], message });
+  };
+}
+
+function hasIpv6Loopback(): boolean {
+  return Object.values(networkInterfaces()).some((list) => list?.some((it) => it.address === '::1'));
+}
+
+const listenSchema = z.strictObject({
+  address: address.describe(
+    'address to listen on for UDP and TCP; `0.0.0.0` and `::` stand for all of their family, but answer over UDP from whatever address the system picks: list each address on a host that has several',
+  ),
+  port: port.default(5300).describe('port for UDP and TCP; `0` takes a free one'),
+});
+
+const databaseSchema = z
+  .strictObject({
+    url: url(/^postgres(ql)?$/, 'postgresql://user@host:5432/database')
+      .optional()
+      .register(settingFacts, { defaultText: 'the embedded database' })
+      .describe(
+        'PostgreSQL to use, without the password; left out, the embedded one in the data folder, which is for trying out',
+      ),
+    passwordFile: file.optional().describe('file that holds the password'),
+    caFile: file
+      .optional()
+      .describe(
+        'PEM file of the CA that signed the server certificate; TLS is then required, and the name in the certificate checked',
+      ),
+    poolSize: z
+      .int()
+      .min(2)
+      .max(200)
+      .default(10)
+      .describe('connections at the most, the one that listens for changes aside'),
+    statementTimeout: duration(1, DAY).default(60).describe('longest a single statement may take'),
+    connectTimeout: duration(1, 5 * MINUTE)
+      .default(10)
+      .describe('longest a connection may take to be made, or one of the pool to become free'),
+  })
+  .superRefine(checkedBy(checkDatabase))
+  .describe('Where zones are kept.');
+
+const barbicanSchema = z
+  .strictObject({
+    keystoneUrl: url(/^https?$/, 'https://keystone.example:5000/v3').describe(
+      'Keystone; `/v3` is added where it is missing',
+    ),
+    barbicanUrl: url(/^https?$/, 'https://barbican.example:9311')
+      .optional()
+      .register(settingFacts, { defaultText: 'what the catalog says' })
+      .describe('Barbican; `/v1` is added where it is missing'),
+    region: text.optional().describe('region in the catalog; needed where it has several'),
+    interface: z.enum(['public', 'internal', 'admin']).default('public').describe('interface in the catalog'),
+    username: text.optional().describe('user, for authentication by password'),
+    userDomain: text.default('Default').describe('domain of the user, by name'),
+    project: text.optional().describe('name of the project, for authentication by password'),
+    projectDomain: text.default('Default').describe('domain of the project, by name'),
+    passwordFile: file.optional().describe('file that holds the password'),
+    applicationCredentialId: text.optional().describe('application credential, in place of a user'),
+    applicationCredentialSecretFile: file.optional().describe('file that holds its secret'),
+    caFile: file.optional().describe('PEM file of a private CA, trusted beside those that Node.js knows'),
+    microversion: z
+      .string()
+      .regex(/^([0-9]{1,3}\.[0-9]{1,3}|latest)$/, 'is no microversion; write it as "1.1"')
+      .optional()
+      .register(settingFacts, { defaultText: "the server's" })
+      .describe('API microversion to ask for, in quotes'),
+    timeout: duration(1, 5 * MINUTE)
+      .default(10)
+      .describe('longest a request may take'),
+  })
+  .superRefine(checkedBy(checkBarbican))
+  .describe(
+    'Barbican behind Keystone. Left out as a whole, the development Barbican with throw-away keys is started. Give either a user, or an application credential.',
+  );
+
+const limitsSchema = z
+  .strictObject({
+    connections: count.default(1000).describe('TCP connections in all'),
+    connectionsPerAddress: count.default(100).describe('TCP connections of one address (IPv6: of one /64)'),
+    queriesPerConnection: count.default(16).describe('queries of one connection answered at the same time'),
+    udpQueries: count.default(1000).describe('UDP queries answered at the same time; more are dropped'),
+    udpOctets: z
+      .int()
+      .min(512)
+      .max(65_535)
+      .default(1232)
+      .describe('octets of the largest UDP payload that is taken and sent'),
+    messageOctets: z
+      .int()
+      .min(512)
+      .max(65_535)
+      .default(4096)
+      .describe('octets of the largest query that is read'),
+    idleTimeout: duration(1, HOUR).default(30).describe('longest a connection may be idle'),
+    stallTimeout: duration(1, HOUR).default(60).describe('longest a client may take to accept one message'),
+    transfers: count.default(64).describe('transfers at once'),
+    transfersWaiting: count.default(512).describe('transfers that wait for a place; more are refused'),
+    transferWait: duration(1, 10 * MINUTE)
+      .default(4)
+      .describe('longest a transfer waits for a place'),
+    transferTimeout: duration(1, 7 * DAY)
+      .default(2 * HOUR)
+      .describe('longest a transfer may take'),
+    lookupTimeout: duration(1, 10 * MINUTE)
+      .default(4)
+      .describe('longest the database or key store may take to let a query be answered'),
+    firstMessageTimeout: duration(1, HOUR)
+      .default(60)
+      .describe('longest an image may take to give its first message'),
+    spoolOctets: size(MIB)
+      .default(4 * GIB)
+      .describe('disk that images may take, in the folder `spool` of the data folder'),
+    memoryOctets: size(64 * KIB)
+      .default(128 * MIB)
+      .describe('memory that images may take; when it is full, images go to the spool while they are small'),
+    imageMemoryOctets: size(0).default(MIB).describe('an image larger than this goes to the spool'),
+    heldOctets: size(0)
+      .default(2 * GIB)
+      .describe('finished images held for the next transfer; those used least recently leave first'),
+    privateKeys: count.default(4096).describe('private keys held in memory'),
+  })
+  .describe('Every limit. What goes beyond is refused and counted; each has a metric beside it.');
+
+const openSchema = z.strictObject({
+  range: z
+    .string()
+    .min(1)
+    .register(settingFacts, { type: 'CIDR range, or one address' })
+    .describe('addresses that need no TSIG key'),
+  view: view.describe('the view they get'),
+});
+
+/** The configuration of one gateway, as its YAML file has it. */
+export const configSchema = z
+  .strictObject({
+    data: text
+      .default('./zoneseal-data')
+      .register(settingFacts, { type: 'folder' })
+      .describe(
+        'folder of the spool, of the embedded database and of the secrets of the development Barbican',
+      ),
+    listen: z
+      .array(listenSchema)
+      .min(1, 'names no address')
+      .default([
+        { address: '127.0.0.1', port: 5300 },
+        ...(hasIpv6Loopback() ? [{ address: '::1', port: 5300 }] : []),
+      ])
+      .register(settingFacts, {
+        defaultText: 'port 5300 of `127.0.0.1`, and of `::1` where the host has it',
+      })
+      .describe('where DNS is served'),
+    open: z
+      .array(openSchema)
+      .superRefine(checkedBy(checkOpen))
+      .default([])
+      .register(settingFacts, { defaultText: 'none' })
+      .describe(
+        'address ranges that are served a view without TSIG; the longest range that an address lies in counts',
+      ),
+    keyPassphraseFile: file
+      .optional()
+      .describe('file that holds the passphrase of keys that are encrypted in Barbican'),
+    database: databaseSchema.prefault({}),
+    barbican: barbicanSchema.optional(),
+    signing: z
+      .strictObject({
+        workers: z
+          .int()
+          .min(1)
+          .max(256)
+          .default(Math.max(1, availableParallelism()))
+          .register(settingFacts, { defaultText: 'one a core' })
+          .describe('signing threads'),
+        productions: count.default(4).describe('publications made at the same time'),
+      })
+      .prefault({})
+      .describe('How much is signed at once.'),
+    publication: z
+      .strictObject({
+        poll: duration(1, HOUR)
+          .default(5)
+          .describe('how often the database is asked for what is due; LISTEN tells of changes sooner'),
+        lease: duration(3, HOUR)
+          .default(60)
+          .describe('time after which another gateway takes over from one that was lost'),
+        retain: count.default(10).describe('publications of a zone and view whose rows are kept'),
+        clockSkew: duration(1, HOUR)
+          .default(5)
+          .describe('difference between the clocks of database and gateway that is warned of'),
+      })
+      .prefault({})
+      .describe('How publications come about.'),
+    limits: limitsSchema.prefault({}),
+    admin: z
+      .strictObject({
+        address: address.default('127.0.0.1').describe('address for HTTP; there is no authentication'),
+        port: port
+          .optional()
+          .register(settingFacts, { defaultText: 'none: no HTTP' })
+          .describe('port for HTTP; `0` takes a free one'),
+      })
+      .prefault({})
+      .describe('HTTP for monitors: `/health`, `/ready`, `/metrics`.'),
+    log: z
+      .strictObject({
+        level: z
+          .enum(['debug', 'info', 'warn', 'error'])
+          .default('info')
+          .describe('least level that is written'),
+        format: z
+          .enum(['json', 'text'])
+          .default('json')
+          .register(settingFacts, { defaultText: '`json`; without a configuration file `text`' })
+          .describe('JSON lines on standard output, or text for a person on standard error'),
+      })
+      .prefault({})
+      .describe('What the gateway tells of itself.'),
+  })
+  .superRefine(checkedBy(checkSockets));
+
+/** A configuration with defaults filled in; durations in seconds, sizes in octets. */
+export type Config = z.infer<typeof configSchema>;
