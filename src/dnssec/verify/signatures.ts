@@ -205,7 +205,7 @@ export class SignatureCheck {
     for (const key of keys) {
       if (!key.isRevoked || signing.has(key)) continue;
       const message = `key ${key.tag} is revoked and does not sign the DNSKEY RRset`;
-      this.#faults.warning('dnskey-revoked', node, RRType.DNSKEY, message);
+      this.#faults.error('dnskey-revoked', node, RRType.DNSKEY, message);
     }
   }
 }

@@ -33,7 +33,9 @@ export interface ResignOptions {
   /** Which keys sign an RRset; all of them where it is left out. */
   readonly signers?: (owner: Name, type: number, keys: readonly TestKey[]) => readonly TestKey[];
   /** Changes the fields of a signature. */
-  readonly fields?: (fields: SignatureFields, owner: Name) => void;
+  readonly fields?: (fields: SignatureFields, owner: Name, now: number) => void;
+  /** When signatures are valid, from a day before to 30 after; VECTOR_NOW where it is left out. */
+  readonly now?: number;
   /** RRsets that are to be signed besides those that were, as `owner/type`. */
   readonly also?: readonly string[];
 }
@@ -81,7 +83,7 @@ export function resign(zone: readonly VerifiableRecord[], options: ResignOptions
     const first = set[0] as VerifiableRecord;
     if (!signed.has(key)) continue;
     for (const signer of options.signers?.(first.owner, first.type, keys) ?? keys) {
-      out.push(makeSignature(set, signer, options.fields));
+      out.push(makeSignature(set, signer, options));
     }
   }
   return out;
@@ -90,7 +92,7 @@ export function resign(zone: readonly VerifiableRecord[], options: ResignOptions
 function makeSignature(
   set: readonly VerifiableRecord[],
   key: TestKey,
-  change: ResignOptions['fields'],
+  { fields: change, now = VECTOR_NOW }: ResignOptions,
 ): VerifiableRecord {
   const { owner, type, ttl } = set[0] as VerifiableRecord;
   const fields: SignatureFields = {
@@ -98,13 +100,13 @@ function makeSignature(
     algorithm: key.algorithm,
     labels: owner.labelCount - (owner.isWildcard ? 1 : 0),
     originalTtl: ttl,
-    expiration: VECTOR_NOW + 30 * 86_400,
-    inception: VECTOR_NOW - 86_400,
+    expiration: now + 30 * 86_400,
+    inception: now - 86_400,
     keyTag: key.tag,
     signer: APEX,
     ttl,
   };
-  change?.(fields, owner);
+  change?.(fields, owner, now);
   const header = Buffer.alloc(18);
   header.writeUInt16BE(fields.typeCovered, 0);
   header.writeUInt8(fields.algorithm, 2);

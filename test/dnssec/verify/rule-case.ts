@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { VerifiableRecord, VerifyOptions, VerifyRule } from '../../../src/dnssec/verify/index.js';
-import { makeKey, type ResignOptions, records, show } from './resign.js';
+import { makeKey, type ResignOptions, records, resign, show } from './resign.js';
 
 export type Zone = VerifiableRecord[];
 
@@ -40,8 +40,22 @@ export const text = (pattern: RegExp, from: RegExp | string, to: string) => asyn
   return [...kept, ...(await records(rest.map((r) => show(r).replace(from, to)).join('\n')))];
 };
 
+export const NSEC = 'ldns-nsec-13';
 export const NSEC3 = 'bind-nsec3-13';
 export const OPT_OUT = 'knot-opt-out-13';
 export const ksk = makeKey(15, 257);
 export const zsk = makeKey(15, 256);
 export const other = makeKey(13, 257);
+
+/** The zone of a case: a sound one, changed, and signed anew unless the case says no. */
+export async function buildCase(entry: RuleCase, sound: Zone, now: number): Promise<Zone> {
+  let zone = sound;
+  if (entry.drop !== undefined) {
+    const pattern = entry.drop;
+    zone = sound.filter((record) => !pattern.test(show(record)));
+    expect(zone.length).toBeLessThan(sound.length);
+  }
+  if (entry.change !== undefined) zone = await entry.change(zone);
+  if (entry.add !== undefined) zone = [...zone, ...(await records(entry.add))];
+  return entry.resign === false ? zone : resign(zone, { now, ...entry.resign });
+}

@@ -216,7 +216,7 @@ export const DENIAL_CASES: readonly RuleCase[] = [
   },
   {
     rule: 'nsec3-bitmap',
-    title: 'a type too many',
+    title: 'a type too many, with NSEC3',
     vector: NSEC3,
     change: text(/^1ocur.* IN NSEC3 /i, ' NS DS', ' A NS DS'),
     at: '1ocurhhekmgijb12o4fl1rfb1he35098.example. NSEC3',

@@ -84,7 +84,7 @@ describe('a zone with ZONEMD is rejected when', () => {
           const at = Math.floor(bit / 8) % rdata.length;
           rdata[at] = (rdata[at] as number) ^ (1 << (bit % 8));
           const changed = zone.with(index, {
-            ...(record as VerifiableRecord),
+            ...record,
             rdata,
           } as (typeof zone)[number]);
           const isSame =
