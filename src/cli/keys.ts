@@ -43,6 +43,7 @@ export function addKeysCommands(program: Command): void {
       )
       .argument('<zone>', 'the zone', nameArgument)
       .option('--bits <n>', 'of an RSA key (default: that of the policy)', numberArgument(1024, 4096)),
+    { role: 'those that the policy wants, for a zone that has no keys', algorithm: 'that of the policy' },
   )
     .addOption(jsonOption())
     .action(async (zone: Name, _: unknown, self: Command) => {
@@ -63,6 +64,11 @@ export function addKeysCommands(program: Command): void {
         '<sources...>',
         'files, folders, or Barbican references (URLs that end in /secrets/ and an id)',
       ),
+    {
+      role: 'of files none; of folders what the flags in K*.key files say; of references what their metadata says, or CSK',
+      algorithm:
+        "the key's own; for RSA, which fits two, the one that its file or metadata names or the policy has",
+    },
   )
     .addOption(jsonOption())
     .action(async (zone: Name, sources: readonly string[], _: unknown, self: Command) => {
@@ -107,15 +113,18 @@ export function addKeysCommands(program: Command): void {
     });
 }
 
-function addRoleOptions(command: Command): Command {
+function addRoleOptions(
+  command: Command,
+  defaults: { readonly role: string; readonly algorithm: string },
+): Command {
   return command
-    .option('--role <role>', 'KSK, ZSK or CSK', roleArgument)
-    .option('--algorithm <algorithm>', `${algorithmList()}`, algorithmArgument)
+    .option('--role <role>', `KSK, ZSK or CSK (default: ${defaults.role})`, roleArgument)
     .option(
-      '--view <view>',
-      'a ZSK that signs in this view alone, in place of the general ones',
-      viewArgument,
-    );
+      '--algorithm <algorithm>',
+      `one of ${algorithmList()} (default: ${defaults.algorithm})`,
+      algorithmArgument,
+    )
+    .option('--view <view>', 'ZSKs that sign in this view alone, in place of the general ones', viewArgument);
 }
 
 function listLine(key: ZoneKey): string[] {
