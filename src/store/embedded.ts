@@ -91,7 +91,10 @@ export class EmbeddedPostgres {
       maxConnections: MAX_CONNECTIONS,
       idleInTransaction: IDLE_IN_TRANSACTION,
     };
-    const worker = new Worker(workerUrl(import.meta.url, './embedded-worker.js'), { workerData });
+    const worker = new Worker(workerUrl(import.meta.url, './embedded-worker.js'), {
+      workerData,
+      execArgv: [],
+    });
     try {
       await new Promise<void>((started, failed) => {
         worker.once('message', (report: EmbeddedWorkerReport) => {

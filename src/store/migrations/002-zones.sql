@@ -57,7 +57,7 @@ create table zoneseal.rrsets (
   zone_id bigint not null,
   owner text not null,
   sort_key bytea not null generated always as (zoneseal.sort_key(owner)) stored,
-  type text not null check (type ~ '^[A-Z][A-Z0-9-]{0,19}$'),
+  type text not null check (type ~ '^[A-Z][A-Z0-9-]*$' and length(type) <= 20),
   ttl integer not null check (ttl >= 0),
   data text[] not null check (cardinality(data) > 0 and array_ndims(data) = 1 and array_position(data, null) is null),
   views text[] check (cardinality(views) > 0 and array_ndims(views) = 1 and array_position(views, null) is null)

@@ -99,17 +99,18 @@ language plpgsql security definer
 set search_path = pg_catalog, zoneseal, pg_temp set enable_seqscan = off set enable_nestloop = off
 set jit = off as $$
 declare
+  paired bigint;
   ids bigint[];
 begin
-  if (select count(*) from old_rows) <> (select count(*) from old_rows o join new_rows n on n.id = o.id) then
+  select count(*),
+      array_agg(distinct o.zone_id) filter (where o is distinct from n)
+        || array_agg(distinct n.zone_id) filter (where o is distinct from n)
+    into paired, ids
+    from old_rows o join new_rows n on n.id = o.id;
+  if paired <> (select count(*) from old_rows) then
     raise exception 'the id of a row of rrsets cannot be changed' using errcode = 'feature_not_supported';
   end if;
-  ids := array(
-    select o.zone_id from old_rows o join new_rows n on n.id = o.id where o is distinct from n
-    union
-    select n.zone_id from old_rows o join new_rows n on n.id = o.id where o is distinct from n
-  );
-  if ids = '{}' then
+  if ids is null then
     return null;
   end if;
   perform touch_zones(ids);
@@ -216,6 +217,10 @@ begin
       union all
       select true, t.* from (table after except table before) t
     ),
+    few as (
+      select count(*) <= change_limit() as yes
+      from (select distinct sort_key, type from sides limit change_limit() + 1) t
+    ),
     -- what each view sees of each owner and type on both sides
     seen as (
       select s.sort_key, s.type, min(s.owner) as owner, u.name,
@@ -224,6 +229,7 @@ begin
         array_agg(row (s.owner, s.ttl, s.data)::text order by s.owner, s.ttl, s.data)
           filter (where s.present) as data_after
       from sides s join unnest(universe) u (name) on s.views is null or u.name = any (s.views)
+      where (select yes from few)
       group by s.sort_key, s.type, u.name
     ),
     keys as (
@@ -234,16 +240,31 @@ begin
       where data_before is distinct from data_after
       group by sort_key, type
     ),
-    few as (select count(*) <= change_limit() as yes from (select from keys limit change_limit() + 1) t)
+    -- too many to list: only which views see a difference
+    differing as (
+      select u.name,
+        exists (
+          (select sort_key, type, owner, ttl, data from sides where not present and (views is null or u.name = any (views)))
+          except
+          (select sort_key, type, owner, ttl, data from sides where present and (views is null or u.name = any (views)))
+        ) as gone,
+        exists (
+          (select sort_key, type, owner, ttl, data from sides where present and (views is null or u.name = any (views)))
+          except
+          (select sort_key, type, owner, ttl, data from sides where not present and (views is null or u.name = any (views)))
+        ) as come
+      from unnest(universe) u (name)
+      where not (select yes from few)
+    )
   insert into changes (zone_id, version, sort_key, owner, type, views_before, views_after)
     select settled_zone, settled_version, sort_key, owner, type,
       shown_views(views_before, universe), shown_views(views_after, universe)
-    from keys where (select yes from few)
+    from keys
     union all
     select settled_zone, settled_version, null, null, null,
-      shown_views(array(select distinct v from keys k, unnest(k.views_before) v), universe),
-      shown_views(array(select distinct v from keys k, unnest(k.views_after) v), universe)
-    where not (select yes from few);
+      shown_views(array_agg(name) filter (where gone), universe),
+      shown_views(array_agg(name) filter (where come), universe)
+    from differing having bool_or(gone or come);
 end
 $$;
 

@@ -38,7 +38,7 @@ export function namesSuite(open: () => Fixture): void {
           for (const [i, text] of names.entries())
             expect(keys[i], text).toEqual(Buffer.from(Name.parse(text).sortKey()));
         }),
-        { numRuns: 5 },
+        { numRuns: 3 },
       );
     });
 
