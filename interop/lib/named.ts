@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Target } from './dns-client.js';
 import { freePort } from './ports.js';
 import { RunningProgram, runWell, temporaryFolder } from './processes.js';
-import type { SecondaryOptions, StartedSecondary } from './secondary.js';
+import type { SecondaryKey, SecondaryOptions, StartedSecondary } from './secondary.js';
 import { fillTemplate, type TemplateValues } from './templates.js';
 import { TOOLS } from './tools.js';
 
@@ -51,4 +52,48 @@ export async function startNamed(
       await runWell(RNDC, ['-s', '127.0.0.1', '-p', String(controlPort), '-k', control, 'sync']);
     },
   };
+}
+
+/** A BIND that serves one zone in two views, by the address of who asks. */
+export interface TwoViews {
+  readonly target: Target;
+  readonly program: RunningProgram;
+}
+
+/** Starts BIND with named-views.conf; the internal view is for those who ask from one address. */
+export async function startNamedWithViews(options: {
+  readonly zone: string;
+  readonly primary: Target;
+  readonly keys: { readonly internal: SecondaryKey; readonly external: SecondaryKey };
+  readonly inside: string;
+}): Promise<TwoViews> {
+  const { zone, primary, keys } = options;
+  const folder = temporaryFolder('named-views');
+  const target = { host: '127.0.0.1', port: await freePort() };
+  const file = join(folder, 'named.conf');
+  const text = fillTemplate('named-views.conf', {
+    FOLDER: folder,
+    ADDRESS: target.host,
+    PORT: target.port,
+    REFRESH: 2,
+    GATEWAY: primary.host,
+    GATEWAY_PORT: primary.port,
+    ZONE: zone,
+    INSIDE: options.inside,
+    INTERNAL_KEY_NAME: keys.internal.name,
+    INTERNAL_KEY_ALGORITHM: keys.internal.algorithm,
+    INTERNAL_KEY_SECRET: keys.internal.secret,
+    EXTERNAL_KEY_NAME: keys.external.name,
+    EXTERNAL_KEY_ALGORITHM: keys.external.algorithm,
+    EXTERNAL_KEY_SECRET: keys.external.secret,
+  });
+  writeFileSync(file, text);
+  const program = RunningProgram.start({
+    name: 'named with views',
+    path: NAMED,
+    args: ['-g', '-n', '1', '-c', file],
+    cwd: folder,
+  });
+  await program.waitUntil('running', () => program.log.includes('all zones loaded'));
+  return { target, program };
 }

@@ -17,6 +17,7 @@ import {
   masterText,
   rrsetsOf,
   SLOW_ZONE,
+  type StoredRRset,
   secureChildOf,
   smallRRsets,
   VIEWS,
@@ -98,22 +99,34 @@ export class Lab {
   /** What an operator does once. */
   async #setUp(): Promise<void> {
     const { gateway } = this;
-    for (const view of VIEWS) await gateway.command(['view', 'add', view]);
-    for (const view of VIEWS) {
-      for (const [owner, algorithm] of KEY_ALGORITHMS) await this.#addKey(owner, view, algorithm);
-    }
-    for (const { policy } of ZONES) {
+    await Promise.all(VIEWS.map((view) => gateway.command(['view', 'add', view])));
+    const policies = ZONES.map(({ policy }) => async (): Promise<void> => {
       await gateway.command(['policy', 'set', policy.name, '--file', '-'], JSON.stringify(policy.document));
-    }
-    await Promise.all([
-      ...[...CHILDREN, SLOW_ZONE].map((zone) => this.#addSmallZone(zone)),
-      ...ZONES.map((zone) => this.#addZone(zone)),
+    });
+    const keys = VIEWS.flatMap((view) =>
+      [...KEY_ALGORITHMS].map(
+        ([owner, algorithm]) =>
+          () =>
+            this.#addKey(owner, view, algorithm),
+      ),
+    );
+    await runSome([...policies, ...keys]);
+    await runSome([
+      ...[...CHILDREN, SLOW_ZONE].map((zone) => () => this.#addSmallZone(zone)),
+      ...ZONES.map((zone) => () => this.#addZone(zone)),
     ]);
     for (const { name } of ZONES) {
       const child = secureChildOf(name);
       const data = (this.ds.get(child) ?? []).map((line) => line.replace(/^.*\sDS\s+/, ''));
-      await gateway.command(['rrset', 'set', name, child, 'DS', ...data, '--ttl', '300']);
+      await this.#insert(name, { owner: child, ttl: 300, type: 'DS', data, views: null });
     }
+    await runSome(
+      ZONES.map(
+        ({ name }) =>
+          () =>
+            gateway.command(['view', 'assign', name, ...VIEWS]),
+      ),
+    );
   }
 
   async #addKey(owner: string, view: View, algorithm: string): Promise<void> {
@@ -143,15 +156,17 @@ export class Lab {
     const seenBy = (view: View | undefined): typeof rrsets => rrsets.filter((it) => it.views?.[0] === view);
     await this.#import(zone, masterText(seenBy(undefined)), ['--policy', policy.name]);
     await this.#import(zone, masterText(seenBy('internal')), ['--view', 'internal']);
-    for (const { owner, ttl, type, data } of seenBy('external')) {
-      await this.writer.query(
-        `insert into zoneseal.rrsets (zone_id, owner, type, ttl, data, views)
-         values (zoneseal.zone_id($1), $2, $3, $4, $5, '{external}')`,
-        [zone, owner, type, ttl, data],
-      );
-    }
+    for (const rrset of seenBy('external')) await this.#insert(zone, rrset);
     await this.#addKeys(zone);
-    await this.gateway.command(['view', 'assign', zone, ...VIEWS]);
+  }
+
+  /** As any program may. */
+  async #insert(zone: string, { owner, ttl, type, data, views }: StoredRRset): Promise<void> {
+    await this.writer.query(
+      `insert into zoneseal.rrsets (zone_id, owner, type, ttl, data, views)
+       values (zoneseal.zone_id($1), $2, $3, $4, $5, $6)`,
+      [zone, owner, type, ttl, data, views],
+    );
   }
 
   async #import(zone: string, text: string, options: readonly string[]): Promise<void> {
@@ -163,7 +178,7 @@ export class Lab {
     const text = await this.gateway.command(['keys', 'ds', zone]);
     this.ds.set(
       zone,
-      text.split('\n').filter((line) => /\sDS\s/.test(line)),
+      text.split('\n').filter((line) => /^[^;].*\sDS\s/.test(line)),
     );
   }
 
@@ -315,6 +330,15 @@ export class Lab {
     await this.gateway.remove();
     this.postgres.remove();
   }
+}
+
+/** Runs tasks, three at a time: each is a process of its own, and cores are few. */
+async function runSome(tasks: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const left = [...tasks];
+  const work = async (): Promise<void> => {
+    for (let task = left.shift(); task !== undefined; task = left.shift()) await task();
+  };
+  await Promise.all([work(), work(), work()]);
 }
 
 function userUrl(postgres: TestPostgres, user: string): string {

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RCODE } from '../../src/dns/message.js';
 import { RRType } from '../../src/dns/types.js';
-import { waitUntil } from '../lib/processes.js';
+import { startNamedWithViews } from '../lib/named.js';
+import { runWell, waitUntil } from '../lib/processes.js';
 import { SECONDARY_PROGRAMS } from '../lib/secondary.js';
+import { TOOLS } from '../lib/tools.js';
 import { expectedChain, servedChain, servedLines, storedLines, tracesIn, watchHashes } from './content.js';
 import { addressesOf, delvFaults, faultsOf, referral, seenBy, tracesInFolder } from './judging.js';
 import { HELD, Lab } from './lab.js';
@@ -19,7 +21,7 @@ let lab: Lab;
 beforeAll(async () => {
   for (const zone of [NSEC3, OPT_OUT]) watchHashes(zone);
   lab = await Lab.start();
-});
+}, 400_000);
 
 afterAll(() => lab?.stop());
 
@@ -122,6 +124,28 @@ describe('secondaries', () => {
       );
     },
   );
+});
+
+describe('one BIND with two views', () => {
+  test('gives each client the view that its address is in', async () => {
+    const keys = { internal: lab.key('named', 'internal'), external: lab.key('named', 'external') };
+    const options = { zone: NSEC, primary: lab.gateway.target, keys, inside: '127.0.0.2' };
+    const { target, program } = await startNamedWithViews(options);
+    try {
+      const ask = async (from: string): Promise<string> => {
+        const args = [`@${target.host}`, '-p', String(target.port), '-b', from, '+short', `www.${NSEC}`, 'A'];
+        return (await runWell(TOOLS['dig']?.path ?? 'dig', args)).trim();
+      };
+      await waitUntil(
+        () => `BIND has not both views:\n${program.log}`,
+        async () => (await ask('127.0.0.1')) !== '' && (await ask('127.0.0.2')) !== '',
+      );
+      expect(await ask('127.0.0.2')).toBe(WWW.internal);
+      expect(await ask('127.0.0.1')).toBe(WWW.external);
+    } finally {
+      await program.stop();
+    }
+  });
 });
 
 async function expectNoTraces(program: (typeof SECONDARY_PROGRAMS)[number]): Promise<void> {
