@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Name } from '../../dns/name.js';
 import { checkRdata } from '../../dns/rdata/index.js';
 import { isMetaType, RRClass, RRType, typeToText } from '../../dns/types.js';
@@ -16,6 +17,8 @@ export interface VerifiableRecord {
 }
 
 const BEFORE_ALL = -1;
+/** Records read before other work of the process gets a turn. */
+const TURN_RECORDS = 4096;
 
 /**
  * Takes the records of a zone into a table and judges each by itself; what is not of the zone stays out. The SOA with which
@@ -34,6 +37,7 @@ export async function loadRecords(
   for await (const record of records) {
     count++;
     onRecord(count);
+    if (count % TURN_RECORDS === 0) await setImmediate();
     if (closing !== undefined) take(table, apex, faults, closing);
     closing = undefined;
     if (count === 1 && record.type === RRType.SOA) opening = record;

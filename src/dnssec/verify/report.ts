@@ -13,7 +13,7 @@ export const VERIFY_RULES = {
   'soa-multiple': 'there is one SOA (RFC 1035 §5.2)',
   'soa-misplaced': 'an SOA is at the apex only (RFC 1035 §5.2)',
   'ns-missing': 'the apex has NS records (RFC 1034 §4.2.1)',
-  'cname-other-data': 'a CNAME is alone but for RRSIG and NSEC (RFC 2181 §10.1, RFC 4034 §3)',
+  'cname-other-data': 'a CNAME is alone but for RRSIG, NSEC and KEY (RFC 2181 §10.1, RFC 4035 §2.5)',
   'cname-multiple': 'an owner has one CNAME (RFC 2181 §10.1)',
   'dname-multiple': 'an owner has one DNAME (RFC 6672 §2.4)',
   'dname-with-ns': 'NS and DNAME are together at the apex only (RFC 6672 §2.3)',

@@ -94,6 +94,12 @@ export const ZONE_CASES: readonly RuleCase[] = [
     also: ['nsec-bitmap'],
   },
   {
+    rule: 'ds-digest',
+    title: 'a digest of GOST R 34.11-2012 that is too short',
+    add: 'sub DS 1 23 5 0123456789abcdef0123456789abcdef',
+    at: 'sub.example. DS',
+  },
+  {
     rule: 'dnskey-missing',
     title: 'no DNSKEY',
     resign: { keys: [] },
