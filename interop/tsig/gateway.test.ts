@@ -178,7 +178,7 @@ describe('what a client gets follows from its key and its address', () => {
       return `${octets.length} ${Buffer.from(copy).toString('hex')}`;
     }
 
-    const types = ['SOA', 'AXFR', 'IXFR', 'A', 'NS', 'DNSKEY', 'ANY'] as const;
+    const types = ['SOA', 'AXFR', 'IXFR', 'A', 'NS', 'DNSKEY', 'TXT'] as const;
     const cases = (['udp', 'tcp'] as const).flatMap((transport) =>
       [undefined, 1232].flatMap((udpSize) => types.map((type) => ({ transport, udpSize, type }))),
     );
