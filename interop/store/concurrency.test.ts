@@ -198,9 +198,9 @@ describe('allocation by many gateways', () => {
     await f.zones.assignPolicy((zones[0] as { name: string }).name, 'counting');
     const next = random(99);
     const given = new Map<string, number[]>();
-    let writing = true;
+    const until = new AbortController();
     const writer = (async () => {
-      while (writing) {
+      while (!until.signal.aborted) {
         for (const zone of zones)
           await f.database.execute('update zoneseal.rrsets set data = $2 where zone_id = $1', [
             zone.id,
@@ -247,7 +247,7 @@ describe('allocation by many gateways', () => {
         }
       }),
     );
-    writing = false;
+    until.abort();
     await writer;
     for (const [line, serials] of given) {
       const inOrder = serials.toSorted((a, b) => (isAfter(a, b) ? 1 : -1));
@@ -276,10 +276,10 @@ describe('readers', () => {
     );
     const publication = await f.publish(zone);
     const expected = JSON.stringify(await f.read(zone.id, publication.zoneVersion));
-    let writing = true;
+    const until = new AbortController();
     let writes = 0;
     const writer = (async () => {
-      while (writing) {
+      while (!until.signal.aborted) {
         writes++;
         const kinds = [
           `update zoneseal.rrsets set data = array['w${writes}'] where zone_id = $1 and id % 7 = ${writes % 7}`,
@@ -292,7 +292,7 @@ describe('readers', () => {
     })();
     for (let i = 0; i < 6; i++)
       expect(JSON.stringify(await f.read(zone.id, publication.zoneVersion)) === expected).toBe(true);
-    writing = false;
+    until.abort();
     await writer;
     expect(writes).toBeGreaterThan(3);
   });

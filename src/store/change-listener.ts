@@ -4,6 +4,7 @@ import type { ZonesealError } from '../errors.js';
 import { clientConfig, type Database } from './database.js';
 import { databaseError } from './database-errors.js';
 
+/** What a ChangeListener calls, and how patient it is. */
 export interface ChangeListenerOptions {
   /**
    * Called for each notification: with the database id of a zone, `tsig` or `policy`; with undefined when listening has

@@ -27,6 +27,7 @@ export interface DatabaseOptions {
   readonly recover?: () => Promise<void>;
 }
 
+/** A Unix socket as PostgreSQL names it, and who connects. */
 export interface SocketAddress {
   readonly folder: string;
   readonly port: number;
@@ -47,6 +48,7 @@ export interface Transaction extends Queryable {
   readonly client: pg.PoolClient;
 }
 
+/** How a transaction is run. */
 export interface TransactionOptions {
   /** One snapshot for all statements, nothing written. */
   readonly snapshot?: boolean;

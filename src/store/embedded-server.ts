@@ -6,6 +6,7 @@ export interface ProtocolBackend {
   execProtocolRaw(message: Uint8Array): Promise<Uint8Array>;
 }
 
+/** Limits of an EmbeddedServer. */
 export interface EmbeddedServerOptions {
   readonly maxConnections: number;
   /** Milliseconds that a client may leave a transaction open without a word while others wait. */
@@ -95,8 +96,8 @@ class Client {
 
 /**
  * Serves one PGlite to many clients over a socket. PGlite is one session: whoever has a transaction open, or is in the
- * middle of a protocol exchange, has it alone until it is idle again. Notifications reach every client that has said LISTEN,
- * and a client that goes away takes its transaction with it.
+ * middle of a protocol exchange, has it alone until it is idle again. Notifications reach every client that has said LISTEN
+ * (the server of pglite-socket hands them to whoever sent them), and a client that goes away takes its transaction with it.
  */
 export class EmbeddedServer {
   readonly #backend: ProtocolBackend;

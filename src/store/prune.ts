@@ -1,6 +1,7 @@
 import type { Database, Transaction } from './database.js';
 import { releaseLease, takeLease } from './lease.js';
 
+/** What a run of `prune` may do. */
 export interface PruneOptions {
   /** Who prunes; one at a time does. */
   readonly holder: string;

@@ -10,6 +10,7 @@ import { type ImportOptions, type ImportResult, importZone } from './zone-import
 /** One RRset to be written. */
 export type NewRrset = Omit<ZoneRow, 'sortKey'>;
 
+/** What writing one RRset did. */
 export interface SetResult {
   readonly outcome: 'added' | 'changed' | 'unchanged';
   /** The zone's version afterwards. */

@@ -12,6 +12,7 @@ export interface NewTsigGrant {
   readonly addresses: readonly string[] | null;
 }
 
+/** A TSIG key as it is written: its name, where its secret is, what it is for. */
 export interface NewTsigKey {
   /** Absolute name. */
   readonly name: string;

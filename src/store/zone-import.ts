@@ -6,6 +6,7 @@ import { alreadyHeld, findZone, type HeldZone, notHeld } from './held.js';
 import { copyRows, deleteRows, insertRows, updateRows } from './row-writer.js';
 import { insertZone } from './zone-store.js';
 
+/** Which rows go where in an import. */
 export interface ImportOptions {
   readonly zone: string;
   /** The views that the rows are tagged for, null for all: rows of other tags stay as they are. */
@@ -22,6 +23,7 @@ export interface ImportOptions {
   readonly onProgress?: (rows: number) => void;
 }
 
+/** What an import did, or, for a dry run, would do. */
 export interface ImportResult extends ChangeCounts {
   readonly zoneId: string;
   /** Whether the zone was created. */

@@ -3,6 +3,7 @@ import type { Database, Queryable } from './database.js';
 import { alreadyHeld, breaks, findZone, type HeldZone, notHeld } from './held.js';
 import { describeLines, type LineDescription } from './zone-description.js';
 
+/** A zone as it is listed. */
 export interface ZoneSummary {
   readonly id: string;
   readonly name: string;
@@ -12,6 +13,7 @@ export interface ZoneSummary {
   readonly views: readonly LineDescription[];
 }
 
+/** A zone as it is shown. */
 export interface ZoneDescription extends ZoneSummary {
   /** Rows of rrsets: each one RRset as some views see it. */
   readonly rrsets: number;
@@ -19,6 +21,7 @@ export interface ZoneDescription extends ZoneSummary {
   readonly writtenAt: string | null;
 }
 
+/** A policy as it is stored. */
 export interface PolicyDescription {
   readonly name: string;
   readonly version: number;
@@ -27,6 +30,7 @@ export interface PolicyDescription {
   readonly zones: number;
 }
 
+/** A view, and how many zones are served in it. */
 export interface ViewDescription {
   readonly name: string;
   readonly zones: number;

@@ -8,9 +8,9 @@ afterEach(() => server?.close());
 
 function serve(onConnection: (socket: import('node:net').Socket) => void): Promise<number> {
   return new Promise((resolve) => {
-    server = createServer(onConnection).listen(0, '127.0.0.1', () =>
-      resolve((server?.address() as { port: number }).port),
-    );
+    const listening = createServer(onConnection);
+    server = listening;
+    listening.listen(0, '127.0.0.1', () => resolve((listening.address() as { port: number }).port));
   });
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -133,20 +133,5 @@ describe('the embedded database', () => {
     });
     await expect(inTransaction).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
     expect(await count()).toBe(4);
-  });
-
-  it('takes over the lock of a process that is gone, or of an older one with the same number', async () => {
-    await database.close();
-    for (const stale of [
-      { pid: 0x3fff_ffff, started: '1', socketFolder: folder },
-      { pid: process.pid, started: '1', socketFolder: folder },
-      'broken',
-    ]) {
-      writeFileSync(join(folder, 'lock'), JSON.stringify(stale));
-      database = await openDatabase({ embedded: folder });
-      expect(await count()).toBe(4);
-      await database.close();
-    }
-    database = await openDatabase({ embedded: folder });
   });
 });

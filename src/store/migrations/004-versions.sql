@@ -179,10 +179,10 @@ declare
   before_many boolean;
   after_many boolean;
 begin
-  before_many := count(*) > change_limit() from (
+  select count(*) > change_limit() into before_many from (
     select from rrset_history where zone_id = settled_zone and valid_to = settled_version limit change_limit() + 1
   ) t;
-  after_many := count(*) > change_limit() from (
+  select count(*) > change_limit() into after_many from (
     select from rrset_births where zone_id = settled_zone and version = settled_version limit change_limit() + 1
   ) t;
   -- a zone filled or emptied at once: every row is a difference

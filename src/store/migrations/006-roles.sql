@@ -7,6 +7,8 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   r text;
 begin
+  -- functions are anyone's to call when they are made; triggers need no right to call theirs
+  revoke all on all functions in schema zoneseal from public;
   foreach r in array array['zoneseal_reader', 'zoneseal_writer', 'zoneseal_gateway', 'zoneseal_admin'] loop
     if not exists (select from pg_roles where rolname = r) then
       if not make_missing then
@@ -41,12 +43,5 @@ begin
       execute format('grant create, temporary on database %I to %I', current_database(), r);
     end if;
   end loop;
-end
-$$;
-
-do $$
-begin
-  revoke all on all functions in schema zoneseal from public;
-  alter default privileges in schema zoneseal revoke execute on functions from public;
 end
 $$;
