@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
-import { Name } from './dns/name.js';
 import { readTextFile } from './gateway-parts.js';
 import type { Log } from './log.js';
 import type { PublicationStore } from './publication/ports.js';
@@ -12,7 +11,8 @@ import { migrate } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
 import { prune } from './store/prune.js';
 import { PostgresPublicationStore } from './store/publication-store.js';
-import type { TsigGrant, TsigKeyEntry } from './transfer/ports.js';
+import { TsigStore } from './store/tsig-store.js';
+import type { TsigKeyEntry } from './transfer/ports.js';
 
 /** The database as a gateway uses it. */
 export interface OpenStore {
@@ -68,10 +68,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
       );
       return (rows[0] as { now: number }).now;
     },
-    readTsigKeys: async () => {
-      const rows = await database.query<TsigGrantRow>(TSIG_GRANTS);
-      return tsigKeysOf(rows);
-    },
+    readTsigKeys: () => new TsigStore(database).read(),
     listen: (onChange, log) => {
       const listener = new ChangeListener(database, {
         onChange: (what) => onChange(what !== undefined && /^[0-9]+$/.test(what) ? what : undefined),
@@ -85,31 +82,4 @@ export async function openStore(config: Config): Promise<OpenStore> {
     },
     close: () => database.close(),
   };
-}
-
-interface TsigGrantRow {
-  readonly name: string;
-  readonly algorithm: string;
-  readonly secret_ref: string;
-  readonly view: string;
-  readonly zones: readonly string[] | null;
-  readonly addresses: readonly string[] | null;
-}
-
-const TSIG_GRANTS = `select k.name, k.algorithm, k.secret_ref, g.view, g.zones, g.addresses::text[] as addresses
-  from zoneseal.tsig_keys k join zoneseal.tsig_grants g on g.key_id = k.id order by k.id, g.id`;
-
-/** One entry for each key, its grants together. */
-function tsigKeysOf(rows: readonly TsigGrantRow[]): TsigKeyEntry[] {
-  const keys = new Map<string, TsigKeyEntry & { grants: TsigGrant[] }>();
-  for (const { name, algorithm, secret_ref: secretRef, view, zones, addresses } of rows) {
-    const entry = keys.get(name) ?? { name: Name.parse(name), algorithm, secretRef, grants: [] };
-    entry.grants.push({
-      view,
-      zones: zones === null ? null : new Set(zones.map((zone) => Name.parse(zone).key)),
-      addresses,
-    });
-    keys.set(name, entry);
-  }
-  return [...keys.values()];
 }
