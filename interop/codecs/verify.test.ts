@@ -8,6 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
+import { Name } from '../../src/dns/name.js';
 import { type VerifiableRecord, verifyZone } from '../../src/dnssec/verify/index.js';
 import { show } from '../../test/dnssec/verify/resign.js';
 import {
@@ -36,6 +37,7 @@ const KNOT = 'kzonecheck';
 
 /** The programs that accept the zone of a case, by its title; for the others all three reject it. */
 const ACCEPTED_BY: Readonly<Record<string, readonly CheckerName[]>> = {
+  'a digest of GOST R 34.11-2012 that is too short': [LDNS, BIND],
   'an owner beside the zone': [BIND, KNOT],
   'a record twice': [LDNS, BIND, KNOT],
   'a record twice, in other letters': [LDNS, BIND, KNOT],
@@ -75,7 +77,6 @@ const ACCEPTED_BY: Readonly<Record<string, readonly CheckerName[]>> = {
   'two NSEC3PARAMs': [LDNS],
   'NSEC3PARAM with a flag': [LDNS, BIND, KNOT],
   'another hash algorithm': [LDNS, BIND],
-  'one record of another chain': [LDNS],
   'additional iterations beyond any bound': [LDNS],
   'an unknown flag': [LDNS, BIND, KNOT],
   'the record of a name that is gone': [KNOT],
@@ -84,6 +85,9 @@ const ACCEPTED_BY: Readonly<Record<string, readonly CheckerName[]>> = {
   'another serial': [BIND, KNOT],
   'glue that is gone': [BIND],
 };
+
+/** A program that says now one thing, now another of the same kind of zone. */
+const UNSTEADY: Readonly<Record<string, CheckerName>> = { 'one record of another chain': LDNS };
 
 let folder: string;
 beforeAll(async () => {
@@ -144,6 +148,40 @@ describe('what other signers make', () => {
   });
 });
 
+describe('zones of other shapes', () => {
+  const SOA = '$TTL 3600\n@ SOA ns1.test. h.test. 1 7200 3600 1209600 300\n@ NS ns1.test.\n';
+  const shapes = [
+    {
+      apex: '.',
+      text: `${SOA}a.root-servers.net. A 192.0.2.1\ncom. NS ns.com.\nns.com. A 192.0.2.2\norg. NS ns.org.
+org. DS 12345 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nns.org. A 192.0.2.3\n`,
+    },
+    {
+      apex: '8.b.d.0.1.0.0.2.ip6.arpa',
+      text: `${SOA}1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0 PTR a.test.\n1.0.0 NS ns.test.
+a.b.1.0.0 PTR below.test.\n2.0.0.0 NS ns.2.0.0.0\nns.2.0.0.0 A 192.0.2.1\n*.f.f PTR b.test.\n`,
+    },
+  ];
+  it.each(shapes)('$apex', async ({ apex, text }) => {
+    const name = Name.parse(apex === '.' ? apex : `${apex}.`);
+    const source = path.join(folder, 'shape.zone');
+    await writeFile(source, `$ORIGIN ${name.toString()}\n${text}`);
+    for (const signer of ['dnssec-signzone', 'ldns-signzone'] as const) {
+      for (const denial of ['nsec', 'nsec3', 'opt-out'] as const) {
+        const signed = await signWith(signer, folder, {
+          ...job,
+          apex,
+          file: source,
+          algorithms: [13],
+          denial,
+        });
+        const report = await verifyZone(await readRecords(signed.text, apex, name), { apex: name, now });
+        expect(report.faults, `${signer} ${denial}`).toEqual([]);
+      }
+    }
+  });
+});
+
 describe('a fault', () => {
   const sound = new Map<string, Zone>();
 
@@ -169,7 +207,9 @@ describe('a fault', () => {
     const report = await verifyZone(zone, { apex: APEX, now, ...entry.options });
     expect(report.faults.map((fault) => fault.rule)).toContain(entry.rule);
     const csk = entry.resign !== false && (entry.resign?.keys?.length ?? 1) === 1;
-    expect(await accepting(zone, csk)).toEqual(ACCEPTED_BY[entry.title] ?? []);
+    const unsteady = UNSTEADY[entry.title];
+    const accepted = (await accepting(zone, csk)).filter((checker) => checker !== unsteady);
+    expect(accepted).toEqual(ACCEPTED_BY[entry.title] ?? []);
   });
 
   it.each([NSEC, NSEC3])('of one bit in signed data or a signature is seen by all (%s)', async (name) => {
