@@ -8,7 +8,7 @@ import type { Policy } from '../keys/policy.js';
 import type { NewZoneKey } from '../store/zone-key-store.js';
 import type { DatabaseParts } from './database.js';
 import type { GlobalOptions } from './global-options.js';
-import { withKeyStore } from './stored-keys.js';
+import { warnOfDevelopment, withKeyStore } from './stored-keys.js';
 import { hint, viewsOfZone } from './stored-zone.js';
 
 /** A key whose private half is still to be stored. */
@@ -50,7 +50,9 @@ export async function addToKeySet(
   const planned = [...stored, ...toStore.map((key) => asZoneKey(zone, key, '', view))];
   guardKeySet(zone, existing, planned, await viewsOfZone(parts, zone), options);
   if (toStore.length === 0) return addRows(parts, zone, stored);
-  return withKeyStore(parts.config, async ({ client }) => {
+  return withKeyStore(parts.config, async (keyStore) => {
+    warnOfDevelopment(keyStore, options);
+    const { client } = keyStore;
     const added: ZoneKey[] = [];
     try {
       for (const key of toStore) {

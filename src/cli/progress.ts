@@ -34,7 +34,9 @@ class TerminalProgress implements Progress {
       format: `${what} ${counts}`,
       stream: process.stderr,
       clearOnComplete: true,
-      hideCursor: true,
+      // nothing that an interrupt would leave behind in the terminal
+      hideCursor: false,
+      linewrap: true,
       barCompleteChar: '█',
       barIncompleteChar: '░',
       barsize: 30,

@@ -7,6 +7,8 @@ import { KeyRing } from '../keys/key-ring.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import { findStoredKeys, type KeyReference, readStoredKeys } from '../keys/key-vault.js';
 import { UsageError } from './exit.js';
+import type { GlobalOptions } from './global-options.js';
+import { say } from './terminal.js';
 
 /**
  * A zone's keys from the configured key store: those behind the references, or else those that it marks as the zone's.
@@ -63,4 +65,12 @@ export async function withKeyStore<T>(
   } finally {
     await keyStore.close();
   }
+}
+
+/** Warns where what is about to be stored would lie in the development Barbican. */
+export function warnOfDevelopment({ development }: OpenKeyStore, { quiet }: GlobalOptions): void {
+  if (!development || quiet) return;
+  say(
+    'warning: no Barbican is configured: secrets lie unencrypted in the data folder (development Barbican)',
+  );
 }

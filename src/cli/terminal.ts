@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorMessage, ZonesealError } from '../errors.js';
@@ -45,7 +46,26 @@ export const standardOutput: TextSink = {
 export async function openSink(path: string | undefined, mode = 0o666): Promise<TextSink> {
   if (path === undefined || path === '-') return standardOutput;
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
-  return new FileSink(path, temporary, await writing(path, () => open(temporary, 'wx', mode)));
+  const handle = await writing(path, () => open(temporary, 'wx', mode));
+  unfinished.add(temporary);
+  if (unfinished.size === 1) for (const signal of SIGNALS) process.on(signal, removeUnfinished);
+  return new FileSink(path, temporary, handle);
+}
+
+/** Files that are being written, under their temporary names. */
+const unfinished = new Set<string>();
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Ends the process on a signal, and leaves no half-written file behind. */
+function removeUnfinished(signal: NodeJS.Signals): void {
+  for (const path of unfinished) rmSync(path, { force: true });
+  process.exit(signal === 'SIGINT' ? EXIT_CODES.INTERRUPTED.code : 143);
+}
+
+function finish(temporary: string): void {
+  unfinished.delete(temporary);
+  if (unfinished.size > 0) return;
+  for (const signal of SIGNALS) process.off(signal, removeUnfinished);
 }
 
 class FileSink implements TextSink {
@@ -68,12 +88,14 @@ class FileSink implements TextSink {
       await this.#handle.sync();
       await this.#handle.close();
       await rename(this.#temporary, this.#path);
+      finish(this.#temporary);
     });
   }
 
   async abort(): Promise<void> {
     await this.#handle.close().catch(() => undefined);
     await rm(this.#temporary, { force: true });
+    finish(this.#temporary);
   }
 }
 

@@ -22,7 +22,7 @@ import {
 import { type DatabaseParts, withDatabase } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
-import { withKeyStore } from './stored-keys.js';
+import { warnOfDevelopment, withKeyStore } from './stored-keys.js';
 import { hint } from './stored-zone.js';
 import { openSink, printJson, printTable } from './terminal.js';
 
@@ -171,7 +171,7 @@ async function add(name: Name, options: AddOptions): Promise<void> {
   const secret = { algorithm, octets: given?.octets ?? randomBytes(tsigAlgorithmInfo(algorithm).octets) };
   const keyName = name.toLower().toString();
   const grants = grantsOf(options);
-  const secretRef = await withDatabase(options, (parts) => storeKey(parts, keyName, secret, grants));
+  const secretRef = await withDatabase(options, (parts) => storeKey(parts, keyName, secret, grants, options));
   await writeFiles(name, secret, options);
   if (options.json === true) {
     await printJson({ name: keyName, algorithm, secretRef, grants });
@@ -192,6 +192,7 @@ async function storeKey(
   name: string,
   { algorithm, octets }: Secret,
   grants: readonly NewTsigGrant[],
+  options: GlobalOptions,
 ): Promise<string> {
   if ((await tsig.list()).some((key) => key.name === name)) {
     throw new ZonesealError(
@@ -200,7 +201,9 @@ async function storeKey(
       { name },
     );
   }
-  return withKeyStore(config, async ({ client }) => {
+  return withKeyStore(config, async (keyStore) => {
+    warnOfDevelopment(keyStore, options);
+    const { client } = keyStore;
     const secretRef = await client.storeSecret({
       name: `zoneseal tsig ${name}`.slice(0, 255),
       type: 'symmetric',
