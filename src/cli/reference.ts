@@ -58,7 +58,9 @@ function argumentTable(args: readonly Argument[]): string {
 }
 
 function optionTable(options: readonly Option[]): string {
-  const rows = options.map((option) => `| \`${cell(option.flags)}\` | ${cell(describe(option))} |`);
+  const rows = options.map(
+    (option) => `| \`${option.flags.replaceAll('|', '\\|')}\` | ${cell(describe(option))} |`,
+  );
   return `| option | |\n| --- | --- |\n${rows.join('\n')}\n`;
 }
 
