@@ -23,7 +23,8 @@ export interface OpenStore {
   migrate(): Promise<readonly string[]>;
   /** Seconds since 1970 by the database's clock. */
   time(): Promise<number>;
-  readTsigKeys(): Promise<readonly TsigKeyEntry[]>;
+  /** All TSIG keys; the log is warned of rows that cannot be read, of each once for as long as it is there. */
+  readTsigKeys(log?: Log): Promise<readonly TsigKeyEntry[]>;
   /** Calls back with a zone's database id when something of it changed, with none when anything may have. Returns how to end it. */
   listen(onChange: (zoneId?: string) => void, log: Log): () => Promise<void>;
   /** Removes what no retained publication names, a bounded part of it, where no other gateway is at it. */
@@ -68,7 +69,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
       );
       return (rows[0] as { now: number }).now;
     },
-    readTsigKeys: () => new TsigStore(database).read(),
+    readTsigKeys: tsigKeyReader(new TsigStore(database)),
     listen: (onChange, log) => {
       const listener = new ChangeListener(database, {
         onChange: (what) => onChange(what !== undefined && /^[0-9]+$/.test(what) ? what : undefined),
@@ -81,5 +82,21 @@ export async function openStore(config: Config): Promise<OpenStore> {
       await prune(database, { holder, keep });
     },
     close: () => database.close(),
+  };
+}
+
+/** Reads TSIG keys every so often, and warns of a row that cannot be read once, not each time. */
+export function tsigKeyReader(store: Pick<TsigStore, 'read'>): OpenStore['readTsigKeys'] {
+  let told: ReadonlySet<string> = new Set();
+  return async (log) => {
+    const problems = new Set<string>();
+    const keys = await store.read((message) => problems.add(message));
+    if (log === undefined) return keys;
+    for (const reason of problems) {
+      if (!told.has(reason))
+        log.warn({ reason }, 'a TSIG key or grant in the database cannot be read; it opens nothing');
+    }
+    told = problems;
+    return keys;
   };
 }

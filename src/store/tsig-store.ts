@@ -1,4 +1,5 @@
 import { Name } from '../dns/name.js';
+import { errorMessage } from '../errors.js';
 import type { TsigGrant, TsigKeyEntry } from '../transfer/ports.js';
 import type { Database, Queryable } from './database.js';
 import { alreadyHeld, breaks, notHeld } from './held.js';
@@ -92,22 +93,44 @@ export class TsigStore {
     }));
   }
 
-  /** All keys as the access rules take them. */
-  async read(): Promise<readonly TsigKeyEntry[]> {
-    return (await this.list()).map(({ name, grants, ...key }) => ({
-      ...key,
-      name: Name.parse(name),
-      grants: grants.map(grantOf),
-    }));
+  /**
+   * All keys as the access rules take them. Rows are anyone's to write: a key whose name cannot be read is left out, and so
+   * is a grant with a zone that cannot; either opens nothing, and stops nothing else. A key that is left without grants is known.
+   * @param onProblem told of each row that was left out, and why
+   */
+  async read(onProblem?: (message: string) => void): Promise<readonly TsigKeyEntry[]> {
+    return (await this.list()).flatMap(({ name: text, grants, ...key }): TsigKeyEntry[] => {
+      try {
+        const name = Name.parse(text);
+        return [{ ...key, name, grants: grants.flatMap((grant) => readGrant(text, grant, onProblem)) }];
+      } catch (error) {
+        onProblem?.(
+          `TSIG key ${JSON.stringify(text)} is not used, its name cannot be read: ${errorMessage(error)}`,
+        );
+        return [];
+      }
+    });
   }
 }
 
-function grantOf({ view, zones, addresses }: NewTsigGrant): TsigGrant {
-  return {
-    view,
-    zones: zones === null ? null : new Set(zones.map((zone) => Name.parse(zone).key)),
-    addresses,
-  };
+function readGrant(
+  key: string,
+  { view, zones, addresses }: NewTsigGrant,
+  onProblem?: (message: string) => void,
+): TsigGrant[] {
+  const keys = new Set<string>();
+  for (const zone of zones ?? []) {
+    try {
+      keys.add(Name.parse(zone).key);
+    } catch (error) {
+      const what = `a grant of the view ${view} to the TSIG key ${key}`;
+      onProblem?.(
+        `${what} is not used, its zone ${JSON.stringify(zone)} cannot be read: ${errorMessage(error)}`,
+      );
+      return [];
+    }
+  }
+  return [{ view, zones: zones === null ? null : keys, addresses }];
 }
 
 async function addGrant(

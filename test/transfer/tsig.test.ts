@@ -176,6 +176,14 @@ describe('what a key may', () => {
     expect(mapped.messages[0]?.rcode).toBe(0);
   });
 
+  test('REFUSED, signed, without any grant; nothing is looked up', async () => {
+    await fixture.serve('internal', []);
+    const none = tsigKey('none.');
+    fixture.keys.add(none);
+    const { checks, messages } = await ask(soaQuery, none);
+    expect([checks, messages[0]?.rcode, fixture.source.asked]).toEqual([['signed'], RCODE.REFUSED, []]);
+  });
+
   test('nothing when its grants name two views; said once', async () => {
     await fixture.serve('internal', []);
     const both = tsigKey('both.');
