@@ -2,6 +2,8 @@
 export const TOOLS: Readonly<Record<string, { readonly path: string; readonly debian: string }>> = {
   named: { path: '/usr/sbin/named', debian: 'bind9' },
   'named-compilezone': { path: '/usr/bin/named-compilezone', debian: 'bind9-utils' },
+  'dnssec-keygen': { path: '/usr/bin/dnssec-keygen', debian: 'bind9-utils' },
+  'dnssec-signzone': { path: '/usr/bin/dnssec-signzone', debian: 'bind9-utils' },
   'dnssec-verify': { path: '/usr/bin/dnssec-verify', debian: 'bind9-utils' },
   dig: { path: '/usr/bin/dig', debian: 'bind9-dnsutils' },
   delv: { path: '/usr/bin/delv', debian: 'bind9-dnsutils' },
@@ -33,6 +35,8 @@ export const TOOLS: Readonly<Record<string, { readonly path: string; readonly de
 
 const codecs = ['named-compilezone', 'ldns-verify-zone', 'dnspython', 'nsd'];
 const signers = [
+  'dnssec-keygen',
+  'dnssec-signzone',
   'dnssec-verify',
   'ldns-signzone',
   'ldns-verify-zone',
@@ -42,25 +46,26 @@ const signers = [
   'keymgr',
 ];
 
+const nameservers = [
+  'named',
+  'rndc',
+  'nsd',
+  'knotd',
+  'pdns_server',
+  'pdns-sqlite',
+  'pdnsutil',
+  'sqlite3',
+  'delv',
+  'unbound',
+  'dig',
+];
+
 /** The groups, and what each needs. */
 export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   codecs: [...codecs, ...signers, 'openssl'],
   store: ['postgres'],
   validators: [...signers, 'named-compilezone', 'unbound', 'knotd', 'postgres'],
-  secondaries: [
-    'named',
-    'rndc',
-    'nsd',
-    'knotd',
-    'pdns_server',
-    'pdns-sqlite',
-    'pdnsutil',
-    'sqlite3',
-    'delv',
-    'unbound',
-    'dig',
-    'postgres',
-  ],
-  barbican: ['keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone'],
+  secondaries: [...nameservers, 'postgres'],
+  barbican: [...nameservers, 'keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone', 'openssl'],
   tsig: ['dig', 'kdig', 'dnspython', 'named', 'knotd', 'nsd'],
 };

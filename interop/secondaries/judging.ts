@@ -6,8 +6,8 @@ import { query } from '../lib/dns-client.js';
 import { queryWithDo } from '../lib/dnssec-query.js';
 import type { Secondary } from '../lib/secondary.js';
 import { tracesIn } from './content.js';
-import type { Lab } from './lab.js';
-import type { AskedQuestion } from './questions.js';
+import type { Lab, Served } from './lab.js';
+import { type AskedQuestion, questionsOf } from './questions.js';
 import { rrsetsOf, type SplitZone, type StoredRRset, secureChildOf, sees, type View } from './zones.js';
 
 /** What is stored for a view, with the DS of the signed child. */
@@ -56,11 +56,45 @@ export function faultsOf(question: AskedQuestion, finding: Finding, security: re
 
 /** What of the internal view is found in the files of a folder. */
 export function tracesInFolder(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).flatMap((file) => {
+  return [...filesIn(folder)].flatMap(([file, octets]) =>
+    tracesIn(octets).map((trace) => `${file}: ${trace}`),
+  );
+}
+
+/** Whether a text is in one of the files of a folder. */
+export function isInFolder(folder: string, text: string): boolean {
+  return [...filesIn(folder).values()].some((octets) => octets.includes(text));
+}
+
+function filesIn(folder: string): Map<string, Buffer> {
+  const files = new Map<string, Buffer>();
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     const path = join(folder, file);
-    if (!statSync(path).isFile()) return [];
-    return tracesIn(readFileSync(path)).map((trace) => `${file}: ${trace}`);
-  });
+    try {
+      if (statSync(path).isFile()) files.set(file, readFileSync(path));
+    } catch (error) {
+      // servers write beside a file and then rename
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return files;
+}
+
+/** What is wrong with what the resolver before a secondary finds in zones. */
+export async function unboundFaults(
+  { resolver, view }: Served,
+  zones: readonly SplitZone[],
+): Promise<string[]> {
+  const faults: string[] = [];
+  for (const zone of zones) {
+    for (const question of questionsOf(zone, view)) {
+      // RFC 5155 §9.2: what a span with opt-out denies is not secure
+      const isByOptOut = zone.isOptOut && question.isBySpan === true;
+      const finding = await resolver.ask(question);
+      faults.push(...faultsOf(question, finding, isByOptOut ? ['insecure'] : ['secure']));
+    }
+  }
+  return faults;
 }
 
 /** What is wrong with delv's finding about a zone's secondary. */

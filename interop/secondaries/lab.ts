@@ -6,7 +6,7 @@ import { parseTsigAlgorithm, type TsigKey } from '../../src/dns/tsig-key.js';
 import { RRType } from '../../src/dns/types.js';
 import { bindAnchors } from '../lib/delv.js';
 import { type Answer, query, type Transfer, transfer } from '../lib/dns-client.js';
-import { GatewayProcess } from '../lib/gateway.js';
+import { type GatewayOptions, GatewayProcess } from '../lib/gateway.js';
 import { startPlainKnotd } from '../lib/knotd.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
 import { waitUntil } from '../lib/processes.js';
@@ -32,6 +32,9 @@ export interface Served {
   readonly resolver: Unbound;
 }
 
+/** The `barbican` section of the gateway's configuration with its secrets, and what the operator's commands have in their place. */
+export type KeyStoreAccess = Pick<GatewayOptions, 'config' | 'environment' | 'commandEnvironment'>;
+
 /** Zones that every secondary holds. */
 export const HELD = [...ZONES.map(({ name }) => name), SLOW_ZONE];
 
@@ -43,6 +46,9 @@ const KEY_ALGORITHMS: ReadonlyMap<string, string> = new Map([
   ['knotd', 'hmac-sha384'],
   ['pdns_server', 'hmac-sha224'],
 ]);
+
+/** Who has keys. */
+export const KEY_OWNERS = [...KEY_ALGORITHMS.keys()];
 
 const CHILDREN = ZONES.map(({ name }) => secureChildOf(name));
 
@@ -69,7 +75,8 @@ export class Lab {
     this.writer.on('error', () => undefined);
   }
 
-  static async start(): Promise<Lab> {
+  /** @param keyStore how the gateway and the operator reach Barbican; left out, the gateway brings the development one */
+  static async start(keyStore: KeyStoreAccess = {}): Promise<Lab> {
     const postgres = await startPostgres();
     process.once('exit', () => postgres.remove());
     const migration = await GatewayProcess.prepare({ config: { database: { url: postgres.url } } });
@@ -81,8 +88,12 @@ export class Lab {
       create role suite_operator login in role zoneseal_admin;
       create role suite_editor login in role zoneseal_writer;`);
     const gateway = await GatewayProcess.start({
-      config: { database: { url: userUrl(postgres, 'suite_gateway') } },
-      commandEnvironment: { ZONESEAL_DATABASE_URL: userUrl(postgres, 'suite_operator') },
+      ...keyStore,
+      config: { ...keyStore.config, database: { url: userUrl(postgres, 'suite_gateway') } },
+      commandEnvironment: {
+        ...keyStore.commandEnvironment,
+        ZONESEAL_DATABASE_URL: userUrl(postgres, 'suite_operator'),
+      },
     });
     const lab = new Lab(postgres, gateway);
     try {
@@ -131,10 +142,9 @@ export class Lab {
 
   async #addKey(owner: string, view: View, algorithm: string): Promise<void> {
     const file = join(this.gateway.folder, `${owner}-${view}.key`);
-    await this.gateway.command([
-      ...['tsig', 'add', `${owner}-${view}.`, '--view', view, '--address', '127.0.0.1'],
-      ...['--algorithm', algorithm, '--key-file', file],
-    ]);
+    const grant = ['--view', view, '--address', '127.0.0.1'];
+    const output = ['--algorithm', algorithm, '--key-file', file];
+    await this.gateway.command(['tsig', 'add', `${owner}-${view}.`, ...grant, ...output]);
     const text = readFileSync(file, 'utf8');
     const word = (pattern: RegExp): string => pattern.exec(text)?.[1] ?? '';
     this.#keys.set(`${owner} ${view}`, {
