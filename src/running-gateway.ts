@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isAlive, startOf } from './process-start.js';
 
 const runningGatewaySchema = z.object({
   pid: z.int().min(1),
@@ -19,6 +20,9 @@ const runningGatewaySchema = z.object({
     .optional(),
 });
 
+/** As the file has it: with when the process started, which tells it from a later one with the same number. */
+const fileSchema = runningGatewaySchema.extend({ started: z.string() });
+
 /** What a running gateway tells the command line, in a file of its data folder that its user alone can read. */
 export type RunningGateway = z.infer<typeof runningGatewaySchema>;
 
@@ -29,7 +33,10 @@ function fileIn(data: string): string {
 /** Writes the file, in place of one that a gateway before left behind. */
 export function writeRunningGateway(data: string, gateway: RunningGateway): void {
   const temporary = `${fileIn(data)}.${randomBytes(6).toString('hex')}`;
-  writeFileSync(temporary, `${JSON.stringify(gateway)}\n`, { mode: 0o600, flag: 'wx' });
+  writeFileSync(temporary, `${JSON.stringify({ ...gateway, started: startOf(gateway.pid) })}\n`, {
+    mode: 0o600,
+    flag: 'wx',
+  });
   renameSync(temporary, fileIn(data));
 }
 
@@ -46,8 +53,10 @@ export function findRunningGateway(data: string): RunningGateway | undefined {
   } catch {
     return undefined;
   }
-  const parsed = runningGatewaySchema.safeParse(parseJson(text));
-  return parsed.success && isRunning(parsed.data.pid) ? parsed.data : undefined;
+  const parsed = fileSchema.safeParse(parseJson(text));
+  if (!parsed.success || !isAlive(parsed.data)) return undefined;
+  const { started: _, ...gateway } = parsed.data;
+  return gateway;
 }
 
 function parseJson(text: string): unknown {
@@ -55,14 +64,5 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -34,3 +34,22 @@ it('what a killed gateway left behind, or a damaged file, is no running gateway'
   writeFileSync(join(folder, 'gateway.json'), '{"pid":');
   expect(findRunningGateway(folder)).toBeUndefined();
 });
+
+// when a process started is told by Linux alone
+it.runIf(process.platform === 'linux')(
+  "a process that has a killed gateway's number, this one or another, is no running gateway",
+  () => {
+    for (const pid of [process.pid, process.ppid]) {
+      writeRunningGateway(folder, { pid, barbican });
+      expect(findRunningGateway(folder)?.pid).toBe(pid);
+      const written = JSON.parse(readFileSync(join(folder, 'gateway.json'), 'utf8')) as object;
+      for (const earlier of [
+        { ...written, started: '1' },
+        { pid, barbican },
+      ]) {
+        writeFileSync(join(folder, 'gateway.json'), JSON.stringify(earlier));
+        expect(findRunningGateway(folder)).toBeUndefined();
+      }
+    }
+  },
+);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import { isAlive, startOf } from '../process-start.js';
 
 const holderSchema = z.object({
   pid: z.int().min(1),
@@ -12,27 +13,6 @@ const holderSchema = z.object({
 
 /** Who has a folder open. */
 export type LockHolder = z.infer<typeof holderSchema>;
-
-/** When a process started, as Linux tells it; empty elsewhere. */
-function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // the command's name may hold anything, its closing parenthesis is the last one; field 22 counts from the first
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
-}
-
-function isAlive({ pid, started }: LockHolder): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  const now = startOf(pid);
-  return now === '' || started === '' || now === started;
-}
 
 function readHolder(path: string): LockHolder | undefined {
   let text: string;
