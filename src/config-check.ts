@@ -145,3 +145,26 @@ export function checkOpen(
   }
   return problems;
 }
+
+/** Publications made at the same time where the setting is left out. */
+export const DEFAULT_PRODUCTIONS = 4;
+
+/** Connections that publications being made must leave: one for what queries ask, one for leases, serials and the like. */
+const OTHER_CONNECTIONS = 2;
+
+interface Work {
+  readonly database: { readonly poolSize: number };
+  readonly signing: { readonly productions: number };
+}
+
+/** More publications at the same time than the database has connections for; told of the setting that was given. */
+export function checkWork({ database: { poolSize }, signing: { productions } }: Work): ConfigProblem[] {
+  if (productions <= poolSize - OTHER_CONNECTIONS) return [];
+  const reason = `each publication that is made holds a connection to the database, and ${OTHER_CONNECTIONS} have to be left for queries and leases`;
+  if (productions === DEFAULT_PRODUCTIONS) {
+    const message = `is ${poolSize}, must be ${productions + OTHER_CONNECTIONS} or more, or signing.productions (${productions}) less: ${reason}`;
+    return [{ path: ['database', 'poolSize'], message }];
+  }
+  const message = `is ${productions}, must be ${poolSize - OTHER_CONNECTIONS} or less with database.poolSize ${poolSize}: ${reason}`;
+  return [{ path: ['signing', 'productions'], message }];
+}

@@ -1,7 +1,15 @@
 import { isIP } from 'node:net';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { z } from 'zod';
-import { type ConfigProblem, checkBarbican, checkDatabase, checkOpen, checkSockets } from './config-check.js';
+import {
+  type ConfigProblem,
+  checkBarbican,
+  checkDatabase,
+  checkOpen,
+  checkSockets,
+  checkWork,
+  DEFAULT_PRODUCTIONS,
+} from './config-check.js';
 import { parseDuration } from './keys/policy.js';
 
 /** What the reference says of a setting beyond what its schema tells. */
@@ -145,7 +153,7 @@ const databaseSchema = z
       ),
     poolSize: z
       .int()
-      .min(2)
+      .min(3)
       .max(200)
       .default(10)
       .describe('connections at the most, the one that listens for changes aside'),
@@ -225,6 +233,9 @@ const limitsSchema = z
     firstMessageTimeout: duration(1, HOUR)
       .default(60)
       .describe('longest an image may take to give its first message'),
+    stopTimeout: duration(0, HOUR)
+      .default(10)
+      .describe('longest that transfers under way may go on when the gateway is stopped'),
     spoolOctets: size(MIB)
       .default(4 * GIB)
       .describe('disk that images may take, in the folder `spool` of the data folder'),
@@ -290,7 +301,12 @@ export const configSchema = z
           .default(Math.max(1, availableParallelism()))
           .register(settingFacts, { defaultText: 'one a core' })
           .describe('signing threads'),
-        productions: count.default(4).describe('publications made at the same time'),
+        productions: z
+          .int()
+          .min(1)
+          .max(100)
+          .default(DEFAULT_PRODUCTIONS)
+          .describe('publications made at the same time; at least two fewer than `database.poolSize`'),
       })
       .prefault({})
       .describe('How much is signed at once.'),
@@ -335,7 +351,8 @@ export const configSchema = z
       .prefault({})
       .describe('What the gateway tells of itself.'),
   })
-  .superRefine(checkedBy(checkSockets));
+  .superRefine(checkedBy(checkSockets))
+  .superRefine(checkedBy(checkWork));
 
 /** A configuration with defaults filled in; durations in seconds, sizes in octets. */
 export type Config = z.infer<typeof configSchema>;

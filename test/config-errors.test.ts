@@ -207,6 +207,8 @@ describe('settings that contradict each other are errors', () => {
   const url = 'database:\n  url: postgresql://zoneseal@db.example/zoneseal';
   const user = `${KEYSTONE}  username: zoneseal\n  project: dns\n`;
   const credential = `${KEYSTONE}  applicationCredentialId: a\n`;
+  const CONNECTIONS =
+    'each publication that is made holds a connection to the database, and 2 have to be left for queries and leases';
   it.each<[what: string, text: string, error: string]>([
     [
       'a password in the URL',
@@ -283,6 +285,21 @@ describe('settings that contradict each other are errors', () => {
       'open:\n  - { range: 192.0.2.0/24, view: a }\n  - { range: 192.0.2.77/24, view: b }\n',
       'zoneseal.yaml:3: open[1].range: is opened for the view a above; a range has one view',
     ],
+    [
+      'more publications at once than there are connections for',
+      'database:\n  poolSize: 12\nsigning:\n  productions: 11\n',
+      `zoneseal.yaml:4: signing.productions: is 11, must be 10 or less with database.poolSize 12: ${CONNECTIONS}`,
+    ],
+    [
+      'fewer connections than publications at once, those being as many as by default',
+      'database:\n  poolSize: 5\n',
+      `zoneseal.yaml:2: database.poolSize: is 5, must be 6 or more, or signing.productions (4) less: ${CONNECTIONS}`,
+    ],
+    [
+      'more publications at once than makes sense',
+      'database:\n  poolSize: 200\nsigning:\n  productions: 101\n',
+      'zoneseal.yaml:4: signing.productions: is 101, must be 100 or less',
+    ],
   ])('%s', (_, text, error) => {
     expect(files.errorsOf(text)).toEqual([error]);
   });
@@ -302,6 +319,8 @@ describe('settings that contradict each other are errors', () => {
     expect(
       files.errorsOf('open:\n  - { range: 192.0.2.0/24, view: a }\n  - { range: 192.0.2.0/25, view: b }\n'),
     ).toEqual([]);
+    expect(files.errorsOf('database: { poolSize: 12 }\nsigning: { productions: 10 }\n')).toEqual([]);
+    expect(files.errorsOf('database: { poolSize: 3 }\nsigning: { productions: 1 }\n')).toEqual([]);
     expect(files.errorsOf('database:\n  url: postgresql:///zoneseal?host=/run/postgresql\n')).toEqual([]);
   });
 });
