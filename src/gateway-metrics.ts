@@ -45,7 +45,25 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     kind: 'counter',
   });
   return [
-    gauge('productions', 'publications being made (signing.productions)', () => manager.counters.productions),
+    gauge('productions', 'images being made (signing.productions)', () => manager.counters.productions),
+    gauge('productions_waiting', 'productions that wait for a place', () => manager.counters.waiting),
+    counter(
+      'publications_total',
+      'publications made here, by how they ended',
+      () => labelled('outcome', { ready: manager.counters.ready, failed: manager.counters.failed }),
+      ['outcome'],
+    ),
+    gauge(
+      'publications_failing',
+      'zones and views whose last publication made here failed',
+      () => manager.counters.failing,
+    ),
+    gauge(
+      'publications_unrecorded',
+      'failures that the database could not be told of yet',
+      () => manager.counters.unrecorded,
+    ),
+    gauge('remembered_lines', 'zones and views kept in mind', () => manager.counters.remembered),
     gauge('held_images', 'finished images held for the next transfer', () => manager.counters.heldImages),
     gauge('held_images_bytes', 'their octets (limits.heldOctets)', () => manager.counters.heldOctets),
     gauge('images', 'images, those being made or sent included', () => images.usage.images),

@@ -22,9 +22,6 @@ import { ImageStore } from './transfer/image-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 import { TsigKeyTable } from './transfer/tsig-key-table.js';
 
-/** Time that transfers under way get to end when the gateway stops. */
-const CLOSE_DEADLINE_MS = 10_000;
-
 export interface GatewayOptions {
   readonly config: Config;
   readonly store: OpenStore;
@@ -41,13 +38,16 @@ export class Gateway {
   readonly #state: GatewayState;
   readonly #admin: AdminServer | undefined;
   readonly #unlisten: () => Promise<void>;
+  readonly #stopSeconds: number;
 
   private constructor(
     state: GatewayState,
     addresses: readonly ListenAddress[],
     admin: { readonly server: AdminServer; readonly port: number } | undefined,
     unlisten: () => Promise<void>,
+    stopSeconds: number,
   ) {
+    this.#stopSeconds = stopSeconds;
     this.#state = state;
     this.addresses = addresses;
     this.#admin = admin?.server;
@@ -85,7 +85,7 @@ export class Gateway {
       );
       const running =
         admin === undefined || adminPort === undefined ? undefined : { server: admin, port: adminPort };
-      return new Gateway(state, addresses, running, unlisten);
+      return new Gateway(state, addresses, running, unlisten, config.limits.stopTimeout);
     } catch (error) {
       await unlisten();
       await admin?.close();
@@ -98,11 +98,11 @@ export class Gateway {
     return this.#state;
   }
 
-  /** Lets transfers end for a while, then stops everything, the database and the key store last. */
-  async close(deadlineMs = CLOSE_DEADLINE_MS): Promise<void> {
+  /** Lets transfers and productions end for a while, then stops everything, the database and the key store last. */
+  async close(): Promise<void> {
     const { server, store, keyStore } = this.#state;
     await this.#unlisten();
-    await server.close(deadlineMs);
+    await server.close(this.#stopSeconds * 1000);
     await this.#admin?.close();
     await stopWork(this.#state);
     await keyStore.close();
@@ -148,7 +148,6 @@ async function assemble({
     store: store.publications,
     dependencies: { keyRing, signer },
     images,
-    clock,
     log,
     limits: {
       productions: config.signing.productions,

@@ -15,5 +15,6 @@ const LASTING = new Set<ErrorCode>([
 /** Seconds until a failed publication is tried again on the same inputs; null when only a change can help. */
 export function retryAfter(error: unknown, attempt: number): number | null {
   if (error instanceof ZonesealError && LASTING.has(error.code)) return null;
+  if (error instanceof ZonesealError && error.code === 'GATEWAY_STOPPING') return 0;
   return Math.min(300, 5 * 2 ** Math.min(attempt, 6));
 }

@@ -32,9 +32,12 @@ export class HeldImages {
   /** Takes over the caller's hold on a complete image; that of an older publication of the same line is let go. */
   put(publication: Publication, image: Image): void {
     const line = `${publication.zoneId} ${publication.view}`;
-    const older = this.#lines.get(line);
-    if (older !== undefined) this.#remove(older);
-    this.#remove(publication.id);
+    const other = this.#lines.get(line);
+    if (other !== undefined && Number(other) > Number(publication.id)) {
+      image.release(); // one that was made again while a newer one became ready
+      return;
+    }
+    if (other !== undefined) this.#remove(other);
     this.#images.set(publication.id, { image, line });
     this.#lines.set(line, publication.id);
     this.#octets += image.octets;

@@ -81,25 +81,33 @@ export class PublicationKeeper {
   }
 
   async #once(): Promise<void> {
-    const { manager, log, databaseTime, clock, skewSeconds, refresh } = this.#options;
-    try {
-      const skew = (await databaseTime()) - clock.seconds();
-      if (Math.abs(skew) > skewSeconds && Math.abs(this.#skew) <= skewSeconds) {
-        log.warn(
-          { skewSeconds: skew },
-          'the clocks of the database and of this host differ; TSIG uses the local one',
-        );
+    const { manager, log, refresh } = this.#options;
+    const faults: string[] = [];
+    // one thing that cannot be done does not keep the others from being done
+    for (const work of [() => this.#compareClocks(), refresh, () => manager.makeDue()]) {
+      try {
+        await work();
+      } catch (error) {
+        faults.push(errorMessage(error));
       }
-      this.#skew = skew;
-      await refresh();
-      await manager.makeDue();
-      if (this.#fault !== undefined) log.info({}, 'the database can be reached again');
-      this.#fault = undefined;
-    } catch (error) {
-      const reason = errorMessage(error);
-      if (this.#fault === undefined)
-        log.error({ reason }, 'the database cannot be asked what is due; what is ready is served');
-      this.#fault = reason;
     }
+    const fault = faults.length === 0 ? undefined : [...new Set(faults)].join('; ');
+    if (fault !== undefined && this.#fault === undefined) {
+      log.error({ reason: fault }, 'not all that is due could be done; what is ready is served');
+    }
+    if (fault === undefined && this.#fault !== undefined) log.info({}, 'what is due can be done again');
+    this.#fault = fault;
+  }
+
+  async #compareClocks(): Promise<void> {
+    const { log, databaseTime, clock, skewSeconds } = this.#options;
+    const skew = (await databaseTime()) - clock.seconds();
+    if (Math.abs(skew) > skewSeconds && Math.abs(this.#skew) <= skewSeconds) {
+      log.warn(
+        { skewSeconds: skew },
+        'the clocks of the database and of this host differ; TSIG uses the local one',
+      );
+    }
+    this.#skew = skew;
   }
 }

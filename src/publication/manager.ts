@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock } from '../clock.js';
 import { Name } from '../dns/name.js';
 import { RRType } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
@@ -10,8 +9,9 @@ import type { ImageReader, PublicationSource, ServedPublication } from '../trans
 import { retryAfter } from './failure.js';
 import { HeldImages } from './held-images.js';
 import type { Allocation, Publication, PublicationStore, PublishedSoa, ServedZone } from './ports.js';
-import { FORMAT_VERSION, type ProduceDependencies, produceImage } from './produce.js';
+import { FORMAT_VERSION, type ProduceDependencies, produceImage, reproduceImage } from './produce.js';
 import { nextSerial } from './serial.js';
+import { Slots } from './slots.js';
 
 export interface PublicationLimits {
   /** Publications made at the same time; more wait. */
@@ -28,7 +28,6 @@ export interface PublicationManagerOptions {
   readonly store: PublicationStore;
   readonly dependencies: Omit<ProduceDependencies, 'store'>;
   readonly images: ImageStore;
-  readonly clock: Clock;
   readonly log: Log;
   readonly limits: PublicationLimits;
   /** Names this process in leases. */
@@ -36,10 +35,28 @@ export interface PublicationManagerOptions {
   readonly leaseSeconds: number;
 }
 
+/** What the manager has done and holds. */
+export interface PublicationCounters {
+  /** Images being made now, and productions that wait for a place. */
+  readonly productions: number;
+  readonly waiting: number;
+  /** Publications made here since the start, by how they ended. */
+  readonly ready: number;
+  readonly failed: number;
+  /** (zone, view) pairs whose last attempt here failed. */
+  readonly failing: number;
+  /** Failures that the database could not be told of yet. */
+  readonly unrecorded: number;
+  readonly remembered: number;
+  readonly heldImages: number;
+  readonly heldOctets: number;
+}
+
 /** What is known of one (zone, view): good for a while, and better than nothing when the database is away. */
 interface Known {
   readonly served: ServedZone;
   readonly publication: Publication | undefined;
+  /** By the monotonic clock, milliseconds. */
   readonly until: number;
 }
 
@@ -51,6 +68,9 @@ interface Production {
   readonly done: Promise<void>;
 }
 
+/** How long a look-up may take before what is remembered is taken for an answer; less than a query waits. */
+const PATIENCE_MS = 1000;
+
 /** How long a transfer waits for a first publication that another gateway makes, and how often it looks. */
 const FIRST_WAIT_MS = 20_000;
 const FIRST_POLL_MS = 250;
@@ -61,8 +81,13 @@ export class PublicationManager implements PublicationSource {
   readonly #held: HeldImages;
   readonly #known = new Map<string, Known>();
   readonly #productions = new Map<string, Promise<Production>>();
+  /** Look-ups under way, one for each (zone, view). */
+  readonly #asking = new Map<string, Promise<Known | undefined>>();
   readonly #rebuilds = new Map<string, Promise<Image>>();
+  /** Images that are being made. */
+  readonly #growing = new Set<Image>();
   readonly #attempts = new Map<string, number>();
+  readonly #made = { ready: 0, failed: 0 };
   readonly #slots: Slots;
   /** Failures that the database could not be told of yet; without them a lease would have to run out. */
   readonly #unrecorded = new Set<() => Promise<void>>();
@@ -75,9 +100,15 @@ export class PublicationManager implements PublicationSource {
   }
 
   /** Counts for metrics. */
-  get counters(): { readonly productions: number; readonly heldImages: number; readonly heldOctets: number } {
+  get counters(): PublicationCounters {
     return {
-      productions: this.#productions.size,
+      productions: this.#growing.size,
+      waiting: this.#slots.waiting,
+      ready: this.#made.ready,
+      failed: this.#made.failed,
+      failing: this.#attempts.size,
+      unrecorded: this.#unrecorded.size,
+      remembered: this.#known.size,
       heldImages: this.#held.size,
       heldOctets: this.#held.octets,
     };
@@ -136,11 +167,16 @@ export class PublicationManager implements PublicationSource {
     }
   }
 
-  /** Waits for what is being made and lets go of all images. */
-  async close(): Promise<void> {
+  /**
+   * Lets what is being made end for a while, gives up the rest (another gateway, or the next start, makes it anew at once),
+   * and lets go of all images.
+   */
+  async close(deadlineMs = 0): Promise<void> {
     this.#closed = true;
-    await this.settled();
-    await Promise.allSettled(this.#rebuilds.values());
+    const done = this.settled().then(() => Promise.allSettled(this.#rebuilds.values()));
+    await Promise.race([done, sleep(deadlineMs, undefined, { ref: false })]);
+    for (const image of this.#growing) image.fail(stopping());
+    await done;
     this.#held.clear();
   }
 
@@ -152,40 +188,44 @@ export class PublicationManager implements PublicationSource {
   }
 
   async #lookUp(zone: string, view: string): Promise<Known | undefined> {
-    const { store, clock, limits } = this.#options;
     const key = `${zone} ${view}`;
     const remembered = this.#known.get(key);
-    if (remembered !== undefined && clock.milliseconds() < remembered.until) return remembered;
+    if (remembered !== undefined && performance.now() < remembered.until) return remembered;
+    let asking = this.#asking.get(key);
+    if (asking === undefined) {
+      asking = this.#ask(key, zone, view).finally(() => this.#asking.delete(key));
+      this.#asking.set(key, asking);
+    }
+    if (remembered === undefined) return asking;
     try {
-      const served = await store.findServed(zone, view);
-      if (served === undefined) {
-        this.#known.delete(key);
-        return undefined;
-      }
-      const publication = await store.newestReady(served.zoneId, view);
-      const known: Known = {
-        served,
-        publication,
-        until: clock.milliseconds() + limits.freshSeconds * 1000,
-      };
-      this.#known.delete(key);
-      this.#known.set(key, known);
-      for (const eldest of this.#known.keys()) {
-        if (this.#known.size <= limits.remembered) break;
-        this.#known.delete(eldest);
-      }
-      return known;
-    } catch (error) {
-      // the database is away: what was ready goes on being served
-      if (remembered !== undefined) return remembered;
-      throw error;
+      return await Promise.race([asking, sleep(PATIENCE_MS, remembered, { ref: false })]);
+    } catch {
+      return remembered; // the database is away: what was ready goes on being served
     }
   }
 
+  async #ask(key: string, zone: string, view: string): Promise<Known | undefined> {
+    const { store, limits } = this.#options;
+    const served = await store.findServed(zone, view);
+    if (served === undefined) {
+      this.#known.delete(key);
+      return undefined;
+    }
+    const publication = await store.newestReady(served.zoneId, view);
+    const known: Known = { served, publication, until: performance.now() + limits.freshSeconds * 1000 };
+    this.#known.delete(key);
+    this.#known.set(key, known);
+    for (const eldest of this.#known.keys()) {
+      if (this.#known.size <= limits.remembered) break;
+      this.#known.delete(eldest);
+    }
+    return known;
+  }
+
   async #openImage(served: ServedZone, publication: Publication | undefined): Promise<ImageReader> {
-    if (publication !== undefined) return this.#openReady(publication);
-    const { store, clock } = this.#options;
-    const deadline = clock.milliseconds() + FIRST_WAIT_MS;
+    if (publication !== undefined) return this.#openReady(served, publication);
+    const { store } = this.#options;
+    const deadline = performance.now() + FIRST_WAIT_MS;
     for (;;) {
       try {
         return (await this.#produce(served)).image.open();
@@ -193,44 +233,50 @@ export class PublicationManager implements PublicationSource {
         // another gateway makes the first one: what it signs is what is served, so wait until it is ready
         if (!(error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY')) throw error;
         const ready = await store.newestReady(served.zoneId, served.view);
-        if (ready !== undefined) return this.#openReady(ready);
-        if (this.#closed || clock.milliseconds() > deadline) throw error;
+        if (ready !== undefined) return this.#openReady(served, ready);
+        if (this.#closed || performance.now() > deadline) throw error;
         await sleep(FIRST_POLL_MS);
       }
     }
   }
 
-  async #openReady(publication: Publication): Promise<ImageReader> {
+  async #openReady(served: ServedZone, publication: Publication): Promise<ImageReader> {
     const held = this.#held.get(publication.id);
     if (held !== undefined) return held.open();
     let rebuild = this.#rebuilds.get(publication.id);
     if (rebuild === undefined) {
-      rebuild = this.#rebuild(publication);
+      rebuild = this.#rebuild(served, publication);
       this.#rebuilds.set(publication.id, rebuild);
-      const forget = (): void => void this.#rebuilds.delete(publication.id);
-      rebuild.catch(forget);
+      rebuild.catch(() => this.#rebuilds.delete(publication.id));
     }
     return (await rebuild).open();
   }
 
   /** Makes the image of a ready publication again, from the same tuple; resolves as soon as it can be followed. */
-  async #rebuild(publication: Publication): Promise<Image> {
+  async #rebuild(served: ServedZone, publication: Publication): Promise<Image> {
     const release = await this.#slots.take();
     try {
+      if (this.#closed) throw stopping();
       const image = this.#options.images.create(labelOf(publication));
-      const forget = (): void => {
+      this.#growing.add(image);
+      const ended = (): void => {
+        this.#growing.delete(image);
         this.#rebuilds.delete(publication.id);
         release();
       };
-      produceImage(publication, image, this.#dependencies(), () => Promise.resolve()).then(
+      reproduceImage(publication, image, this.#dependencies()).then(
         () => {
           this.#held.put(publication, image);
-          forget();
+          ended();
         },
         (error: unknown) => {
           this.#logFailure(publication, error, 'the image of a publication could not be made again');
           image.release();
-          forget();
+          ended();
+          // a new publication takes its place; those who asked come again
+          if (error instanceof ZonesealError && error.code === 'SIGNATURES_LOST') {
+            this.#produce(served, true).catch(() => undefined);
+          }
         },
       );
       return image;
@@ -241,31 +287,34 @@ export class PublicationManager implements PublicationSource {
   }
 
   /** The production of a new publication for a (zone, view), begun now or under way already. */
-  #produce(served: ServedZone): Promise<Production> {
+  #produce(served: ServedZone, force = false): Promise<Production> {
     const key = `${served.zoneId} ${served.view}`;
     const running = this.#productions.get(key);
     if (running !== undefined) return running;
-    const begun = this.#begin(served, () => this.#productions.delete(key));
+    const begun = this.#begin(served, force, () => this.#productions.delete(key));
     this.#productions.set(key, begun);
     begun.catch(() => this.#productions.delete(key));
     return begun;
   }
 
-  async #begin(served: ServedZone, ended: () => void): Promise<Production> {
+  async #begin(served: ServedZone, force: boolean, ended: () => void): Promise<Production> {
     const { store, gateway, leaseSeconds, images } = this.#options;
     const release = await this.#slots.take();
     try {
-      if (this.#closed) throw new ZonesealError('PUBLICATION_NOT_READY', 'the gateway is being stopped');
+      if (this.#closed) throw stopping();
       const allocation = await store.allocate(served, {
         gateway,
         leaseSeconds,
         formatVersion: FORMAT_VERSION,
         nextSerial,
+        force,
       });
       if (allocation.kind !== 'allocated') throw notAllocated(served, allocation);
       const { publication } = allocation;
       const image = images.create(labelOf(publication));
+      this.#growing.add(image);
       const done = this.#make(publication, image).finally(() => {
+        this.#growing.delete(image);
         release();
         ended();
       });
@@ -292,18 +341,30 @@ export class PublicationManager implements PublicationSource {
       (leaseSeconds * 1000) / 3,
     );
     try {
-      const produced = await produceImage(publication, image, this.#dependencies(), async (result) => {
-        if (!(await store.markReady(publication.id, gateway, result))) throw lost(publication);
-      });
+      const produced = await produceImage(
+        publication,
+        image,
+        this.#dependencies(),
+        gateway,
+        async (result) => {
+          if (!(await store.markReady(publication.id, gateway, result))) throw lost(publication);
+        },
+      );
       this.#held.put(publication, image);
       this.#attempts.delete(attemptKey);
+      this.#made.ready++;
       this.#becomeCurrent({ ...publication, state: 'ready', soa: produced.soa, resignAt: produced.resignAt });
       const { zone, view, serial, zoneVersion } = publication;
       const seconds = Math.round(performance.now() - begun) / 1000;
       log.info({ zone, view, serial, zoneVersion, records: produced.records, seconds }, 'publication ready');
     } catch (error) {
       image.release();
-      this.#logFailure(publication, error, 'publication failed; the one before it goes on being served');
+      this.#made.failed++;
+      this.#logFailure(
+        publication,
+        error,
+        'publication failed; the one before it, if any, goes on being served',
+      );
       const attempt = this.#attempts.get(attemptKey) ?? 0;
       this.#attempts.set(attemptKey, attempt + 1);
       const record = (): Promise<void> =>
@@ -341,6 +402,10 @@ function labelOf({ zone, view }: Publication): string {
   return `zone ${zone} in view ${view}`;
 }
 
+function stopping(): ZonesealError {
+  return new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');
+}
+
 function lost({ zone, view, serial }: Publication): ZonesealError {
   return new ZonesealError(
     'PUBLICATION_LOST',
@@ -373,29 +438,5 @@ function notAllocated(
           view,
         },
       );
-  }
-}
-
-/** A bounded number of things at once; the others wait in order. */
-class Slots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  /** Resolves to the call that gives the slot back; further calls of it do nothing. */
-  async take(): Promise<() => void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    let given = false;
-    return () => {
-      if (given) return;
-      given = true;
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    };
   }
 }

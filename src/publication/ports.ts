@@ -1,5 +1,6 @@
 import type { ZoneKey } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
+import type { SignaturePage } from '../signing/recorded.js';
 import type { ZoneRow } from '../zone/row.js';
 
 /** What a publication is made from and nothing else (invariant "frozen"). */
@@ -109,6 +110,13 @@ export interface PublicationStore {
   ): Promise<boolean>;
   /** Marks it failed with what an operator should read, and when to try again on the same inputs (seconds from now; null: only when they change). */
   markFailed(id: string, gateway: string, error: string, retrySeconds: number | null): Promise<void>;
+  /**
+   * Stores signatures of a building publication for good; in any order of pages.
+   * @throws ZonesealError PUBLICATION_LOST when it is no longer this gateway's
+   */
+  saveSignatures(id: string, gateway: string, pages: readonly SignaturePage[]): Promise<void>;
+  /** The stored signatures of a publication, by ascending page, from 0; none when they are not kept any more. */
+  readSignatures(id: string): AsyncIterable<SignaturePage>;
   /** Rows of the zone at a version, in canonical order, in batches; one snapshot; views not filtered. */
   readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly ZoneRow[]>;
   /** The policy at a version. @throws ZonesealError POLICY_INVALID when the stored one does not parse */

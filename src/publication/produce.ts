@@ -5,6 +5,7 @@ import type { KeyRing } from '../keys/key-ring.js';
 import { dnskeyRrset, signingKeys, type ZoneKey } from '../keys/key-set.js';
 import { checkKeySet } from '../keys/key-set-check.js';
 import type { SigningKey } from '../signing/batch.js';
+import { RecordingSigner, ReplayingSigner } from '../signing/recorded.js';
 import { type SignerKey, type SigningResult, signZone } from '../signing/sign-zone.js';
 import type { Signer } from '../signing/signer.js';
 import type { Image } from '../transfer/image.js';
@@ -18,7 +19,10 @@ import type { Publication, PublicationStore, PublishedSoa } from './ports.js';
 export const FORMAT_VERSION = 1;
 
 export interface ProduceDependencies {
-  readonly store: Pick<PublicationStore, 'readRows' | 'readPolicy' | 'readKeySet'>;
+  readonly store: Pick<
+    PublicationStore,
+    'readRows' | 'readPolicy' | 'readKeySet' | 'saveSignatures' | 'readSignatures'
+  >;
   readonly keyRing: KeyRing;
   readonly signer: Signer;
 }
@@ -31,18 +35,58 @@ export interface Produced {
 }
 
 /**
- * Makes the image of a publication from what its tuple names, at its own pace. Everything but the closing SOA is appended;
- * then `commit` decides (the publication becomes ready in the database), and only after that the closing SOA follows and the
- * image is complete. The image is failed, and the error thrown, when anything goes wrong.
+ * Makes the image of a new publication from what its tuple names, at its own pace; signatures go into it only when they are
+ * stored. Everything but the closing SOA is appended; then `commit` decides (the publication becomes ready in the
+ * database), and only after that the closing SOA follows and the image is complete. The image is failed, and the error
+ * thrown, when anything goes wrong.
+ * @param gateway who builds it, as its lease says
  */
-export async function produceImage(
+export function produceImage(
   publication: Publication,
   image: Image,
   dependencies: ProduceDependencies,
+  gateway: string,
   commit: (produced: Produced) => Promise<void>,
 ): Promise<Produced> {
+  const { store, signer, keyRing } = dependencies;
+  const recording = new RecordingSigner(signer, (pages) =>
+    store.saveSignatures(publication.id, gateway, pages),
+  );
+  return failing(image, () =>
+    produce(publication, image, store, recording, (keys) => registerKeys(keys, keyRing, recording), commit),
+  );
+}
+
+/**
+ * Makes the image of a ready publication again, the same octets, from its tuple and its stored signatures. Needs no keys.
+ * @throws ZonesealError SIGNATURES_LOST when they are not kept any more
+ */
+export function reproduceImage(
+  publication: Publication,
+  image: Image,
+  dependencies: ProduceDependencies,
+): Promise<Produced> {
+  const { store } = dependencies;
+  const replaying = new ReplayingSigner(store.readSignatures(publication.id));
+  return failing(image, async () => {
+    try {
+      return await produce(
+        publication,
+        image,
+        store,
+        replaying,
+        () => Promise.resolve(NO_KEYS),
+        () => Promise.resolve(),
+      );
+    } finally {
+      await replaying.close();
+    }
+  });
+}
+
+async function failing(image: Image, work: () => Promise<Produced>): Promise<Produced> {
   try {
-    return await produce(publication, image, dependencies, commit);
+    return await work();
   } catch (error) {
     const failure =
       error instanceof ZonesealError
@@ -58,13 +102,25 @@ export async function produceImage(
   }
 }
 
+/** Private keys lent to a signer for the time of one production. */
+interface LentKeys {
+  use(key: ZoneKey): SignerKey;
+  release(): void;
+}
+
+const NO_KEYS: LentKeys = {
+  use: ({ algorithm, keyTag }) => ({ handle: 0, algorithm, keyTag }),
+  release: () => undefined,
+};
+
 async function produce(
   publication: Publication,
   image: Image,
-  dependencies: ProduceDependencies,
+  store: ProduceDependencies['store'],
+  signer: Signer,
+  lend: (keys: readonly ZoneKey[]) => Promise<LentKeys>,
   commit: (produced: Produced) => Promise<void>,
 ): Promise<Produced> {
-  const { store, keyRing, signer } = dependencies;
   const zone = Name.parse(publication.zone);
   const policy = await store.readPolicy(publication.policyName, publication.policyVersion);
   const keySet = await store.readKeySet(publication.zoneId, publication.keySetVersion);
@@ -72,7 +128,7 @@ async function produce(
   const dnskeys = dnskeyRrset(keySet, zone, policy.dnskeyTtl);
   if (dnskeys === undefined) throw noKeys(publication);
   const roles = signingKeys(keySet, publication.view);
-  const keys = await registerKeys([...roles.keySigning, ...roles.zoneSigning], keyRing, signer);
+  const keys = await lend([...roles.keySigning, ...roles.zoneSigning]);
   try {
     const packer = new MessagePacker({ zone });
     const packed = new Map<number, number>();
@@ -153,11 +209,7 @@ function noKeys({ zone }: Publication): ZonesealError {
 }
 
 /** Fetches private keys and lends them to the signer for the time of one production. */
-async function registerKeys(
-  keys: readonly ZoneKey[],
-  keyRing: KeyRing,
-  signer: Signer,
-): Promise<{ use(key: ZoneKey): SignerKey; release(): void }> {
+async function registerKeys(keys: readonly ZoneKey[], keyRing: KeyRing, signer: Signer): Promise<LentKeys> {
   const distinct = [...new Map(keys.map((key) => [key.id, key])).values()];
   const privateKeys = await keyRing.privateKeys(distinct);
   const handles = new Map<string, number>();

@@ -72,25 +72,33 @@ export function signOctets(octets: Uint8Array, { key, algorithm }: SigningKey): 
   return sign(parameters.digest, octets, { key, dsaEncoding: 'ieee-p1363' });
 }
 
+/** What a block of a BatchWriter holds; views into it. */
+export function* blockItems(
+  block: Uint8Array,
+): Generator<{ readonly handle: number; readonly octets: Uint8Array }> {
+  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  for (let at = 0; at < block.length; ) {
+    const from = at + ITEM_HEADER;
+    const end = from + view.getUint32(at + 2);
+    yield { handle: view.getUint16(at), octets: block.subarray(from, end) };
+    at = end;
+  }
+}
+
 /**
  * Signs a block that a BatchWriter made.
  * @throws ZonesealError KEY_UNKNOWN when a handle has no key
  */
 export function signBatch(block: Uint8Array, keys: ReadonlyMap<number, SigningKey>): Uint8Array {
-  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   const signatures: Uint8Array[] = [];
   let size = 0;
-  for (let at = 0; at < block.length; ) {
-    const handle = view.getUint16(at);
-    const length = view.getUint32(at + 2);
-    const from = at + ITEM_HEADER;
+  for (const { handle, octets } of blockItems(block)) {
     const key = keys.get(handle);
     if (key === undefined)
       throw new ZonesealError('KEY_UNKNOWN', `no key is registered as ${handle}`, { handle });
-    const signature = signOctets(block.subarray(from, from + length), key);
+    const signature = signOctets(octets, key);
     signatures.push(signature);
     size += 2 + signature.length;
-    at = from + length;
   }
   const out = new Uint8Array(size);
   let to = 0;

@@ -149,5 +149,6 @@ async function apply(transaction: Queryable, { id, name, sql, checksum }: Migrat
 export async function grantRoles(database: Database, create = false): Promise<void> {
   await database.transaction(async (transaction) => {
     await transaction.query('select zoneseal.grant_roles($1)', [create]);
+    await transaction.query('select zoneseal.grant_later_roles()');
   });
 }

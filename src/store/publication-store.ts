@@ -12,11 +12,13 @@ import type {
   ServedZone,
 } from '../publication/ports.js';
 import { isAfter } from '../publication/serial.js';
+import type { SignaturePage } from '../signing/recorded.js';
 import type { ZoneRow } from '../zone/row.js';
 import type { Database, Queryable, Transaction } from './database.js';
 import { readKeySetVersion } from './key-set-reader.js';
 import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 import { readRows } from './row-reader.js';
+import { DROP_OLD_PAGES, readPages, savePages } from './signature-pages.js';
 
 type AllocateRequest = Parameters<PublicationStore['allocate']>[1];
 
@@ -157,7 +159,17 @@ export class PostgresPublicationStore implements PublicationStore {
       soa.signatures.map((octets) => Buffer.from(octets)),
       records,
     ]);
-    return (row?.lines ?? 0) > 0;
+    const isReady = (row?.lines ?? 0) > 0;
+    if (isReady) await this.#database.execute(DROP_OLD_PAGES, [id]);
+    return isReady;
+  }
+
+  saveSignatures(id: string, gateway: string, pages: readonly SignaturePage[]): Promise<void> {
+    return savePages(this.#database, id, gateway, pages);
+  }
+
+  readSignatures(id: string): AsyncIterable<SignaturePage> {
+    return readPages(this.#database, id);
   }
 
   async markFailed(id: string, gateway: string, error: string, retrySeconds: number | null): Promise<void> {

@@ -4,7 +4,7 @@ import { type ChangeCounts, diffRows } from '../zone/row-diff.js';
 import type { Database, Transaction } from './database.js';
 import { alreadyHeld, findZone, type HeldZone, notHeld } from './held.js';
 import { copyRows, deleteRows, insertRows, updateRows } from './row-writer.js';
-import { insertZone } from './zone-store.js';
+import { insertZone, settleZone, type ZoneSettings } from './zone-store.js';
 
 /** Which rows go where in an import. */
 export interface ImportOptions {
@@ -16,7 +16,9 @@ export interface ImportOptions {
   /** Put them in place of those there are; without it, none may be there. */
   readonly replace?: boolean;
   /** Where the zone is not there: create it so. Left out: it has to be there. */
-  readonly create?: { readonly policy?: string; readonly views?: readonly string[] };
+  readonly create?: ZoneSettings;
+  /** Where the zone is there: sign it by this policy and serve it in these views too, or change nothing at all. */
+  readonly settle?: ZoneSettings;
   /** Find out what would change, and change nothing. */
   readonly dryRun?: boolean;
   /** Called with the number of rows worked on so far. */
@@ -93,13 +95,17 @@ async function importInto(
 
 async function takeZone(
   transaction: Transaction,
-  { zone: name, create }: ImportOptions,
+  { zone: name, create, settle }: ImportOptions,
 ): Promise<{ zone: HeldZone; created: boolean }> {
   const [held] = await transaction.query(
     'select id from zoneseal.zones where sort_key = zoneseal.sort_key($1)',
     [name],
   );
-  if (held !== undefined) return { zone: await findZone(transaction, name, 'write'), created: false };
+  if (held !== undefined) {
+    const zone = await findZone(transaction, name, 'write');
+    if (settle !== undefined) await settleZone(transaction, zone.id, settle);
+    return { zone, created: false };
+  }
   if (create === undefined) throw notHeld('zone', name, 'see: zoneseal zone list');
   return { zone: await insertZone(transaction, name, create), created: true };
 }

@@ -36,6 +36,12 @@ export interface ViewDescription {
   readonly zones: number;
 }
 
+/** How a zone is signed, and where it is served. */
+export interface ZoneSettings {
+  readonly policy?: string;
+  readonly views?: readonly string[];
+}
+
 /** Zones, views and policies, as the command line keeps them. */
 export class ZoneStore {
   readonly #database: Database;
@@ -45,10 +51,7 @@ export class ZoneStore {
   }
 
   /** @throws ZonesealError ALREADY_HELD; NOT_HELD where the policy or a view is not there */
-  createZone(
-    name: string,
-    options: { readonly policy?: string; readonly views?: readonly string[] } = {},
-  ): Promise<HeldZone> {
+  createZone(name: string, options: ZoneSettings = {}): Promise<HeldZone> {
     return this.#database.transaction((transaction) => insertZone(transaction, name, options));
   }
 
@@ -170,24 +173,36 @@ export class ZoneStore {
 
   /** Signs a zone by another policy. @throws ZonesealError NOT_HELD */
   async assignPolicy(zone: string, policy: string): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      const { id } = await findZone(transaction, zone, 'write');
+      await settleZone(transaction, id, { policy });
+    });
+  }
+}
+
+/** Signs a zone by a policy and serves it in more views, in a transaction; what is left out stays. @throws ZonesealError NOT_HELD */
+export async function settleZone(
+  transaction: Queryable,
+  zoneId: number,
+  { policy, views = [] }: ZoneSettings,
+): Promise<void> {
+  if (policy !== undefined) {
     try {
-      await this.#database.transaction(async (transaction) => {
-        const { id } = await findZone(transaction, zone, 'write');
-        await transaction.execute('update zoneseal.zones set policy = $2 where id = $1', [id, policy]);
-      });
+      await transaction.execute('update zoneseal.zones set policy = $2 where id = $1', [zoneId, policy]);
     } catch (error) {
       if (breaks(error, 'zones_policy_fkey'))
         throw notHeld('policy', policy, 'create it with: zoneseal policy set');
       throw error;
     }
   }
+  for (const view of views) await assign(transaction, zoneId, view);
 }
 
 /** Creates a zone in a transaction. @throws ZonesealError ALREADY_HELD, NOT_HELD */
 export async function insertZone(
   transaction: Queryable,
   name: string,
-  options: { readonly policy?: string; readonly views?: readonly string[] },
+  options: ZoneSettings,
 ): Promise<HeldZone> {
   const { policy = 'default', views = [] } = options;
   try {

@@ -141,6 +141,22 @@ describe('a zone with two views', () => {
     expect(await done('rrset list example intranet')).toBe('');
   });
 
+  it.each([
+    ['--policy', 'policy'],
+    ['--assign', 'view'],
+  ])('is not changed where %s names what is not there, nor said to be by a dry run', async (option, kind) => {
+    const before = await done('rrset list example');
+    await writeFile('more.db', `${COMMON}more A 192.0.2.9\n`);
+    const args = `zone import more.db --zone example --replace --assign internal ${option} nosuch`;
+    for (const dry of ['', ' --dry-run']) {
+      const { code, stdout, stderr } = await run(`${args}${dry}`);
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toContain(`there is no ${kind} "nosuch"`);
+    }
+    expect(await done('rrset list example')).toBe(before);
+    expect(await json('zone show example')).toMatchObject({ version: 4, policy: 'default' });
+  });
+
   it('is judged in every view before anything is written', async () => {
     await writeFile('alias.db', 'www 60 CNAME mail\n');
     const { code, stderr } = await run('zone import alias.db --zone example --replace');
@@ -195,11 +211,11 @@ describe('RRsets', () => {
       data: ['"one"'],
       views: null,
       outcome: 'changed',
-      version: 6,
+      version: 7,
     });
     expect(await json('rrset set example txt.example. TXT one')).toMatchObject({
       outcome: 'unchanged',
-      version: 6,
+      version: 7,
     });
     await done('rrset set example api A 10.0.0.9 --view internal');
     expect(await json('rrset list example api')).toMatchObject([{ views: ['internal'], data: ['10.0.0.9'] }]);

@@ -1,3 +1,4 @@
+import { ZonesealError } from '../../src/errors.js';
 import type { ZoneKey } from '../../src/keys/key-set.js';
 import { type Policy, parsePolicy } from '../../src/keys/policy.js';
 import type {
@@ -8,6 +9,7 @@ import type {
   SerialInput,
   ServedZone,
 } from '../../src/publication/ports.js';
+import type { SignaturePage } from '../../src/signing/recorded.js';
 import type { ZoneRow } from '../../src/zone/row.js';
 
 /** One zone in one view in memory, for tests of what stands above the database. */
@@ -26,6 +28,7 @@ export class MemoryPublicationStore implements PublicationStore {
   leaseIsOurs = true;
   readonly publications: Publication[] = [];
   readonly retries: (number | null)[] = [];
+  readonly pages = new Map<string, SignaturePage[]>();
   readonly zone: ServedZone;
 
   constructor(zone: string, view: string) {
@@ -97,6 +100,19 @@ export class MemoryPublicationStore implements PublicationStore {
       this.#change(id, { state: 'failed', error });
       this.retries.push(retrySeconds);
     });
+  }
+
+  saveSignatures(id: string, _gateway: string, pages: readonly SignaturePage[]): Promise<void> {
+    return this.#answer(() => {
+      if (!this.leaseIsOurs) throw new ZonesealError('PUBLICATION_LOST', 'the lease was lost');
+      const stored = this.pages.get(id) ?? [];
+      this.pages.set(id, stored);
+      for (const page of pages) stored[page.page] = page;
+    });
+  }
+
+  async *readSignatures(id: string): AsyncGenerator<SignaturePage, void, undefined> {
+    yield* this.pages.get(id) ?? [];
   }
 
   async *readRows(): AsyncGenerator<readonly ZoneRow[], void, undefined> {

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.js';
 import { readMessage } from '../../src/dns/message.js';
 import { Name } from '../../src/dns/name.js';
 import type { ResourceRecord } from '../../src/dns/record.js';
@@ -88,7 +87,6 @@ beforeEach(async () => {
     store,
     dependencies: { keyRing, signer: new InlineSigner() },
     images: await ImageStore.open({ folder, memoryImageOctets: 16_384 }),
-    clock: systemClock,
     log,
     limits: { productions: 2, heldOctets: 1 << 20, freshSeconds: 0, remembered: 10 },
     gateway: 'test',
@@ -195,7 +193,53 @@ describe('a first transfer', () => {
   });
 });
 
+describe('a publication made again', () => {
+  it.each([{}, { denial: 'nsec3', zonemd: true }])(
+    'is the same octets on every gateway, without keys (%o)',
+    async (policy) => {
+      store.policy = parsePolicy('default', policy);
+      const before = await fetchRecords();
+      await manager.settled();
+      manager.makeRoom(Number.MAX_SAFE_INTEGER);
+      expect(manager.counters.heldImages).toBe(0);
+      keystoreFault = new ZonesealError('KEYSTORE_UNAVAILABLE', 'Barbican does not answer');
+      expect(await fetchRecords()).toEqual(before);
+      expect(store.publications.length).toBe(1);
+    },
+  );
+
+  it('whose signatures are gone makes way for a new one', async () => {
+    await fetchRecords();
+    await manager.settled();
+    manager.makeRoom(Number.MAX_SAFE_INTEGER);
+    store.pages.clear();
+    await expect(fetchRecords()).rejects.toMatchObject({ code: 'SIGNATURES_LOST' });
+    while (store.publications.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    await manager.settled();
+    expect(serialOf((await fetchRecords())[0])).toBe(store.publications[1]?.serial);
+  });
+});
+
 describe('what goes wrong', () => {
+  it('is a database that says nothing: what is remembered is served after a second', async () => {
+    const before = await fetchRecords();
+    await manager.settled();
+    await manager.find(zone, 'internal');
+    store.findServed = () => new Promise(() => undefined);
+    const begun = performance.now();
+    expect(await fetchRecords()).toEqual(before);
+    expect(performance.now() - begun).toBeLessThan(4000);
+  });
+
+  it('is a stop in the middle of a production: it is given up and may be made anew at once', async () => {
+    store.onBatch = () => new Promise((resolve) => setTimeout(resolve, 50));
+    await manager.makeDue();
+    while (store.publications.length < 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    await manager.close(0);
+    expect(store.publications[0]).toMatchObject({ state: 'failed' });
+    expect(store.retries).toEqual([0]);
+  });
+
   it('in the rows: no closing SOA, the reason recorded, the one before it served, no retry before a change', async () => {
     await manager.makeDue();
     await manager.settled();

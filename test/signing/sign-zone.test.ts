@@ -6,7 +6,12 @@ import type { RRset } from '../../src/dns/record.js';
 import { parseType, RRType, typeToText } from '../../src/dns/types.js';
 import { parseRrsig, signedOctets } from '../../src/dnssec/rrsig.js';
 import { parsePolicy } from '../../src/keys/policy.js';
-import { type SignedRRset, type SigningInput, type SigningResult, signZone } from '../../src/signing/sign-zone.js';
+import {
+  type SignedRRset,
+  type SigningInput,
+  type SigningResult,
+  signZone,
+} from '../../src/signing/sign-zone.js';
 import { InlineSigner, type Signer } from '../../src/signing/signer.js';
 import { WorkerPool } from '../../src/signing/worker-pool.js';
 import type { ZoneNode } from '../../src/zone/node.js';
@@ -16,7 +21,12 @@ const NOW = 1_790_000_000;
 
 function rrset(owner: string, type: string, ttl: number, ...rdata: string[]): RRset {
   const number = parseType(type);
-  return { owner: Name.parse(owner), type: number, ttl, rdata: rdata.map((text) => parseRdataText(number, text, zone)) };
+  return {
+    owner: Name.parse(owner),
+    type: number,
+    ttl,
+    rdata: rdata.map((text) => parseRdataText(number, text, zone)),
+  };
 }
 
 const node = (kind: ZoneNode['kind'], ...rrsets: RRset[]): ZoneNode => ({
@@ -34,7 +44,11 @@ const nodes: ZoneNode[] = [
   node('delegation', rrset('child.example.', 'NS', 600, 'ns.child.example.')),
   node('occluded', rrset('ns.child.example.', 'A', 600, '192.0.2.9')),
   node('authoritative', rrset('ns.example.', 'A', 600, '192.0.2.1', '192.0.2.2')),
-  node('delegation', rrset('safe.example.', 'NS', 600, 'ns.example.'), rrset('safe.example.', 'DS', 600, `1 13 2 ${'ab'.repeat(32)}`)),
+  node(
+    'delegation',
+    rrset('safe.example.', 'NS', 600, 'ns.example.'),
+    rrset('safe.example.', 'DS', 600, `1 13 2 ${'ab'.repeat(32)}`),
+  ),
   node('authoritative', rrset('*.w.example.', 'TXT', 60, '"wild"')),
 ];
 
@@ -122,7 +136,9 @@ describe.each(['inline', 'threads'])('a zone signed %s', (kind) => {
 
   it('gives denial records the lesser of SOA TTL and minimum (RFC 9077 §3)', async () => {
     const { signed } = await signAll(signer, {});
-    const ttls = signed.filter(({ rrset: { type } }) => type === RRType.NSEC).map(({ rrset: { ttl } }) => ttl);
+    const ttls = signed
+      .filter(({ rrset: { type } }) => type === RRType.NSEC)
+      .map(({ rrset: { ttl } }) => ttl);
     expect(new Set(ttls)).toEqual(new Set([300]));
   });
 
@@ -151,10 +167,15 @@ describe.each(['inline', 'threads'])('a zone signed %s', (kind) => {
 
   it('keeps the order over thousands of RRsets', async () => {
     const many = Array.from({ length: 3000 }, (_, i) =>
-      node('authoritative', rrset(`h${String(i).padStart(5, '0')}.example.`, 'A', 60, `10.0.${i >> 8}.${i & 255}`)),
+      node(
+        'authoritative',
+        rrset(`h${String(i).padStart(5, '0')}.example.`, 'A', 60, `10.0.${i >> 8}.${i & 255}`),
+      ),
     );
     const { signed } = await signAll(signer, {}, [nodes[0] as ZoneNode, ...many]);
-    const owners = signed.filter(({ rrset: { type } }) => type === RRType.A).map(({ rrset: { owner } }) => owner);
+    const owners = signed
+      .filter(({ rrset: { type } }) => type === RRType.A)
+      .map(({ rrset: { owner } }) => owner);
     expect(owners.map(String)).toEqual(many.map(({ name }) => name.toString()));
     for (const set of signed.slice(0, 50)) expectSigned(set, pair.publicKey);
   });
