@@ -16,6 +16,7 @@ import type { Log } from './log.js';
 import { PublicationKeeper } from './publication/keeper.js';
 import { PublicationManager } from './publication/manager.js';
 import { DnsServer, type ListenAddress } from './server/dns-server.js';
+import { probeServer } from './server/probe.js';
 import { WorkerPool } from './signing/worker-pool.js';
 import { TransferHandler } from './transfer/handler.js';
 import { ImageStore } from './transfer/image-store.js';
@@ -68,17 +69,17 @@ export class Gateway {
     try {
       unlisten = store.listen((zoneId) => keeper.wake(zoneId), log);
       await keeper.start();
+      const addresses = await server.start();
       let adminPort: number | undefined;
       if (config.admin.port !== undefined) {
         const { address, port } = config.admin;
         const source = {
           metrics: new MetricsPage(gatewayMetrics(state)),
-          faults: (): string[] => (keeper.fault === undefined ? [] : [keeper.fault]),
+          faults: (): Promise<string[]> => faultsOf(keeper, addresses),
         };
         admin = new AdminServer({ address, port, source });
         adminPort = await admin.start();
       }
-      const addresses = await server.start();
       log.info(
         { addresses: addresses.map(({ address, port }) => `${address} port ${port}`), adminPort },
         'listening',
@@ -89,6 +90,7 @@ export class Gateway {
     } catch (error) {
       await unlisten();
       await admin?.close();
+      await server.close(0);
       await stopWork(state);
       throw error;
     }
@@ -108,6 +110,19 @@ export class Gateway {
     await keyStore.close();
     await store.close();
   }
+}
+
+/** How long the own server may take to answer when a monitor asks whether it does. */
+const PROBE_MS = 1000;
+
+/** What keeps a gateway from doing its work, as a monitor asks for it. */
+async function faultsOf(keeper: PublicationKeeper, addresses: readonly ListenAddress[]): Promise<string[]> {
+  const answers = await Promise.all(addresses.map((address) => probeServer(address, PROBE_MS)));
+  const silent = addresses.filter((_, i) => answers[i] !== true);
+  return [
+    ...(keeper.fault === undefined ? [] : [keeper.fault]),
+    ...silent.map(({ address, port }) => `DNS is not answered on ${address} port ${port}`),
+  ];
 }
 
 async function stopWork({ keeper, manager, signer, keyRing }: GatewayState): Promise<void> {

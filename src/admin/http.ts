@@ -6,7 +6,7 @@ import type { MetricsPage } from './metrics.js';
 export interface AdminSource {
   readonly metrics: MetricsPage;
   /** What keeps the gateway from doing its work now; empty when nothing does. Never holds secrets. */
-  faults(): readonly string[];
+  faults(): Promise<readonly string[]>;
 }
 
 export interface AdminOptions {
@@ -63,7 +63,7 @@ export class AdminServer {
       case '/health':
         return send(response, 200, 'ok\n');
       case '/ready': {
-        const faults = source.faults();
+        const faults = await source.faults();
         return send(
           response,
           faults.length === 0 ? 200 : 503,

@@ -15,7 +15,11 @@ const metrics = new MetricsPage([
     read: () => [{ labels: { limit: 'connections' }, value: 7 }],
   },
 ]);
-const server = new AdminServer({ address: '127.0.0.1', port: 0, source: { metrics, faults: () => faults } });
+const server = new AdminServer({
+  address: '127.0.0.1',
+  port: 0,
+  source: { metrics, faults: () => Promise.resolve(faults) },
+});
 let base = '';
 const get = (path: string, init?: RequestInit): Promise<Response> => fetch(`${base}${path}`, init);
 
