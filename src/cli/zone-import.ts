@@ -119,7 +119,7 @@ class Import {
 
   async run(): Promise<void> {
     const { zone, assign = [], policy, dryRun, replace } = this.#options;
-    const { zones, rrsets } = this.#parts;
+    const { rrsets } = this.#parts;
     const { master } = this.#file;
     const name = zone.toLower().toString();
     const held = await findHeldZone(this.#parts, name);
@@ -127,21 +127,19 @@ class Import {
     if (held !== undefined && !replace) await this.#refuseToReplace();
     const { problems, rows } = await this.#judge(held !== undefined, assigned);
     const changes = dryRun ? await this.#changes(held !== undefined) : undefined;
+    const settings = { views: assign, ...(policy === undefined ? {} : { policy }) };
     this.#progress.begin(`importing ${zone}`, rows);
     const result = await rrsets.import({
       zone: name,
       tag: this.#tag,
       rows: master.rows(),
       replace,
-      create: { views: assign, ...(policy === undefined ? {} : { policy }) },
+      create: settings,
+      settle: settings,
       dryRun,
       onProgress: (count) => this.#progress.update(count),
     });
     this.#progress.end();
-    if (!dryRun && !result.created) {
-      if (policy !== undefined) await zones.assignPolicy(name, policy);
-      for (const view of assign) await zones.assignView(name, view);
-    }
     await this.#report(result, problems, changes);
     if (!dryRun && held !== undefined && result.version > held.version + 1) await this.#judgeAgain(assigned);
   }

@@ -211,11 +211,11 @@ describe('RRsets', () => {
       data: ['"one"'],
       views: null,
       outcome: 'changed',
-      version: 7,
+      version: 6,
     });
     expect(await json('rrset set example txt.example. TXT one')).toMatchObject({
       outcome: 'unchanged',
-      version: 7,
+      version: 6,
     });
     await done('rrset set example api A 10.0.0.9 --view internal');
     expect(await json('rrset list example api')).toMatchObject([{ views: ['internal'], data: ['10.0.0.9'] }]);
