@@ -14,6 +14,19 @@ import { PostgresPublicationStore } from './store/publication-store.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
+// the command line has the store from here alone
+export { grantRoles } from './store/migrate.js';
+export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
+export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
+export type { ImportResult } from './store/zone-import.js';
+export { type NewZoneKey, ZoneKeyStore } from './store/zone-key-store.js';
+export {
+  type PolicyDescription,
+  type ZoneDescription,
+  ZoneStore,
+  type ZoneSummary,
+} from './store/zone-store.js';
+
 /** The database as a gateway uses it. */
 export interface OpenStore {
   readonly database: Database;

@@ -1,9 +1,5 @@
 import type { Config } from '../config.js';
-import type { OpenStore } from '../gateway-store.js';
-import type { RrsetStore } from '../store/rrset-store.js';
-import type { TsigStore } from '../store/tsig-store.js';
-import type { ZoneKeyStore } from '../store/zone-key-store.js';
-import type { ZoneStore } from '../store/zone-store.js';
+import type { OpenStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } from '../gateway-store.js';
 import { configOf, type GlobalOptions } from './global-options.js';
 
 /** The configured database as a command uses it. */
@@ -27,13 +23,7 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const config = configOf(options);
   // loaded where they are needed: most of the time that a command takes to start is in what it loads
-  const [{ openStore }, { ZoneStore }, { RrsetStore }, { ZoneKeyStore }, { TsigStore }] = await Promise.all([
-    import('../gateway-store.js'),
-    import('../store/zone-store.js'),
-    import('../store/rrset-store.js'),
-    import('../store/zone-key-store.js'),
-    import('../store/tsig-store.js'),
-  ]);
+  const { openStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } = await import('../gateway-store.js');
   const store = await openStore(config);
   const { database } = store;
   try {

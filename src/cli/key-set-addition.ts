@@ -1,11 +1,11 @@
 import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
+import type { NewZoneKey } from '../gateway-store.js';
 import type { NewKey } from '../keys/generate.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import { checkKeySet } from '../keys/key-set-check.js';
 import { storeZoneKey } from '../keys/key-vault.js';
 import type { Policy } from '../keys/policy.js';
-import type { NewZoneKey } from '../store/zone-key-store.js';
 import type { DatabaseParts } from './database.js';
 import type { GlobalOptions } from './global-options.js';
 import { warnOfDevelopment, withKeyStore } from './stored-keys.js';

@@ -31,10 +31,7 @@ export function addMigrateCommand(program: Command): void {
 
 async function migrate(options: MigrateOptions): Promise<void> {
   const config = configOf(options);
-  const [{ openStore }, { grantRoles }] = await Promise.all([
-    import('../gateway-store.js'),
-    import('../store/migrate.js'),
-  ]);
+  const { openStore, grantRoles } = await import('../gateway-store.js');
   const store = await openStore(config);
   let applied: readonly string[];
   try {

@@ -3,7 +3,7 @@ import { Name } from '../dns/name.js';
 import { formatRdata, parseRdataText } from '../dns/rdata/index.js';
 import { RRType, typeToText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
-import type { RrsetFilter } from '../store/rrset-store.js';
+import type { RrsetFilter } from '../gateway-store.js';
 import type { Batches } from '../zone/batches.js';
 import { isGeneratedType } from '../zone/generated.js';
 import type { ZoneProblem } from '../zone/problem.js';

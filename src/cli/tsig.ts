@@ -9,8 +9,8 @@ import {
   tsigAlgorithmInfo,
 } from '../dns/tsig-key.js';
 import { ZonesealError } from '../errors.js';
+import type { NewTsigGrant, NewTsigKey } from '../gateway-store.js';
 import { readTsigSecret } from '../keys/tsig-secret-ring.js';
-import type { NewTsigGrant, NewTsigKey } from '../store/tsig-store.js';
 import {
   jsonOption,
   nameArgument,

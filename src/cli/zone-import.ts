@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
-import type { ImportResult } from '../store/zone-import.js';
-import type { ZoneDescription } from '../store/zone-store.js';
+import type { ImportResult, ZoneDescription } from '../gateway-store.js';
 import type { Batches } from '../zone/batches.js';
 import type { FileProblem } from '../zone/master-zone.js';
 import type { ZoneProblem } from '../zone/problem.js';

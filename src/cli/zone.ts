@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import type { Name } from '../dns/name.js';
-import type { ZoneDescription, ZoneSummary } from '../store/zone-store.js';
+import type { ZoneDescription, ZoneSummary } from '../gateway-store.js';
 import type { ZoneRow } from '../zone/row.js';
 import { jsonOption, nameArgument } from './arguments.js';
 import { withDatabase } from './database.js';
