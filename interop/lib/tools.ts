@@ -1,3 +1,17 @@
+import { machine } from 'node:os';
+
+/** Debian's names of machines that `uname -m` calls otherwise. */
+const MACHINES: Readonly<Record<string, string>> = {
+  armv7l: 'arm-linux-gnueabihf',
+  i686: 'i386-linux-gnu',
+  ppc64le: 'powerpc64le-linux-gnu',
+};
+
+/** The folder in /usr/lib that Debian has for libraries of a machine, which is as `uname -m` tells it. */
+export function multiarch(name: string): string {
+  return MACHINES[name] ?? `${name}-linux-gnu`;
+}
+
 /** Programs that the suites use: where Debian puts them, and in which package. */
 export const TOOLS: Readonly<Record<string, { readonly path: string; readonly debian: string }>> = {
   named: { path: '/usr/sbin/named', debian: 'bind9' },
@@ -7,7 +21,7 @@ export const TOOLS: Readonly<Record<string, { readonly path: string; readonly de
   'dnssec-verify': { path: '/usr/bin/dnssec-verify', debian: 'bind9-utils' },
   dig: { path: '/usr/bin/dig', debian: 'bind9-dnsutils' },
   delv: { path: '/usr/bin/delv', debian: 'bind9-dnsutils' },
-  rndc: { path: '/usr/sbin/rndc', debian: 'bind9' },
+  rndc: { path: '/usr/sbin/rndc', debian: 'bind9-utils' },
   nsd: { path: '/usr/sbin/nsd', debian: 'nsd' },
   knotd: { path: '/usr/sbin/knotd', debian: 'knot' },
   kdig: { path: '/usr/bin/kdig', debian: 'knot-dnsutils' },
@@ -16,7 +30,7 @@ export const TOOLS: Readonly<Record<string, { readonly path: string; readonly de
   keymgr: { path: '/usr/sbin/keymgr', debian: 'knot' },
   pdns_server: { path: '/usr/sbin/pdns_server', debian: 'pdns-server' },
   'pdns-sqlite': {
-    path: '/usr/lib/x86_64-linux-gnu/pdns/libgsqlite3backend.so',
+    path: `/usr/lib/${multiarch(machine())}/pdns/libgsqlite3backend.so`,
     debian: 'pdns-backend-sqlite3',
   },
   pdnsutil: { path: '/usr/bin/pdnsutil', debian: 'pdns-server' },
