@@ -55,6 +55,14 @@ describe('command lines in pages', () => {
     expect(await faultOf(words)).toBeUndefined();
   });
 
+  it('hand over what dig gets as a zone alone: with the TSIG record ldns-verify-zone refuses it', () => {
+    const kept = readDocuments().flatMap(({ text }) =>
+      text.split('\n').filter((line) => /^[^|]*dig @.*AXFR.*[>|]/.test(line)),
+    );
+    expect(kept.length).toBeGreaterThan(2);
+    expect(kept.filter((line) => !line.includes('+onesoa +noall +answer'))).toEqual([]);
+  });
+
   it('name commands and options that there are, within the text too', () => {
     const known = optionsByCommand(buildProgram());
     const wrong: string[] = [];
