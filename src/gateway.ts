@@ -147,7 +147,7 @@ async function assemble({
   });
   const secrets = new TsigSecretRing(keyStore.client);
   const tsigKeys = new TsigKeyTable({
-    read: () => store.readTsigKeys(),
+    read: () => store.readTsigKeys(log),
     secret: async (entry) => (await secrets.key(tsigRecord(entry))).secret,
   });
   const images = await ImageStore.open({
