@@ -21,10 +21,17 @@ const KILL_AFTER = 5000;
 
 const running = new Set<RunningProgram>();
 const folders = new Set<string>();
+const cleaners: (() => void)[] = [];
+
+/** Has something done when this process ends, by itself or by a signal; it has to be done at once. */
+export function whenThisProcessEnds(clean: () => void): void {
+  cleaners.push(clean);
+}
 
 /** What is left when this process ends without having stopped it: a failed hook, a signal. */
 function cleanUp(): void {
   for (const program of running) program.kill('SIGKILL');
+  for (const clean of cleaners) clean();
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
 

@@ -9,7 +9,7 @@ import { type Answer, query, type Transfer, transfer } from '../lib/dns-client.j
 import { type GatewayOptions, GatewayProcess } from '../lib/gateway.js';
 import { startPlainKnotd } from '../lib/knotd.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
-import { waitUntil } from '../lib/processes.js';
+import { waitUntil, whenThisProcessEnds } from '../lib/processes.js';
 import { SECONDARY_PROGRAMS, Secondary, type SecondaryKey, type SecondaryProgram } from '../lib/secondary.js';
 import { Unbound } from '../lib/unbound.js';
 import {
@@ -78,7 +78,7 @@ export class Lab {
   /** @param keyStore how the gateway and the operator reach Barbican; left out, the gateway brings the development one */
   static async start(keyStore: KeyStoreAccess = {}): Promise<Lab> {
     const postgres = await startPostgres();
-    process.once('exit', () => postgres.remove());
+    whenThisProcessEnds(() => postgres.remove());
     const migration = await GatewayProcess.prepare({ config: { database: { url: postgres.url } } });
     await migration.command(['migrate', '--roles']);
     await migration.remove();
