@@ -99,15 +99,6 @@ export function assignView(
   );
 }
 
-/** A host more in a zone. */
-export function addHost(postgres: TestPostgres, zone: string, host: string, database?: string): void {
-  postgres.psql(
-    `insert into zoneseal.rrsets (zone_id, owner, type, ttl, data)
-     values (zoneseal.zone_id('${zone}'), '${host}.${zone}', 'A', 300, '{192.0.2.99}')`,
-    database,
-  );
-}
-
 /** What commands said, all of it. */
 export class Commands {
   readonly #gateway: GatewayProcess;
@@ -139,15 +130,16 @@ export class Commands {
   }
 }
 
-/** A gateway's configuration on a PostgreSQL, and on a Barbican as one of its users. */
+/** A gateway's configuration on a PostgreSQL, and on a Barbican as one of its users; without one, the development Barbican. */
 export function gatewayOptions(
   url: string,
   user: ReturnType<typeof asUser> | undefined,
-  more: { readonly config?: Record<string, unknown>; readonly environment?: Record<string, string> } = {},
+  more: GatewayOptions & { readonly database?: Record<string, unknown> } = {},
 ): GatewayOptions {
   return {
+    ...more,
     config: {
-      database: { url },
+      database: { url, ...more.database },
       ...(user === undefined ? {} : { barbican: user.barbican }),
       publication: { poll: 1, lease: 3 },
       ...more.config,
