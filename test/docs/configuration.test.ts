@@ -45,9 +45,7 @@ describe('the reference of the configuration', () => {
 describe('configurations in pages', () => {
   const blocks = readDocuments().flatMap((document) =>
     splitBlocks(document)
-      .blocks.filter(
-        ({ language, lines }) => language === 'yaml' && /^# .*zoneseal.*\.yaml/.test(lines[0] ?? ''),
-      )
+      .blocks.filter(({ language, lines }) => language === 'yaml' && /^# \S*\.yaml/.test(lines[0] ?? ''))
       .map(({ lines, line }) => [`${document.path}:${line}`, `${lines.join('\n')}\n`] as const),
   );
   it.each(blocks)('%s', (_, text) => {
