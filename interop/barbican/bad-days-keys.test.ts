@@ -2,13 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BarbicanClient } from '../../src/barbican/client.js';
 import { RCODE } from '../../src/dns/message.js';
 import { CONTRACT_ACCOUNTS, contractCredentials } from '../../test/barbican/contract-target.js';
+import { transfer } from '../lib/dns-client.js';
 import { GatewayProcess } from '../lib/gateway.js';
 import { Openstack } from '../lib/openstack.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
 import { waitUntil } from '../lib/processes.js';
 import { asUser, gatewayOptions } from './deployment.js';
-import { FollowedTransfer, takeZone, waitForSerial } from './following.js';
-import { Lab, SLOW } from './lab.js';
+import { digestOf, FollowedTransfer, takeZone, waitForSerial } from './following.js';
+import { Lab, SLOW, VIEW } from './lab.js';
 
 const DATABASE = 'keys';
 const STEADY = 'steady.example.';
@@ -26,7 +27,8 @@ beforeAll(async () => {
   ]);
   url = postgres.url.replace(/[^/]*$/, DATABASE);
   client = connect('signer');
-  lab = await Lab.start(postgres, DATABASE, { user: asUser(openstack, 'signer') });
+  const open = [{ range: '127.0.0.0/8', view: VIEW }];
+  lab = await Lab.start(postgres, DATABASE, { user: asUser(openstack, 'signer'), config: { open } });
   await lab.prepareZone(STEADY);
   lab.serve(STEADY);
   await lab.serial(STEADY);
@@ -73,11 +75,11 @@ describe('a Barbican that goes away', () => {
     const zone = 'middle.example.';
     await lab.prepareZone(zone, 3000, SLOW);
     await lab.prepareZone(FIRST);
-    const transfer = await lab.followFirst(zone);
-    await transfer.read(1);
+    const following = await lab.followFirst(zone);
+    await following.read(1);
     await openstack.stopBarbican();
-    expect(await transfer.read()).toBe(true);
-    expect(transfer).toMatchObject({ soaRecords: 2, isAuthentic: true });
+    expect(await following.read()).toBe(true);
+    expect(following).toMatchObject({ soaRecords: 2, isAuthentic: true });
   });
 
   test('before a first publication: SERVFAIL, the log says so, others go on, and it comes by itself', async () => {
@@ -112,6 +114,22 @@ describe('a Barbican that goes away', () => {
     await lab.take(FIRST);
     expect(await lab.failure(FIRST)).toBeUndefined();
     expect(lab.gateway.pid).toBe(pid);
+  });
+
+  test('while a gateway is started: it serves what was ready to whom it can know, and then to all', async () => {
+    const before = await lab.take(STEADY);
+    await openstack.stopBarbican();
+    await lab.gateway.kill();
+    await lab.gateway.serve();
+    // no key is at hand, so the octets are those that were signed before
+    const { isWhole, records } = await transfer(lab.gateway.target, { name: STEADY });
+    expect({ isWhole, digest: digestOf(records) }).toEqual({ isWhole: true, digest: before.digest });
+    // the secret of the TSIG key is in Barbican
+    expect(await lab.rcode(STEADY)).toBe(RCODE.SERVFAIL);
+    expect(await lab.transferRcode(STEADY)).toBe(RCODE.SERVFAIL);
+    await openstack.startBarbican();
+    await lab.serial(STEADY);
+    expect(await lab.take(STEADY)).toEqual(before);
   });
 });
 
@@ -226,10 +244,10 @@ describe('a gateway whose user has the wrong role', () => {
       expect(tags.some((tag) => text.includes(`zone ${zone}, key ${tag} `))).toBe(true);
       expect(await lab.failure(zone)).toBe(text);
       // TSIG secrets cannot be had either
-      const transfer = await FollowedTransfer.begin(auditor.target, zone, lab.key);
-      await transfer.read(1);
-      expect(transfer.rcode).toBe(RCODE.SERVFAIL);
-      transfer.close();
+      const refused = await FollowedTransfer.begin(auditor.target, zone, lab.key);
+      await refused.read(1);
+      expect(refused.rcode).toBe(RCODE.SERVFAIL);
+      refused.close();
     } finally {
       await auditor.remove();
     }

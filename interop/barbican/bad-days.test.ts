@@ -67,6 +67,8 @@ describe('a PostgreSQL that goes away', () => {
       expect(await lab.rcode(LARGE)).toBe(RCODE.SERVFAIL);
       expect(await lab.transferRcode(LARGE)).toBe(RCODE.SERVFAIL);
       expect(await lab.rcode(NEW)).toBe(RCODE.SERVFAIL);
+      // longer, in all, than an answer of the database is good for
+      await sleep(400);
     }
     await waitUntil('the log tells of it', () => lab.hasLogged('error', 'what is ready is served'));
   });
@@ -197,8 +199,8 @@ describe('a spool that is full', () => {
   const LARGE = 'large.example.';
   const SMALL = 'small.example.';
   const limits = { imageMemoryOctets: '64K', memoryOctets: '1M' };
-  let lab: Lab | undefined;
-  afterAll(() => lab?.stop());
+  const labs: Lab[] = [];
+  afterAll(() => Promise.all(labs.map((lab) => lab.stop())));
 
   async function expectFull(full: Lab, reason: RegExp): Promise<void> {
     await full.prepareZone(SMALL);
@@ -221,35 +223,36 @@ describe('a spool that is full', () => {
     await full.take(SMALL);
   }
 
-  test('by its limit: that zone fails by name, others go on, and it comes when it fits', async () => {
-    lab = await Lab.start(postgres, 'spool_limit', { config: { limits: { ...limits, spoolOctets: '1M' } } });
+  test.concurrent('by its limit: that zone fails by name, others go on, and it comes when it fits', async () => {
+    const config = { limits: { ...limits, spoolOctets: '1M' } };
+    const lab = await Lab.start(postgres, 'spool_limit', { config });
+    labs.push(lab);
     await expectFull(lab, /the spool has reached its limit/);
     lab.psql(
       `delete from zoneseal.rrsets where owner like 'host-%0.${LARGE}' or owner like 'host-___%.${LARGE}'`,
     );
     await lab.serial(LARGE);
     await lab.take(LARGE);
-    await lab.stop();
   });
 
-  const folder = { path: '' };
-  const mount = (options: string): boolean =>
-    spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder.path], { stdio: 'ignore' }).status ===
-    0;
+  let folder = '';
   let isMounted = false;
+  const mount = (options: string): boolean =>
+    spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder], { stdio: 'ignore' }).status === 0;
   afterAll(() => {
-    if (isMounted) execFileSync('umount', ['-l', folder.path]);
+    if (isMounted) execFileSync('umount', ['-l', folder]);
   });
 
-  test('by the disk, where one of 1 MiB can be had', async (context) => {
-    lab = await Lab.start(postgres, 'spool_disk', {
+  test.concurrent('by the disk, where one of 1 MiB can be had', async (context) => {
+    const lab = await Lab.start(postgres, 'spool_disk', {
       config: { limits },
       prepare: (gateway) => {
-        folder.path = join(gateway.folder, 'data', 'spool');
-        mkdirSync(folder.path, { recursive: true });
+        folder = join(gateway.folder, 'data', 'spool');
+        mkdirSync(folder, { recursive: true });
         isMounted = mount('size=1m');
       },
     });
+    labs.push(lab);
     if (!isMounted) context.skip('no tmpfs can be mounted here');
     await expectFull(lab, /the disk is full/);
     expect(mount('remount,size=64m')).toBe(true);

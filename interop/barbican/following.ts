@@ -144,8 +144,13 @@ export async function takeZone(target: Target, zone: string, key: TsigKey): Prom
       `${zone}: whole ${isWhole}, authentic ${isAuthentic}, RCODE ${rcode}, ${records.length} records`,
     );
   }
+  const [soa] = records as [ResourceRecord];
+  return { serial: serialIn(soa.rdata), records: records.length, digest: digestOf(records) };
+}
+
+/** A digest of all octets of records, in their order. */
+export function digestOf(records: readonly ResourceRecord[]): string {
   const hash = createHash('sha256');
   for (const { owner, type, ttl, rdata } of records) hash.update(`${owner} ${type} ${ttl} `).update(rdata);
-  const [soa] = records as [ResourceRecord];
-  return { serial: serialIn(soa.rdata), records: records.length, digest: hash.digest('hex') };
+  return hash.digest('hex');
 }
