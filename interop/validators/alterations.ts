@@ -233,6 +233,10 @@ export const ALTERATIONS = {
       const record = pick(signatures(zone), random);
       return record && without(zone, (it) => it === record, `${show(record)} is missing`);
     },
+    blind: {
+      validators: ['validns'],
+      reason: 'validns looks at the signatures that are there',
+    },
   },
   'missing record': {
     make: (zone, random) => {
@@ -277,6 +281,12 @@ export type AlterationName = keyof typeof ALTERATIONS;
 
 export const ALTERATION_NAMES = Object.keys(ALTERATIONS) as AlterationName[];
 
+/** The validators that do not look at what a change is about. */
+export function blindTo(kind: AlterationName): readonly ValidatorName[] {
+  const { blind }: Alteration = ALTERATIONS[kind];
+  return blind?.validators ?? [];
+}
+
 function apexOf(zone: Zone): Name {
   return (zone.find(({ type }) => type === RRType.SOA) as ResourceRecord).owner;
 }
@@ -303,11 +313,11 @@ function formatAnyhow({ owner, ttl, type, rdata }: ResourceRecord): string {
 
 /** A copy changed in one way; undefined when the zone has nothing that could be changed so. */
 export function alterBy(kind: AlterationName, zone: Zone, seed: number): AlteredCopy | undefined {
-  const { make, blind }: Alteration = ALTERATIONS[kind];
+  const { make }: Alteration = ALTERATIONS[kind];
   const change = make(zone, randomFrom(seed));
   if (change === undefined) return undefined;
   const text = change.records.map(formatAnyhow).join('');
-  return { kind, text, what: `${kind}: ${change.what}`, blind: blind?.validators ?? [] };
+  return { kind, text, what: `${kind}: ${change.what}`, blind: blindTo(kind) };
 }
 
 /** A changed copy of an edition; the `turn` says which kind of change comes first, of those that the zone allows. */
