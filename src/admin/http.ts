@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { ZonesealError } from '../errors.js';
 import type { MetricsPage } from './metrics.js';
 
 /** What monitors may ask of a gateway. */
@@ -39,9 +40,14 @@ export class AdminServer {
   /** Listens; resolves to the port. */
   start(): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
+      const refuse = (error: NodeJS.ErrnoException): void => {
+        const { address, port } = this.#options;
+        const text = `admin: ${address} port ${port} cannot be listened on (${error.code ?? 'error'}); choose another admin.port`;
+        reject(new ZonesealError('LISTEN_FAILED', text, { address, port }));
+      };
+      this.#server.once('error', refuse);
       this.#server.listen(this.#options.port, this.#options.address, () => {
-        this.#server.off('error', reject);
+        this.#server.off('error', refuse);
         resolve((this.#server.address() as AddressInfo).port);
       });
     });

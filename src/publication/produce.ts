@@ -153,24 +153,29 @@ async function produce(
       },
     });
     let result: SigningResult;
-    for (;;) {
-      const next = await signed.next();
-      if (next.done === true) {
-        result = next.value;
-        break;
-      }
-      for (const { rrset, signatures } of next.value) {
-        if (rrset.type === RRType.NSEC3 && nsec3At === undefined) {
-          // the digest reads the chain as a second stream, so it begins with a message of its own
-          for (const message of packer.finish()) await image.append(message);
-          nsec3At = image.messageCount;
+    try {
+      for (;;) {
+        const next = await signed.next();
+        if (next.done === true) {
+          result = next.value;
+          break;
         }
-        packer.add(rrset);
-        for (const rdata of signatures) packer.addRecord(rrset.owner, RRType.RRSIG, rrset.ttl, rdata);
-        packed.set(rrset.type, (packed.get(rrset.type) ?? 0) + 1);
-        packedRecords += rrset.rdata.length + signatures.length;
+        for (const { rrset, signatures } of next.value) {
+          if (rrset.type === RRType.NSEC3 && nsec3At === undefined) {
+            // the digest reads the chain as a second stream, so it begins with a message of its own
+            for (const message of packer.finish()) await image.append(message);
+            nsec3At = image.messageCount;
+          }
+          packer.add(rrset);
+          for (const rdata of signatures) packer.addRecord(rrset.owner, RRType.RRSIG, rrset.ttl, rdata);
+          packed.set(rrset.type, (packed.get(rrset.type) ?? 0) + 1);
+          packedRecords += rrset.rdata.length + signatures.length;
+        }
+        for (const message of packer.take()) await image.append(message);
       }
-      for (const message of packer.take()) await image.append(message);
+    } finally {
+      // when the image fails, the rows that are still being read hold a connection until they are let go
+      await signed.return(undefined as never);
     }
     passGate({ publication, result, packed, packedRecords, dnskeys });
     const { rrset, signatures } = result.soa;

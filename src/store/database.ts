@@ -89,7 +89,6 @@ export function clientConfig(options: DatabaseOptions): pg.ClientConfig {
     connectionTimeoutMillis: options.connectTimeout ?? 10_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    ...(password === undefined ? {} : { password }),
   };
   if (socket !== undefined) {
     const { folder, port, user, database } = socket();
@@ -97,11 +96,12 @@ export function clientConfig(options: DatabaseOptions): pg.ClientConfig {
   }
   if (url === undefined)
     throw new ZonesealError('DATABASE_FAILED', 'database: neither a URL nor a socket is given');
-  if (ca === undefined) return { ...common, connectionString: url };
-  // sslmode in the URL would take the place of the CA
-  const withoutMode = new URL(url);
-  withoutMode.searchParams.delete('sslmode');
-  return { ...common, connectionString: withoutMode.href, ssl: { ca, rejectUnauthorized: true } };
+  const target = new URL(url);
+  // what pg finds in a URL, an empty password too, takes the place of what stands beside it
+  if (password !== undefined) target.searchParams.set('password', password);
+  if (ca === undefined) return { ...common, connectionString: target.href };
+  target.searchParams.delete('sslmode');
+  return { ...common, connectionString: target.href, ssl: { ca, rejectUnauthorized: true } };
 }
 
 /**

@@ -47,6 +47,16 @@ describe('the admin server', () => {
     expect((await get('/health')).status).toBe(200);
   });
 
+  it('says which setting to change when its port is taken', async () => {
+    const port = Number(new URL(base).port);
+    const second = new AdminServer({
+      address: '127.0.0.1',
+      port,
+      source: { metrics, faults: () => Promise.resolve([]) },
+    });
+    await expect(second.start()).rejects.toThrow(/admin\.port/);
+  });
+
   it('answers nothing else', async () => {
     expect((await get('/')).status).toBe(404);
     expect((await get('/metrics', { method: 'POST', body: 'x' })).status).toBe(405);
