@@ -288,7 +288,7 @@ describe('malformed messages', () => {
 });
 
 describe('too many connections', () => {
-  beforeAll(() => start({ connections: 60, connectionsPerAddress: 20, idleTimeout: 2, stallTimeout: 3 }));
+  beforeAll(() => start({ connections: 60, connectionsPerAddress: 20, idleTimeout: 5, stallTimeout: 5 }));
   afterAll(() => gateway?.remove());
 
   test('64 KiB are not read where a query may have 4 KiB', async () => {
@@ -306,7 +306,7 @@ describe('too many connections', () => {
     await waitUntil(
       'the others are closed',
       () => sockets.filter(({ destroyed }) => !destroyed).length <= 20,
-      1500,
+      4000,
     );
     expect(sockets.filter(({ destroyed }) => !destroyed).length).toBe(20);
     await expectToServe();
@@ -335,7 +335,7 @@ describe('too many connections', () => {
       await sleep(200);
     }
     expect(sockets.map(({ destroyed }) => destroyed)).toEqual(Array(15).fill(true));
-    expect(performance.now() - begun).toBeGreaterThan(1500);
+    expect(performance.now() - begun).toBeGreaterThan(4000);
     await expectToServe();
   });
 
