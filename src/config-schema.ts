@@ -323,7 +323,9 @@ export const configSchema = z
         lease: duration(3, HOUR)
           .default(60)
           .describe('time after which another gateway takes over from one that was lost'),
-        retain: count.default(10).describe('publications of a zone and view whose rows are kept'),
+        retain: count
+          .default(100)
+          .describe('publications of a zone and view that are kept, and from which IXFR is answered'),
         clockSkew: duration(1, HOUR)
           .default(5)
           .describe('difference between the clocks of database and gateway that is warned of'),

@@ -35,9 +35,10 @@ export const ERROR_CODES = {
   KEY_UNKNOWN: 'a block to be signed names a key that the signer does not hold',
   SIGNER_CLOSED: 'the signing workers were stopped',
   SIGNER_FAILED: 'a signature could not be made',
-  SIGNATURES_LOST: 'the stored signatures of a publication are gone or do not fit its records',
+  PAGE_INVALID: 'a stored page of signed records is damaged, or of a format that this release does not know',
   // publication/
   GATEWAY_STOPPING: 'the gateway is being stopped',
+  PAGES_LOST: 'the stored pages of a publication are gone or do not fit together',
   PUBLICATION_LOST: 'another gateway has taken over a publication that was being built here',
   PUBLICATION_FAILED: 'the newest publication of a zone failed and there is none before it',
   PUBLICATION_NOT_READY: 'a publication is being built elsewhere and is not ready yet',

@@ -50,8 +50,17 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     counter(
       'publications_total',
       'publications made here, by how they ended',
-      () => labelled('outcome', { ready: manager.counters.ready, failed: manager.counters.failed }),
+      () => {
+        const { ready, unchanged, failed } = manager.counters;
+        return labelled('outcome', { ready, unchanged, failed });
+      },
       ['outcome'],
+    ),
+    counter(
+      'signatures_total',
+      'signatures of publications that became ready here: made, or used again',
+      () => labelled('origin', { made: manager.counters.signatures, reused: manager.counters.reused }),
+      ['origin'],
     ),
     gauge(
       'publications_failing',

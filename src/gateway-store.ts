@@ -9,7 +9,7 @@ import { ChangeListener } from './store/change-listener.js';
 import type { Database } from './store/database.js';
 import { migrate } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
-import { prune } from './store/prune.js';
+import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
 import { PostgresPublicationStore } from './store/publication-store.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
@@ -92,7 +92,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
       return () => listener.close();
     },
     prune: async (holder, keep) => {
-      await prune(database, { holder, keep });
+      await prune(database, { holder, keep, minAge: PAGES_KEPT_SECONDS });
     },
     close: () => database.close(),
   };

@@ -6,7 +6,7 @@ import { releaseLease, renewLease, takeLease } from '../../src/store/lease.js';
 import { migrate } from '../../src/store/migrate.js';
 import { prune } from '../../src/store/prune.js';
 import { PostgresPublicationStore } from '../../src/store/publication-store.js';
-import { Fixture, FORMAT } from '../../test/store/fixture.js';
+import { Fixture, FORMAT, resultOf } from '../../test/store/fixture.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
 
 let server: TestPostgres;
@@ -232,12 +232,7 @@ describe('allocation by many gateways', () => {
               expect(rows).toBe(1);
               if (next() < 0.2) continue; // as if the gateway had died: its lease is 30 s, or has run out
               if (next() < 0.2) await store.markFailed(id, `g${g}`, 'no', 0);
-              else
-                await store.markReady(id, `g${g}`, {
-                  soa: { ttl: 1, rdata: Uint8Array.of(1), signatures: [] },
-                  resignAt: time + 5,
-                  records: 1,
-                });
+              else await store.markReady(id, `g${g}`, resultOf({ id, time }, { resignAt: time + 5 }));
             }
           }
           if (i % 10 === 0)

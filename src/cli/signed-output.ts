@@ -5,9 +5,10 @@ import { ZonesealError } from '../errors.js';
 import type { FolderKeys } from '../keys/key-folder.js';
 import { dnskeyRrset, signingKeys, type ZoneKey } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
-import { type SignedRRset, type SignerKey, type SigningResult, signZone } from '../signing/sign-zone.js';
+import { StreamDigest } from '../signing/node-digest.js';
+import { type SignerKey, type SigningResult, signZone } from '../signing/sign-zone.js';
+import { inTransferOrder, keyPrint, type SignedRRset } from '../signing/signed-node.js';
 import type { Signer } from '../signing/signer.js';
-import { StreamDigest } from '../signing/stream-digest.js';
 import { WorkerPool } from '../signing/worker-pool.js';
 import type { ZoneNode } from '../zone/node.js';
 import type { Progress } from './progress.js';
@@ -51,9 +52,16 @@ export async function writeSignedZone(output: SignedOutput): Promise<SigningResu
     });
     for (;;) {
       const next = await signed.next();
-      if (next.done === true) return next.value;
-      digest?.add(next.value);
-      await sink.write(next.value.map(formatSigned).join(''));
+      if (next.done === true) {
+        if (next.value.zonemd !== undefined) await sink.write(formatSigned(next.value.zonemd));
+        return next.value;
+      }
+      let text = '';
+      for (const { node } of next.value) {
+        digest?.add(node);
+        text += inTransferOrder(node).map(formatSigned).join('');
+      }
+      await sink.write(text);
     }
   } finally {
     await signer.close();
@@ -74,14 +82,15 @@ export async function* countNodes(
 }
 
 function registerKeys(keys: readonly ZoneKey[], { privateKeys }: FolderKeys, signer: Signer): SignerKey[] {
-  return keys.map(({ id, algorithm, keyTag }) => {
+  return keys.map(({ id, algorithm, keyTag, publicKey }) => {
     const key = privateKeys.get(id);
     if (key === undefined) throw new Error(`no private key for ${id}`);
-    return { handle: signer.register({ key, algorithm }), algorithm, keyTag };
+    return { handle: signer.register({ key, algorithm }), algorithm, keyTag, print: keyPrint(publicKey) };
   });
 }
 
-function formatSigned({ rrset, signatures }: SignedRRset): string {
+/** An RRset and the signatures over it as lines of a master file. */
+export function formatSigned({ rrset, signatures }: SignedRRset): string {
   const { owner, ttl, type } = rrset;
   let text = '';
   for (const rdata of rrset.rdata) text += `${formatRecord(owner, ttl, type, rdata)}\n`;

@@ -7,7 +7,9 @@ import { ZonesealError } from '../errors.js';
 import type { ZoneDescription } from '../gateway-store.js';
 import { signingKeys } from '../keys/key-set.js';
 import { checkKeySet } from '../keys/key-set-check.js';
+import { apexRRset } from '../publication/pack-image.js';
 import type { Publication } from '../publication/ports.js';
+import { publishedNodes } from '../publication/published-nodes.js';
 import { nextSerial } from '../publication/serial.js';
 import { loadNodes } from '../zone/load.js';
 import type { ZoneNode } from '../zone/node.js';
@@ -17,7 +19,7 @@ import { type DatabaseParts, withDatabase } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { makeProgress, type Progress } from './progress.js';
-import { countNodes, writeSignedZone } from './signed-output.js';
+import { countNodes, formatSigned, writeSignedZone } from './signed-output.js';
 import { privateKeysOf } from './stored-keys.js';
 import { countRows, hint } from './stored-zone.js';
 import { openSink, type TextSink } from './terminal.js';
@@ -35,12 +37,12 @@ export function addZoneExportCommand(zone: Command): void {
     .command('export')
     .summary('write a zone as a master file')
     .description(
-      'Writes a zone, as one view sees it, as a master file. With --signed it is what that view is served: signed from the publication that is ready, ' +
-        'under its serial; without one, from the data there are.',
+      'Writes a zone, as one view sees it, as a master file. With --signed it is what that view is served, octet for octet; where nothing is ' +
+        'served yet, the data there are, signed with the keys from Barbican.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .option('--view <view>', 'as this view sees it; needed where views see different data', viewArgument)
-    .option('--signed', 'with DNSSEC records; the keys come from Barbican', false)
+    .option('--signed', 'with DNSSEC records', false)
     .option(
       '-o, --output <file>',
       'write to this file, which appears when all is written (default: standard output)',
@@ -145,9 +147,47 @@ async function* recordsOf(
 }
 
 async function writeSigned(input: ExportInput): Promise<void> {
-  const { parts, zone, view, sink, progress, options } = input;
-  const frozen = await freeze(input);
-  const { keys } = frozen;
+  const { parts, view, description } = input;
+  if (view === null && description.views.length > 1) {
+    const views = description.views.map((it) => it.view).sort();
+    throw new UsageError(`each view has a serial of its own; give --view, one of ${views.join(', ')}`);
+  }
+  const { publications } = parts.store;
+  const publication = view === null ? undefined : await publications.newestReady(description.id, view);
+  if (publication === undefined) await signAnew(input);
+  else await writePublication(input, publication);
+}
+
+/** What is served, octet for octet: from the stored pages, without any key. */
+async function writePublication(
+  { parts, zone, view, sink, progress, options }: ExportInput,
+  publication: Publication,
+): Promise<void> {
+  const { serial, soa, zonemd } = publication;
+  if (soa === null) throw new Error('a ready publication has a SOA');
+  await sink.write(formatSigned(apexRRset(zone, RRType.SOA, soa)));
+  let count = 0;
+  for await (const nodes of publishedNodes(publication, parts.store.publications)) {
+    await sink.write(nodes.flatMap(({ rrsets }) => rrsets.map(formatSigned)).join(''));
+    count += nodes.length;
+    progress.update(count);
+  }
+  if (zonemd !== null) await sink.write(formatSigned(apexRRset(zone, RRType.ZONEMD, zonemd)));
+  hint(options, `zone ${zone} in view ${view}: serial ${serial}, what is served`);
+}
+
+/** There is nothing that is served: signed from the data there are, with keys from Barbican. */
+async function signAnew({
+  parts,
+  zone,
+  view,
+  sink,
+  progress,
+  options,
+  description,
+}: ExportInput): Promise<void> {
+  const name = zone.toString();
+  const keys = await parts.keys.list(name);
   const faults = checkKeySet(keys, view === null ? [] : [view]).filter(
     ({ severity }) => severity === 'error',
   );
@@ -156,50 +196,30 @@ async function writeSigned(input: ExportInput): Promise<void> {
       keys.length === 0
         ? `it has no keys; make some with: zoneseal keys generate ${zone}`
         : faults.map((it) => it.message).join('; ');
-    throw new ZonesealError('KEY_SET_INVALID', `zone ${zone}: ${reason}`, { zone: zone.toString() });
+    throw new ZonesealError('KEY_SET_INVALID', `zone ${zone}: ${reason}`, { zone: name });
   }
   const roles = signingKeys(keys, view);
   const privateKeys = await privateKeysOf(parts.config, [...roles.keySigning, ...roles.zoneSigning]);
+  const { version } = await parts.zones.showPolicy(description.policy);
+  const policy = await parts.store.publications.readPolicy(description.policy, version);
+  const now = await parts.store.time();
+  const last = description.views.find((it) => it.view === view)?.lastSerial ?? null;
+  const serial = nextSerial({ last, stored: await storedSerial(parts, name, view), now, policy });
   await writeSignedZone({
-    ...frozen,
     zone,
     view,
-    nodes: countNodes(loadNodes(frozen.rows, { zone, view }), progress),
+    nodes: countNodes(loadNodes(parts.rrsets.readAll(name), { zone, view }), progress),
     found: { keys, privateKeys },
+    policy,
+    time: now,
+    serial,
     sink,
     workers: parts.config.signing.workers,
   });
-  const state = frozen.published ? 'what is served' : 'nothing is served yet';
-  hint(options, `zone ${zone}${view === null ? '' : ` in view ${view}`}: serial ${frozen.serial}, ${state}`);
-}
-
-interface Frozen {
-  readonly rows: AsyncIterable<readonly ZoneRow[]>;
-  readonly keys: Awaited<ReturnType<DatabaseParts['keys']['list']>>;
-  readonly policy: Awaited<ReturnType<DatabaseParts['store']['publications']['readPolicy']>>;
-  readonly time: number;
-  readonly serial: number;
-  readonly published: boolean;
-}
-
-/** What the signed zone is made from: the publication that is ready, or what there is now. */
-async function freeze({ parts, zone, view, description }: ExportInput): Promise<Frozen> {
-  const { publications } = parts.store;
-  const publication = view === null ? undefined : await publications.newestReady(description.id, view);
-  if (publication !== undefined) return frozenPublication(parts, publication);
-  const name = zone.toString();
-  const { version } = await parts.zones.showPolicy(description.policy);
-  const policy = await publications.readPolicy(description.policy, version);
-  const now = await parts.store.time();
-  const last = description.views.find((it) => it.view === view)?.lastSerial ?? null;
-  return {
-    rows: parts.rrsets.readAll(name),
-    keys: await parts.keys.list(name),
-    policy,
-    time: now,
-    serial: nextSerial({ last, stored: await storedSerial(parts, name, view), now, policy }),
-    published: false,
-  };
+  hint(
+    options,
+    `zone ${zone}${view === null ? '' : ` in view ${view}`}: serial ${serial}, nothing is served yet`,
+  );
 }
 
 /** The serial of the stored SOA; null where it cannot be read, which is for signing to say. */
@@ -217,17 +237,4 @@ async function storedSerial(
   } catch {
     return null;
   }
-}
-
-async function frozenPublication({ store }: DatabaseParts, publication: Publication): Promise<Frozen> {
-  const { publications } = store;
-  const { zoneId, zoneVersion, policyName, policyVersion, keySetVersion, time, serial } = publication;
-  return {
-    rows: publications.readRows(zoneId, zoneVersion),
-    keys: [...(await publications.readKeySet(zoneId, keySetVersion))],
-    policy: await publications.readPolicy(policyName, policyVersion),
-    time,
-    serial,
-    published: true,
-  };
 }

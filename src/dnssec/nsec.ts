@@ -55,8 +55,7 @@ export class NsecChain {
         `has ${node.name.toString()} after ${previous.name.toString()}, which is not the canonical order`,
       );
     }
-    const types = [...provenTypes(node), RRType.RRSIG, RRType.NSEC, ...extraTypes];
-    this.#waiting = { name: node.name, bitmap: this.#bitmaps.encode(types) };
+    this.#waiting = { name: node.name, bitmap: this.#bitmaps.encode(nsecTypes(node, extraTypes)) };
     return previous && this.#close(previous, node.name);
   }
 
@@ -79,6 +78,14 @@ export class NsecChain {
     const zone = this.#apex.toString();
     return new ZonesealError('ZONE_INVALID', `zone ${zone}: the NSEC chain ${reason}`, { zone, reason });
   }
+}
+
+/** The types that the NSEC of a node proves (RFC 4035 §2.3). `extraTypes` are those that are not among its RRsets yet. */
+export function nsecTypes(
+  node: Pick<ZoneNode, 'kind' | 'rrsets'>,
+  extraTypes: readonly number[] = [],
+): number[] {
+  return [...provenTypes(node), RRType.RRSIG, RRType.NSEC, ...extraTypes];
 }
 
 /** NSEC rdata (RFC 4034 §4.1): the next name in lower case, then a type bitmap. */

@@ -8,11 +8,12 @@ const INSERTION_LIMIT = 48;
 
 /**
  * Hashes with a type bitmap each, in typed arrays: 20 octets for the hash, 4 for the bitmap's number (bitmaps are few and
- * shared), and 4 for the order while it is made.
+ * shared), 4 for the names directly below, and 4 for the order while it is made.
  */
 export class Nsec3Table {
   #hashes = new Uint8Array(FIRST_CAPACITY * HASH_OCTETS);
   #bitmapIds = new Uint32Array(FIRST_CAPACITY);
+  #children = new Uint32Array(FIRST_CAPACITY);
   #size = 0;
   readonly #bitmaps: Uint8Array[] = [];
   readonly #idsByBitmap = new Map<Uint8Array, number>();
@@ -21,12 +22,21 @@ export class Nsec3Table {
     return this.#size;
   }
 
-  /** Appends an entry; copies the hash. Bitmaps are told apart by identity, equal ones should be one array. */
-  add(hash: Uint8Array, bitmap: Uint8Array): void {
+  /** Appends an entry and returns its number; copies the hash. Bitmaps are told apart by identity, equal ones should be one array. */
+  add(hash: Uint8Array, bitmap: Uint8Array): number {
     if (this.#size === this.#bitmapIds.length) this.#grow();
     this.#hashes.set(hash, this.#size * HASH_OCTETS);
     this.#bitmapIds[this.#size] = this.#intern(bitmap);
-    this.#size++;
+    return this.#size++;
+  }
+
+  /** Notes one more name directly below that of an entry. */
+  addChild(entry: number): void {
+    this.#children[entry] = (this.#children[entry] as number) + 1;
+  }
+
+  children(entry: number): number {
+    return this.#children[entry] as number;
   }
 
   /** The hash of an entry: a view, valid until the next add. */
@@ -125,5 +135,8 @@ export class Nsec3Table {
     const bitmapIds = new Uint32Array(Math.ceil(this.#bitmapIds.length * GROWTH));
     bitmapIds.set(this.#bitmapIds);
     this.#bitmapIds = bitmapIds;
+    const children = new Uint32Array(bitmapIds.length);
+    children.set(this.#children);
+    this.#children = children;
   }
 }

@@ -89,10 +89,37 @@ export function nsec3Rdata(
   return rdata;
 }
 
+/** One record of a chain. */
+export interface Nsec3Entry {
+  readonly hash: Uint8Array;
+  /** Names of the chain directly below the one that was hashed: an empty non-terminal with none has no place in it. */
+  readonly children: number;
+  readonly rrset: RRset;
+}
+
+/** A name of the chain, and its number in the table. */
+interface Entered {
+  readonly name: Name;
+  readonly entry: number;
+}
+
+/** Whether a node has an NSEC3 record (RFC 5155 §7.1): with opt-out, insecure delegations have none (§6). */
+export function hasNsec3(node: ZoneNode, optOut: boolean): boolean {
+  return node.kind !== 'occluded' && !(optOut && isInsecureDelegation(node));
+}
+
+/** The types that the NSEC3 of a node proves (RFC 5155 §7.1). `extraTypes` are those that are not among its RRsets yet. */
+export function nsec3Types(node: ZoneNode, extraTypes: readonly number[] = []): number[] {
+  const types = [...provenTypes(node), ...extraTypes];
+  // an insecure delegation has nothing that is signed at its own name
+  if (!isInsecureDelegation(node)) types.push(RRType.RRSIG);
+  return types;
+}
+
 /**
  * The NSEC3 chain of a zone (RFC 5155 §7.1): nodes are added in canonical order, then the records come out in hash order,
  * which is the canonical order of their owners. Empty non-terminals are found on the way. With opt-out, insecure
- * delegations are left out, and the empty non-terminals that exist only for them. Some 32 octets of memory a name.
+ * delegations are left out, and the empty non-terminals that exist only for them. Some 36 octets of memory a name.
  */
 export class Nsec3Chain {
   readonly #options: Nsec3Options;
@@ -100,6 +127,8 @@ export class Nsec3Chain {
   readonly #table = new Nsec3Table();
   readonly #bitmaps = new BitmapPool(Number.POSITIVE_INFINITY);
   #previous: Name | undefined;
+  /** The name entered last and those it lies under. */
+  readonly #line: Entered[] = [];
 
   /** @throws ZonesealError ZONE_INVALID when the iterations or the salt are out of range */
   constructor(options: Nsec3Options) {
@@ -134,21 +163,16 @@ export class Nsec3Chain {
         `has ${node.name.toString()} after ${previous.toString()}, which is not the canonical order`,
       );
     }
-    const insecure = isInsecureDelegation(node);
-    if (optOut && insecure) return;
-    if (previous !== undefined) this.#addEmptyNonTerminals(previous, node.name);
+    if (!hasNsec3(node, optOut)) return;
     this.#previous = node.name;
-    const types = [...provenTypes(node), ...extraTypes];
-    // an insecure delegation has nothing that is signed at its own name
-    if (!insecure) types.push(RRType.RRSIG);
-    this.#table.add(this.#hash(node.name), this.#bitmaps.encode(types));
+    this.#enter(node.name, this.#bitmaps.encode(nsec3Types(node, extraTypes)));
   }
 
   /**
    * The NSEC3 RRsets in hash order, made one by one as they are asked for. The chain takes no further nodes.
    * @throws ZonesealError ZONE_INVALID when two names have the same hash (RFC 5155 §7.1) or there was no node
    */
-  *finish(): Generator<RRset, void, undefined> {
+  *finish(): Generator<Nsec3Entry, void, undefined> {
     const { apex, optOut, ttl } = this.#options;
     const table = this.#table;
     if (table.size === 0) throw this.#broken('has no apex');
@@ -159,21 +183,30 @@ export class Nsec3Chain {
       const entry = order[i] as number;
       const next = order[i + 1 < order.length ? i + 1 : 0] as number;
       const rdata = nsec3Rdata(this.#options, flags, table.hash(next), table.bitmap(entry));
-      yield { owner: nsec3Owner(table.hash(entry), apex), type: RRType.NSEC3, ttl, rdata: [rdata] };
+      const hash = table.hash(entry).slice();
+      const rrset = { owner: nsec3Owner(hash, apex), type: RRType.NSEC3, ttl, rdata: [rdata] };
+      yield { hash, children: table.children(entry), rrset };
     }
   }
 
   /**
-   * Names between the zone's apex and a node that own nothing themselves (RFC 5155 §7.1). In canonical order an ancestor
-   * comes before its descendants, so the new ones are those that the node before does not lie under as well.
+   * Enters a name and the empty non-terminals above it that are new (RFC 5155 §7.1): in canonical order an ancestor comes
+   * before its descendants, so the names that this one lies under are the end of the line of those entered last.
    */
-  #addEmptyNonTerminals(previous: Name, name: Name): void {
-    if (name.labelCount <= this.#options.apex.labelCount + 1) return;
-    let ancestor = name.parent();
-    while (!previous.isAtOrBelow(ancestor)) {
-      this.#table.add(this.#hash(ancestor), EMPTY);
-      ancestor = ancestor.parent();
+  #enter(name: Name, bitmap: Uint8Array): void {
+    const line = this.#line;
+    while (line.length > 0 && !name.isAtOrBelow((line.at(-1) as Entered).name)) line.pop();
+    const above = line.at(-1)?.name.labelCount ?? name.labelCount - 1;
+    for (let labels = above + 1; labels < name.labelCount; labels++) {
+      this.#enterOne(name.parent(name.labelCount - labels), EMPTY);
     }
+    this.#enterOne(name, bitmap);
+  }
+
+  #enterOne(name: Name, bitmap: Uint8Array): void {
+    const parent = this.#line.at(-1);
+    if (parent !== undefined) this.#table.addChild(parent.entry);
+    this.#line.push({ name, entry: this.#table.add(this.#hash(name), bitmap) });
   }
 
   #broken(reason: string): ZonesealError {

@@ -3,24 +3,30 @@ import { RRType } from '../dns/types.js';
 import { ZonesealError } from '../errors.js';
 import type { SigningResult } from '../signing/sign-zone.js';
 import type { Publication } from './ports.js';
+import { serialIn } from './soa-fields.js';
+
+/** What was written for a publication. */
+export interface Counted {
+  /** RRsets by type, RRSIGs not counted. */
+  readonly rrsets: Map<number, number>;
+  /** Records, RRSIGs among them. */
+  records: number;
+}
 
 /** What the gate looks at, gathered while the publication was made. */
 export interface GateInput {
   readonly publication: Publication;
   readonly result: SigningResult;
-  /** RRsets that were packed into the image, RRSIGs not counted, by type; the closing SOA not among them. */
-  readonly packed: ReadonlyMap<number, number>;
-  /** Records packed into the image. */
-  readonly packedRecords: number;
+  readonly counted: Counted;
   readonly dnskeys: RRset;
 }
 
 /**
- * The checks that a publication passes before a nameserver can have it. They hold what was packed against what was
- * signed and frozen, so that a fault between the two cannot reach a nameserver.
+ * The checks that a publication made as a whole passes before a nameserver can have it. They hold what was written against
+ * what was signed and frozen, so that a fault between the two cannot reach a nameserver.
  * @throws ZonesealError PUBLICATION_REFUSED_BY_GATE
  */
-export function passGate({ publication, result, packed, packedRecords, dnskeys }: GateInput): void {
+export function passGate({ publication, result, counted, dnskeys }: GateInput): void {
   const refuse = (reason: string): never => {
     throw new ZonesealError(
       'PUBLICATION_REFUSED_BY_GATE',
@@ -28,16 +34,16 @@ export function passGate({ publication, result, packed, packedRecords, dnskeys }
       { zone: publication.zone, view: publication.view, serial: publication.serial, reason },
     );
   };
-  const count = (type: number): number => packed.get(type) ?? 0;
+  const count = (type: number): number => counted.rrsets.get(type) ?? 0;
   const { rrset, signatures } = result.soa;
-  const soa = rrset.rdata[0] as Uint8Array;
-  const serial = new DataView(soa.buffer, soa.byteOffset + soa.length - 20).getUint32(0);
+  const serial = serialIn(rrset.rdata[0] as Uint8Array);
   if (serial !== publication.serial) refuse(`the SOA says serial ${serial}`);
   if (count(RRType.SOA) !== 1) refuse(`it has ${count(RRType.SOA)} SOA RRsets and not one`);
   if (signatures.length === 0) refuse('its SOA has no signature');
   if (count(RRType.DNSKEY) !== 1 || dnskeys.rdata.length === 0) refuse('it has no DNSKEY RRset');
-  if (packedRecords !== result.records)
-    refuse(`${packedRecords} records were packed of ${result.records} made`);
+  const { zonemd } = result;
+  const records = counted.records + (zonemd === undefined ? 0 : 1 + zonemd.signatures.length);
+  if (records !== result.records) refuse(`${records} records were written of ${result.records} made`);
   if (count(RRType.NSEC) > 0 && count(RRType.NSEC3) > 0) refuse('it has NSEC and NSEC3 records');
   if (count(RRType.NSEC) + count(RRType.NSEC3) === 0) refuse('it has no denial of existence');
   if (!(result.resignAt > publication.time)) refuse('its signatures are too old already');

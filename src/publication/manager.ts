@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Name } from '../dns/name.js';
+import type { Name } from '../dns/name.js';
 import { RRType } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -7,11 +7,22 @@ import type { Image } from '../transfer/image.js';
 import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader, PublicationSource, ServedPublication } from '../transfer/ports.js';
 import { retryAfter } from './failure.js';
-import { HeldImages } from './held-images.js';
-import type { Allocation, Publication, PublicationStore, PublishedSoa, ServedZone } from './ports.js';
-import { FORMAT_VERSION, type ProduceDependencies, produceImage, reproduceImage } from './produce.js';
+import { KnownLines } from './known-lines.js';
+import { failing } from './pack-image.js';
+import type {
+  Allocation,
+  Cause,
+  Publication,
+  PublicationResult,
+  PublicationStore,
+  PublishedRRset,
+  ServedZone,
+} from './ports.js';
+import { FORMAT_VERSION, type ProduceDependencies, produce } from './produce.js';
+import { ReadyImages } from './ready-images.js';
 import { nextSerial } from './serial.js';
 import { Slots } from './slots.js';
+import { Turns } from './turns.js';
 
 export interface PublicationLimits {
   /** Publications made at the same time; more wait. */
@@ -37,12 +48,16 @@ export interface PublicationManagerOptions {
 
 /** What the manager has done and holds. */
 export interface PublicationCounters {
-  /** Images being made now, and productions that wait for a place. */
+  /** Publications and images being made now, and what waits for a place. */
   readonly productions: number;
   readonly waiting: number;
   /** Publications made here since the start, by how they ended. */
   readonly ready: number;
+  readonly unchanged: number;
   readonly failed: number;
+  /** Signatures of those that became ready: made, and used again. */
+  readonly signatures: number;
+  readonly reused: number;
   /** (zone, view) pairs whose last attempt here failed. */
   readonly failing: number;
   /** Failures that the database could not be told of yet. */
@@ -52,84 +67,90 @@ export interface PublicationCounters {
   readonly heldOctets: number;
 }
 
-/** What is known of one (zone, view): good for a while, and better than nothing when the database is away. */
-interface Known {
-  readonly served: ServedZone;
-  readonly publication: Publication | undefined;
-  /** By the monotonic clock, milliseconds. */
-  readonly until: number;
-}
-
 /** A publication that is being made here. */
-interface Production {
-  readonly publication: Publication;
-  readonly image: Image;
+interface Making {
+  /** Where a first publication goes while it is signed. */
+  readonly image: Image | undefined;
   /** Settles when it is ready or has failed; never rejects. */
   readonly done: Promise<void>;
 }
-
-/** How long a look-up may take before what is remembered is taken for an answer; less than a query waits. */
-const PATIENCE_MS = 1000;
 
 /** How long a transfer waits for a first publication that another gateway makes, and how often it looks. */
 const FIRST_WAIT_MS = 20_000;
 const FIRST_POLL_MS = 250;
 
+/** Publications whose pages proved unreadable that are kept in mind; a new one takes their place soon. */
+const DISTRUSTED = 10_000;
+
+/** Causes for which a publication that says nothing new is not published. */
+const NEEDS_CHANGE: ReadonlySet<Cause> = new Set(['change', 'policy', 'keys']);
+
 /** Keeps publications up to date, and hands their images to transfers. */
 export class PublicationManager implements PublicationSource {
   readonly #options: PublicationManagerOptions;
-  readonly #held: HeldImages;
-  readonly #known = new Map<string, Known>();
-  readonly #productions = new Map<string, Promise<Production>>();
-  /** Look-ups under way, one for each (zone, view). */
-  readonly #asking = new Map<string, Promise<Known | undefined>>();
-  readonly #rebuilds = new Map<string, Promise<Image>>();
-  /** Images that are being made. */
+  readonly #lines: KnownLines;
+  readonly #ready: ReadyImages;
+  readonly #making = new Map<string, Promise<Making>>();
+  /** First images that are being made. */
   readonly #growing = new Set<Image>();
   readonly #attempts = new Map<string, number>();
-  readonly #made = { ready: 0, failed: 0 };
+  readonly #made = { ready: 0, unchanged: 0, failed: 0, signatures: 0, reused: 0 };
   readonly #slots: Slots;
+  /** The views of a zone share signatures, so they take turns. */
+  readonly #turns = new Turns();
+  readonly #distrusted = new Set<string>();
   /** Failures that the database could not be told of yet; without them a lease would have to run out. */
   readonly #unrecorded = new Set<() => Promise<void>>();
+  #underWay = 0;
   #closed = false;
 
   constructor(options: PublicationManagerOptions) {
+    const { store, images, log, limits } = options;
     this.#options = options;
-    this.#held = new HeldImages(options.limits.heldOctets);
-    this.#slots = new Slots(options.limits.productions);
+    this.#lines = new KnownLines(store, { freshSeconds: limits.freshSeconds, limit: limits.remembered });
+    this.#slots = new Slots(limits.productions);
+    this.#ready = new ReadyImages({
+      store,
+      images,
+      log,
+      slots: this.#slots,
+      heldOctets: limits.heldOctets,
+      onLost: (publication) => void this.#replace(publication),
+    });
   }
 
   /** Counts for metrics. */
   get counters(): PublicationCounters {
+    const { making, heldImages, heldOctets } = this.#ready.counters;
     return {
-      productions: this.#growing.size,
+      ...this.#made,
+      productions: this.#underWay + making,
       waiting: this.#slots.waiting,
-      ready: this.#made.ready,
-      failed: this.#made.failed,
       failing: this.#attempts.size,
       unrecorded: this.#unrecorded.size,
-      remembered: this.#known.size,
-      heldImages: this.#held.size,
-      heldOctets: this.#held.octets,
+      remembered: this.#lines.size,
+      heldImages,
+      heldOctets,
     };
   }
 
   async find(zone: Name, view: string): Promise<ServedPublication | undefined> {
-    const known = await this.#lookUp(zone.toLower().toString(), view);
+    const known = await this.#lines.find(zone.toLower().toString(), view);
     if (known === undefined) return undefined;
-    const { publication } = known;
+    const { served, publication } = known;
     return {
       soa: publication?.soa ? publishedSoa(zone, publication.soa) : undefined,
-      openImage: () => this.#openImage(known.served, publication),
+      openImage: () => (publication === undefined ? this.#openFirst(served) : this.#ready.open(publication)),
+      openDifference: (serial) =>
+        publication === undefined
+          ? Promise.resolve(undefined)
+          : this.#ready.openDifference(serial, publication),
     };
   }
 
   /** Forgets what is known of a zone (by database id), or of all, so that the next look asks the database. */
   forget(zoneId?: string): void {
-    for (const [key, known] of this.#known) {
-      if (zoneId === undefined || known.served.zoneId === zoneId)
-        this.#known.set(key, { ...known, until: 0 });
-    }
+    this.#lines.forget(zoneId);
   }
 
   /**
@@ -155,13 +176,13 @@ export class PublicationManager implements PublicationSource {
 
   /** Lets go of held images, the least recently used first, until that many octets are free or none is left. */
   makeRoom(octets: number): void {
-    this.#held.makeRoom(octets);
+    this.#ready.makeRoom(octets);
   }
 
-  /** Resolves when nothing is being made here. */
+  /** Resolves when no publication is being made here. */
   async settled(): Promise<void> {
-    while (this.#productions.size > 0) {
-      for (const result of await Promise.allSettled(this.#productions.values())) {
+    while (this.#making.size > 0) {
+      for (const result of await Promise.allSettled(this.#making.values())) {
         if (result.status === 'fulfilled') await result.value.done;
       }
     }
@@ -173,11 +194,12 @@ export class PublicationManager implements PublicationSource {
    */
   async close(deadlineMs = 0): Promise<void> {
     this.#closed = true;
-    const done = this.settled().then(() => Promise.allSettled(this.#rebuilds.values()));
-    await Promise.race([done, sleep(deadlineMs, undefined, { ref: false })]);
+    const done = this.settled();
+    const deadline = sleep(deadlineMs, undefined, { ref: false });
+    await Promise.race([done, deadline]);
     for (const image of this.#growing) image.fail(stopping());
     await done;
-    this.#held.clear();
+    await this.#ready.close(deadline, stopping());
   }
 
   async #recordFailures(): Promise<void> {
@@ -187,119 +209,57 @@ export class PublicationManager implements PublicationSource {
     }
   }
 
-  async #lookUp(zone: string, view: string): Promise<Known | undefined> {
-    const key = `${zone} ${view}`;
-    const remembered = this.#known.get(key);
-    if (remembered !== undefined && performance.now() < remembered.until) return remembered;
-    let asking = this.#asking.get(key);
-    if (asking === undefined) {
-      asking = this.#ask(key, zone, view).finally(() => this.#asking.delete(key));
-      this.#asking.set(key, asking);
-    }
-    if (remembered === undefined) return asking;
-    try {
-      return await Promise.race([asking, sleep(PATIENCE_MS, remembered, { ref: false })]);
-    } catch {
-      return remembered; // the database is away: what was ready goes on being served
-    }
-  }
-
-  async #ask(key: string, zone: string, view: string): Promise<Known | undefined> {
-    const { store, limits } = this.#options;
-    const served = await store.findServed(zone, view);
-    if (served === undefined) {
-      this.#known.delete(key);
-      return undefined;
-    }
-    const publication = await store.newestReady(served.zoneId, view);
-    const known: Known = { served, publication, until: performance.now() + limits.freshSeconds * 1000 };
-    this.#known.delete(key);
-    this.#known.set(key, known);
-    for (const eldest of this.#known.keys()) {
-      if (this.#known.size <= limits.remembered) break;
-      this.#known.delete(eldest);
-    }
-    return known;
-  }
-
-  async #openImage(served: ServedZone, publication: Publication | undefined): Promise<ImageReader> {
-    if (publication !== undefined) return this.#openReady(served, publication);
+  /** The image of a publication that is being made, as there is none before it. */
+  async #openFirst(served: ServedZone): Promise<ImageReader> {
     const { store } = this.#options;
     const deadline = performance.now() + FIRST_WAIT_MS;
     for (;;) {
       try {
-        return (await this.#produce(served)).image.open();
+        const { image, done } = await this.#produce(served);
+        if (image !== undefined) return image.open();
+        await done;
       } catch (error) {
         // another gateway makes the first one: what it signs is what is served, so wait until it is ready
         if (!(error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY')) throw error;
-        const ready = await store.newestReady(served.zoneId, served.view);
-        if (ready !== undefined) return this.#openReady(served, ready);
         if (this.#closed || performance.now() > deadline) throw error;
-        await sleep(FIRST_POLL_MS);
       }
+      const ready = await store.newestReady(served.zoneId, served.view);
+      if (ready !== undefined) return this.#ready.open(ready);
+      await sleep(FIRST_POLL_MS);
     }
   }
 
-  async #openReady(served: ServedZone, publication: Publication): Promise<ImageReader> {
-    const held = this.#held.get(publication.id);
-    if (held !== undefined) return held.open();
-    let rebuild = this.#rebuilds.get(publication.id);
-    if (rebuild === undefined) {
-      rebuild = this.#rebuild(served, publication);
-      this.#rebuilds.set(publication.id, rebuild);
-      rebuild.catch(() => this.#rebuilds.delete(publication.id));
-    }
-    return (await rebuild).open();
+  /** Has a new publication made in place of one whose stored pages cannot be read. */
+  async #replace(publication: Publication): Promise<void> {
+    this.#distrust([publication]);
+    const { zoneId, zone, view } = publication;
+    await this.#produce({ zoneId, zone, view }, 'pages').catch(() => undefined);
   }
 
-  /** Makes the image of a ready publication again, from the same tuple; resolves as soon as it can be followed. */
-  async #rebuild(served: ServedZone, publication: Publication): Promise<Image> {
-    const release = await this.#slots.take();
-    try {
-      if (this.#closed) throw stopping();
-      const image = this.#options.images.create(labelOf(publication));
-      this.#growing.add(image);
-      const ended = (): void => {
-        this.#growing.delete(image);
-        this.#rebuilds.delete(publication.id);
-        release();
-      };
-      reproduceImage(publication, image, this.#dependencies()).then(
-        () => {
-          this.#held.put(publication, image);
-          ended();
-        },
-        (error: unknown) => {
-          this.#logFailure(publication, error, 'the image of a publication could not be made again');
-          image.release();
-          ended();
-          // a new publication takes its place; those who asked come again
-          if (error instanceof ZonesealError && error.code === 'SIGNATURES_LOST') {
-            this.#produce(served, true).catch(() => undefined);
-          }
-        },
-      );
-      return image;
-    } catch (error) {
-      release();
-      throw error;
-    }
+  #distrust(publications: readonly Publication[]): void {
+    if (this.#distrusted.size > DISTRUSTED) this.#distrusted.clear();
+    for (const { id } of publications) this.#distrusted.add(id);
   }
 
-  /** The production of a new publication for a (zone, view), begun now or under way already. */
-  #produce(served: ServedZone, force = false): Promise<Production> {
-    const key = `${served.zoneId} ${served.view}`;
-    const running = this.#productions.get(key);
+  /** The making of a new publication for a (zone, view), begun now or under way already. */
+  #produce(served: ServedZone, force?: Cause): Promise<Making> {
+    const key = lineKey(served);
+    const running = this.#making.get(key);
     if (running !== undefined) return running;
-    const begun = this.#begin(served, force, () => this.#productions.delete(key));
-    this.#productions.set(key, begun);
-    begun.catch(() => this.#productions.delete(key));
+    const begun = this.#begin(served, force, () => this.#making.delete(key));
+    this.#making.set(key, begun);
+    begun.catch(() => this.#making.delete(key));
     return begun;
   }
 
-  async #begin(served: ServedZone, force: boolean, ended: () => void): Promise<Production> {
+  async #begin(served: ServedZone, force: Cause | undefined, ended: () => void): Promise<Making> {
     const { store, gateway, leaseSeconds, images } = this.#options;
-    const release = await this.#slots.take();
+    const endTurn = await this.#turns.take(served.zoneId);
+    const freeSlot = await this.#slots.take();
+    const release = (): void => {
+      freeSlot();
+      endTurn();
+    };
     try {
       if (this.#closed) throw stopping();
       const allocation = await store.allocate(served, {
@@ -307,91 +267,128 @@ export class PublicationManager implements PublicationSource {
         leaseSeconds,
         formatVersion: FORMAT_VERSION,
         nextSerial,
-        force,
+        ...(force === undefined ? {} : { force }),
       });
       if (allocation.kind !== 'allocated') throw notAllocated(served, allocation);
       const { publication } = allocation;
-      const image = images.create(labelOf(publication));
-      this.#growing.add(image);
+      const image = publication.previous === null ? images.create(labelOf(publication)) : undefined;
+      if (image !== undefined) this.#growing.add(image);
+      this.#underWay++;
       const done = this.#make(publication, image).finally(() => {
-        this.#growing.delete(image);
+        this.#underWay--;
+        if (image !== undefined) this.#growing.delete(image);
         release();
         ended();
       });
-      return { publication, image, done };
+      return { image, done };
     } catch (error) {
       release();
       throw error;
     }
   }
 
-  async #make(publication: Publication, image: Image): Promise<void> {
-    const { store, gateway, leaseSeconds, log } = this.#options;
+  async #make(publication: Publication, image: Image | undefined): Promise<void> {
+    const { store, dependencies, gateway, log } = this.#options;
     const begun = performance.now();
-    const attemptKey = `${publication.zoneId} ${publication.view}`;
-    const beat = setInterval(
-      () => {
-        store.renewLease(publication.id, gateway, leaseSeconds).then(
-          (ours) => {
-            if (!ours) image.fail(lost(publication));
-          },
-          () => undefined, // the database is away; the lease tells when it is back
-        );
-      },
-      (leaseSeconds * 1000) / 3,
-    );
+    const lease = this.#keepLease(publication, image);
     try {
-      const produced = await produceImage(
-        publication,
-        image,
-        this.#dependencies(),
-        gateway,
-        async (result) => {
-          if (!(await store.markReady(publication.id, gateway, result))) throw lost(publication);
-        },
-      );
-      this.#held.put(publication, image);
-      this.#attempts.delete(attemptKey);
-      this.#made.ready++;
-      this.#becomeCurrent({ ...publication, state: 'ready', soa: produced.soa, resignAt: produced.resignAt });
-      const { zone, view, serial, zoneVersion } = publication;
-      const seconds = Math.round(performance.now() - begun) / 1000;
-      log.info({ zone, view, serial, zoneVersion, records: produced.records, seconds }, 'publication ready');
+      await failing(image, async () => {
+        const made = await produce(
+          { publication, gateway, image, distrusted: this.#distrusted },
+          { store, ...dependencies },
+        );
+        lease.check();
+        const { zone, view, serial, zoneVersion, cause } = publication;
+        if (!made.isChanged && publication.previous !== null && NEEDS_CHANGE.has(cause)) {
+          if (!(await store.markUnchanged(publication.id, gateway))) throw lost(publication);
+          this.#made.unchanged++;
+          log.info({ zone, view, zoneVersion, cause }, 'nothing that the view sees is different');
+          return;
+        }
+        const { result, changes } = made;
+        if (!(await store.markReady(publication.id, gateway, result, changes))) throw lost(publication);
+        this.#becomeReady(publication, result);
+        if (image !== undefined) {
+          await made.finishImage();
+          this.#ready.hold(publication, image);
+        }
+        const seconds = Math.round(performance.now() - begun) / 1000;
+        const { records, signatures, reused } = result;
+        log.info(
+          { zone, view, serial, zoneVersion, cause, records, signatures, reused, seconds },
+          'publication ready',
+        );
+      });
+      this.#attempts.delete(lineKey(publication));
     } catch (error) {
-      image.release();
-      this.#made.failed++;
-      this.#logFailure(
-        publication,
-        error,
-        'publication failed; the one before it, if any, goes on being served',
-      );
-      const attempt = this.#attempts.get(attemptKey) ?? 0;
-      this.#attempts.set(attemptKey, attempt + 1);
-      const record = (): Promise<void> =>
-        store.markFailed(publication.id, gateway, errorMessage(error), retryAfter(error, attempt));
-      await record().catch(() => this.#unrecorded.add(record));
+      image?.release();
+      await this.#fail(publication, error);
     } finally {
-      clearInterval(beat);
+      lease.stop();
     }
   }
 
-  #becomeCurrent(publication: Publication): void {
-    const key = `${publication.zone} ${publication.view}`;
-    const known = this.#known.get(key);
-    if (known !== undefined) this.#known.set(key, { ...known, publication });
+  #becomeReady(publication: Publication, result: PublicationResult): void {
+    this.#made.ready++;
+    this.#made.signatures += result.signatures;
+    this.#made.reused += result.reused;
+    const { zonemd, journal, signatures: _, reused: __, ...facts } = result;
+    this.#lines.becomeCurrent({
+      ...publication,
+      ...facts,
+      zonemd: zonemd ?? null,
+      journal: journal ?? null,
+      state: 'ready',
+    });
   }
 
-  #dependencies(): ProduceDependencies {
-    return { store: this.#options.store, ...this.#options.dependencies };
-  }
-
-  #logFailure({ zone, view, serial }: Publication, error: unknown, message: string): void {
+  async #fail(publication: Publication, error: unknown): Promise<void> {
+    const { store, gateway, log } = this.#options;
+    const { zone, view, serial, zoneId } = publication;
+    this.#made.failed++;
     const code = error instanceof ZonesealError ? error.code : undefined;
-    this.#options.log.error({ zone, view, serial, code, reason: errorMessage(error) }, message);
+    log.error(
+      { zone, view, serial, code, reason: errorMessage(error) },
+      'publication failed; the one before it, if any, goes on being served',
+    );
+    const key = lineKey(publication);
+    const attempt = this.#attempts.get(key) ?? 0;
+    this.#attempts.set(key, attempt + 1);
+    const isUnreadable = code === 'PAGES_LOST' || code === 'PAGE_INVALID';
+    if (isUnreadable) this.#distrust(await store.listReady(zoneId).catch(() => []));
+    const retry = isUnreadable && attempt === 0 ? 0 : retryAfter(error, attempt);
+    const record = (): Promise<void> => store.markFailed(publication.id, gateway, errorMessage(error), retry);
+    await record().catch(() => this.#unrecorded.add(record));
+  }
+
+  /** Prolongs the lease of a publication while it is made; when it is lost, what is made is given up. */
+  #keepLease(publication: Publication, image: Image | undefined): { check: () => void; stop: () => void } {
+    const { store, gateway, leaseSeconds } = this.#options;
+    let isOurs = true;
+    const renew = (): void => {
+      store.renewLease(publication.id, gateway, leaseSeconds).then(
+        (ours) => {
+          isOurs = ours;
+          if (!ours) image?.fail(lost(publication));
+        },
+        () => undefined, // the database is away; the lease tells when it is back
+      );
+    };
+    const beat = setInterval(renew, (leaseSeconds * 1000) / 3);
+    return {
+      check: () => {
+        if (!isOurs) throw lost(publication);
+      },
+      stop: () => clearInterval(beat),
+    };
   }
 }
 
-function publishedSoa(zone: Name, soa: PublishedSoa): NonNullable<ServedPublication['soa']> {
+function lineKey({ zoneId, view }: { readonly zoneId: string; readonly view: string }): string {
+  return `${zoneId} ${view}`;
+}
+
+function publishedSoa(zone: Name, soa: PublishedRRset): NonNullable<ServedPublication['soa']> {
   return {
     rrset: { owner: zone, type: RRType.SOA, ttl: soa.ttl, rdata: [soa.rdata] },
     signatures: soa.signatures,
@@ -401,7 +398,6 @@ function publishedSoa(zone: Name, soa: PublishedSoa): NonNullable<ServedPublicat
 function labelOf({ zone, view }: Publication): string {
   return `zone ${zone} in view ${view}`;
 }
-
 function stopping(): ZonesealError {
   return new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');
 }

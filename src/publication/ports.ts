@@ -1,6 +1,6 @@
 import type { ZoneKey } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
-import type { SignaturePage } from '../signing/recorded.js';
+import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
 
 /** What a publication is made from and nothing else (invariant "frozen"). */
@@ -18,12 +18,33 @@ export interface PublicationTuple {
   readonly time: number;
   /** Version of the rules by which output is made; grows when a release makes other records from the same input. */
   readonly formatVersion: number;
+  /** Seconds since 1970: signatures that begin before are not used, an operator wanted all made anew; 0: none did. */
+  readonly notBefore: number;
 }
 
 export type PublicationState = 'building' | 'ready' | 'failed';
 
-/** The SOA RRset as one publication serves it, so that any gateway can answer SOA without building the image. */
-export interface PublishedSoa {
+/** Why a publication is made. */
+export type Cause =
+  /** There was none. */
+  | 'first'
+  /** Something that the view sees changed. */
+  | 'change'
+  /** The zone has another policy, or its policy another version. */
+  | 'policy'
+  /** The key set changed. */
+  | 'keys'
+  /** Signatures leave their slots. */
+  | 'refresh'
+  /** An operator asked for it: another serial, or all signatures anew. */
+  | 'asked'
+  /** This release makes other records from the same input. */
+  | 'format'
+  /** What is stored of the one before cannot be read any more. */
+  | 'pages';
+
+/** An RRset of the apex as one publication serves it: its SOA, from which any gateway can answer, or its ZONEMD. */
+export interface PublishedRRset {
   readonly ttl: number;
   /** Plain wire rdata, the publication's serial in it. */
   readonly rdata: Uint8Array;
@@ -36,11 +57,79 @@ export interface Publication extends PublicationTuple {
   readonly id: string;
   readonly serial: number;
   readonly state: PublicationState;
+  readonly cause: Cause;
   readonly error: string | null;
+  /** The ready publication that this one is to replace; null: it is the first. */
+  readonly previous: string | null;
+  /** The publication whose set of pages this one's are among; null until ready. */
+  readonly generation: string | null;
   /** When the first signature of it leaves its slot, seconds since 1970; null until ready. */
   readonly resignAt: number | null;
-  readonly soa: PublishedSoa | null;
+  readonly soa: PublishedRRset | null;
+  /** Where the policy wants one. */
+  readonly zonemd: PublishedRRset | null;
+  /** Of all RRsets, or more, seconds; null until ready, as what follows. */
+  readonly maxTtl: number | null;
+  /** Records, RRSIGs counted, the closing SOA not. */
+  readonly records: number | null;
+  /** Octets of the records, names not compressed. */
+  readonly octets: number | null;
+  /** What its journal holds; null where there is none. */
+  readonly journal: JournalSize | null;
 }
+
+/** What is known of a publication when it has become ready. */
+export interface PublicationResult {
+  readonly generation: string;
+  readonly soa: PublishedRRset;
+  readonly zonemd: PublishedRRset | undefined;
+  readonly resignAt: number;
+  readonly maxTtl: number;
+  readonly records: number;
+  readonly octets: number;
+  /** Signatures made, and those that served again. */
+  readonly signatures: number;
+  readonly reused: number;
+  /** What it changed; undefined for the first, and where the difference is larger than the zone. */
+  readonly journal: JournalSize | undefined;
+}
+
+/** What a journal holds: records without the SOA and its signatures, and their octets. */
+export interface JournalSize {
+  readonly removed: number;
+  readonly added: number;
+  readonly octets: number;
+}
+
+/** One part of a journal: packed records that were taken away, or put in. */
+export interface JournalPart {
+  readonly added: boolean;
+  readonly part: number;
+  readonly content: Uint8Array;
+}
+
+/** A page as it is stored. */
+export interface StoredPage extends PackedPage {
+  /** The publication from which on it is part of the zone. */
+  readonly since: string;
+  /** Where the next page of its section begins; null: it is the last. */
+  readonly nextKey: Uint8Array | null;
+}
+
+/** What names a stored page. */
+export type PageReference = Pick<StoredPage, 'chain' | 'firstKey' | 'since'>;
+
+/** What replaces some pages of the publication before: everything of an update, written at once. */
+export interface PageChanges {
+  readonly replaced: readonly PageReference[];
+  readonly pages: readonly PackedPage[];
+  readonly journal: readonly JournalPart[];
+}
+
+/** The owners that changed between two versions of a zone, as one view sees it: their sort keys; or too many to list. */
+export type ChangedOwners =
+  | { readonly kind: 'owners'; readonly keys: readonly Uint8Array[] }
+  | { readonly kind: 'all' };
 
 /** One (zone, view) that is served, and where it stands. */
 export interface ServedZone {
@@ -87,7 +176,8 @@ export interface PublicationStore {
   /**
    * Under the serial line's row lock: decides whether a new publication is due, and if so freezes the tuple, asks
    * `nextSerial` (pure, synchronous) and inserts it as building, leased to `gateway` for `leaseSeconds`. A building one whose
-   * lease ran out is marked failed first; its serial stays burned.
+   * lease ran out is marked failed first; its serial stays burned. One publication of a zone is built at a time, so that
+   * its views share signatures.
    */
   allocate(
     served: ServedZone,
@@ -96,27 +186,70 @@ export interface PublicationStore {
       readonly leaseSeconds: number;
       readonly formatVersion: number;
       readonly nextSerial: (input: SerialInput) => number;
-      /** Make a new one even when nothing changed (an operator asked for it). */
-      readonly force?: boolean;
+      /** Make a new one even when nothing changed, for this cause. */
+      readonly force?: Cause;
     },
   ): Promise<Allocation>;
   /** Prolongs the lease of a building publication; false when it is no longer this gateway's. */
   renewLease(id: string, gateway: string, leaseSeconds: number): Promise<boolean>;
-  /** Marks it ready; false when it is no longer this gateway's (lease lost), in which case it must not be served. */
-  markReady(
-    id: string,
-    gateway: string,
-    result: { readonly soa: PublishedSoa; readonly resignAt: number; readonly records: number },
-  ): Promise<boolean>;
+  /**
+   * Marks it ready and, with the same commit, stores what an update changes; false when it is no longer this gateway's
+   * (lease lost), in which case it must not be served, and nothing was stored.
+   */
+  markReady(id: string, gateway: string, result: PublicationResult, changes?: PageChanges): Promise<boolean>;
+  /**
+   * The same input as before in other words (a policy that says the same, say): drops the publication, and notes that the
+   * ready one says what its tuple says. False as for `markReady`.
+   */
+  markUnchanged(id: string, gateway: string): Promise<boolean>;
   /** Marks it failed with what an operator should read, and when to try again on the same inputs (seconds from now; null: only when they change). */
   markFailed(id: string, gateway: string, error: string, retrySeconds: number | null): Promise<void>;
+  /** The newest ready publications of a zone in all its views. */
+  listReady(zoneId: string): Promise<Publication[]>;
+  /** The ready publications of the line of a publication, from the one of a serial up to it; none when that is not known. */
+  readLine(upTo: Publication, fromSerial: number): Promise<Publication[]>;
+  /** The parts of one side of the journal of a publication in order. */
+  readJournal(id: string, added: boolean): AsyncIterable<Uint8Array>;
   /**
-   * Stores signatures of a building publication for good; in any order of pages.
+   * Stores pages of a generation that is being written, and parts of its journal.
    * @throws ZonesealError PUBLICATION_LOST when it is no longer this gateway's
    */
-  saveSignatures(id: string, gateway: string, pages: readonly SignaturePage[]): Promise<void>;
-  /** The stored signatures of a publication, by ascending page, from 0; none when they are not kept any more. */
-  readSignatures(id: string): AsyncIterable<SignaturePage>;
+  savePages(
+    id: string,
+    gateway: string,
+    pages: readonly PackedPage[],
+    journal: readonly JournalPart[],
+  ): Promise<void>;
+  /** Removes what was stored of a building publication's journal. */
+  dropJournal(id: string): Promise<void>;
+  /** The pages of one section of a publication in order, in batches; none when they are not kept any more. */
+  readPages(
+    of: { readonly id: string; readonly generation: string },
+    chain: boolean,
+  ): AsyncIterable<readonly StoredPage[]>;
+  /** The present pages of a generation that hold these keys, or would: each once, in order. */
+  findPages(generation: string, chain: boolean, keys: readonly Uint8Array[]): Promise<StoredPage[]>;
+  /** The last present page that begins before a key (null: of all) and has a node of the denial chain. */
+  pageBefore(generation: string, chain: boolean, key: Uint8Array | null): Promise<StoredPage | undefined>;
+  /** The first present page that begins at a key or after it and has a node of the denial chain. */
+  pageAfter(generation: string, chain: boolean, key: Uint8Array): Promise<StoredPage | undefined>;
+  /** Owners whose data changed for a view after one version and up to another. */
+  readChanges(
+    zoneId: string,
+    view: string,
+    after: number,
+    upTo: number,
+    limit: number,
+  ): Promise<ChangedOwners>;
+  /** Rows at a version of these owners, by sort key; in canonical order. */
+  readRowsAt(zoneId: string, zoneVersion: number, keys: readonly Uint8Array[]): Promise<readonly ZoneRow[]>;
+  /** Rows at a version of the names below these ones, in canonical order; undefined when there are more than `limit`. */
+  readRowsBelow(
+    zoneId: string,
+    zoneVersion: number,
+    keys: readonly Uint8Array[],
+    limit: number,
+  ): Promise<readonly ZoneRow[] | undefined>;
   /** Rows of the zone at a version, in canonical order, in batches; one snapshot; views not filtered. */
   readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly ZoneRow[]>;
   /** The policy at a version. @throws ZonesealError POLICY_INVALID when the stored one does not parse */

@@ -28,14 +28,15 @@ const STEPS = 28;
  * The slot of an RRset: the period is validity less refresh, and begins for each owner and type at an offset of its own,
  * so that expiries are spread. A function of its arguments alone, so that every gateway comes to the same.
  * @param time seconds since 1970, the publication's
+ * @param notBefore a slot that began before this instant begins there: an operator wanted all signatures made anew
  */
-export function slotOf(owner: Name, type: number, time: number, policy: SlotPolicy): Slot {
+export function slotOf(owner: Name, type: number, time: number, policy: SlotPolicy, notBefore = 0): Slot {
   const period = policy.validity - policy.refresh;
   const step = Math.max(1, Math.floor(period / STEPS));
   const offset = (spread(owner, type) % Math.max(1, Math.floor(period / step))) * step;
   const start = Math.floor((time - offset) / period) * period + offset;
   return {
-    inception: start - policy.inceptionOffset,
+    inception: Math.max(start, notBefore) - policy.inceptionOffset,
     expiration: start + policy.validity,
     end: start + period,
   };

@@ -7,8 +7,10 @@ export interface PruneOptions {
   readonly holder: string;
   /** Ready publications kept of each (zone, view), the newest one included; default 10. */
   readonly keep?: number;
-  /** Zones looked at in one run; default 100. */
+  /** Zones looked at in one run; default 1000. */
   readonly zones?: number;
+  /** Seconds for which what was queued is left alone; default 0. */
+  readonly minAge?: number;
   /** Rows of one kind removed from one zone in one run; default 20,000. */
   readonly rows?: number;
 }
@@ -34,9 +36,10 @@ export async function prune(database: Database, options: PruneOptions): Promise<
   try {
     const queued = await database.query<{ zone_id: number; until: number }>(
       `select zone_id, max(id) as until from (
-         select zone_id, id from zoneseal.prune_queue order by id limit 10000
+         select zone_id, id from zoneseal.prune_queue
+         where queued_at <= clock_timestamp() - make_interval(secs => $2::float8) order by id limit 10000
        ) q group by zone_id order by min(id) limit $1`,
-      [options.zones ?? 100],
+      [options.zones ?? 1000, options.minAge ?? 0],
     );
     const total = { ran: true, zones: 0, publications: 0, rows: 0 };
     for (const { zone_id: zone, until } of queued) {
@@ -69,8 +72,35 @@ const RETIRED = `
       where l.zone_id = $1 and (l.ready = p.id or l.failed = p.id or l.building = p.id)
     )`;
 
+/**
+ * How long pages are kept that the newest ready publication has not: for gateways and transfers that still read the one before.
+ */
+export const PAGES_KEPT_SECONDS = 600;
+
+/** Of a line, the oldest publication that may still be read: the newest that was ready that long ago. */
+const OLDEST_READ = `
+  select coalesce(
+    (select max(p.id) from zoneseal.publications p
+      where p.zone_id = l.zone_id and p.view = l.view and p.state = 'ready' and p.id <= l.ready
+        and p.finished_at < clock_timestamp() - interval '${PAGES_KEPT_SECONDS} s'),
+    (select min(p.id) from zoneseal.publications p where p.zone_id = l.zone_id and p.view = l.view and p.state = 'ready')
+  )`;
+
 /** Publications first: which versions are still named decides on the rest. */
 const SUPERFLUOUS = [
+  `delete from zoneseal.signed_pages where ctid = any (array(
+     select s.ctid from zoneseal.serial_lines l
+       join zoneseal.signed_generations g on g.zone_id = l.zone_id and g.view = l.view
+       join zoneseal.signed_pages s on s.generation = g.id
+     where l.zone_id = $1 and s.until is not null and s.until <= (${OLDEST_READ}) limit $2))`,
+  `delete from zoneseal.signed_generations where id = any (array(
+     select g.id from zoneseal.serial_lines l
+       join zoneseal.signed_generations g on g.zone_id = l.zone_id and g.view = l.view
+     where l.zone_id = $1 and g.id is distinct from l.building and not exists (
+       select from zoneseal.publications p
+       where p.zone_id = l.zone_id and p.view = l.view and p.state = 'ready' and p.generation = g.id
+         and p.id >= (${OLDEST_READ})
+     ) limit $2))`,
   `delete from zoneseal.rrset_history where ctid = any (array(
      select h.ctid from zoneseal.rrset_history h
      where h.zone_id = $1 and not exists (

@@ -1,4 +1,10 @@
-import type { Publication, PublicationState, PublishedSoa } from '../publication/ports.js';
+import type {
+  Cause,
+  JournalSize,
+  Publication,
+  PublicationState,
+  PublishedRRset,
+} from '../publication/ports.js';
 
 /** A row of publications joined with its zone, as PUBLICATION_COLUMNS selects it. */
 export interface PublicationRow {
@@ -19,12 +25,25 @@ export interface PublicationRow {
   readonly soa_ttl: number | null;
   readonly soa_rdata: Buffer | null;
   readonly soa_signatures: Buffer[] | null;
+  readonly not_before: number;
+  readonly cause: Cause | null;
+  readonly previous: number | null;
+  readonly generation: number | null;
+  readonly zonemd_rdata: Buffer | null;
+  readonly zonemd_signatures: Buffer[] | null;
+  readonly max_ttl: number | null;
+  readonly records: number | null;
+  readonly octets: number | null;
+  readonly removed: number | null;
+  readonly added: number | null;
+  readonly journal_octets: number | null;
 }
 
 /** Selects a PublicationRow from `publications p join zones z`. */
 export const PUBLICATION_COLUMNS = `p.id, p.zone_id, z.name as zone, p.view, p.serial, p.zone_version, p.policy_name,
   p.policy_version, p.key_set_version, p.time, p.format_version, p.state, p.error, p.resign_at, p.soa_ttl, p.soa_rdata,
-  p.soa_signatures`;
+  p.soa_signatures, p.not_before, p.cause, p.previous, p.generation, p.zonemd_rdata, p.zonemd_signatures, p.max_ttl,
+  p.records, p.octets, p.removed, p.added, p.journal_octets`;
 
 /** The publication that a row is. */
 export function publicationOf(row: PublicationRow): Publication {
@@ -43,15 +62,33 @@ export function publicationOf(row: PublicationRow): Publication {
     state: row.state,
     error: row.error,
     resignAt: row.resign_at,
-    soa: soaOf(row),
+    soa: rrsetOf(row.soa_ttl, row.soa_rdata, row.soa_signatures),
+    // RFC 8976 §2.1: the TTL of the SOA
+    zonemd: rrsetOf(row.soa_ttl, row.zonemd_rdata, row.zonemd_signatures),
+    notBefore: row.not_before,
+    cause: row.cause ?? 'first',
+    previous: textOf(row.previous),
+    generation: textOf(row.generation),
+    maxTtl: row.max_ttl,
+    records: row.records,
+    octets: row.octets,
+    journal: journalOf(row),
   };
 }
 
-function soaOf({
-  soa_ttl: ttl,
-  soa_rdata: rdata,
-  soa_signatures: signatures,
-}: PublicationRow): PublishedSoa | null {
+function journalOf({ removed, added, journal_octets: octets }: PublicationRow): JournalSize | null {
+  return removed === null || added === null || octets === null ? null : { removed, added, octets };
+}
+
+function textOf(id: number | null): string | null {
+  return id === null ? null : String(id);
+}
+
+function rrsetOf(
+  ttl: number | null,
+  rdata: Buffer | null,
+  signatures: readonly Buffer[] | null,
+): PublishedRRset | null {
   if (ttl === null || rdata === null) return null;
   return { ttl, rdata: plain(rdata), signatures: (signatures ?? []).map(plain) };
 }

@@ -98,6 +98,42 @@ async function* readCursor(
   }
 }
 
+/** Rows at a version of owners, by sort key, in canonical order. The version has to be one that is retained. */
+export async function readRowsAt(
+  database: Queryable,
+  zoneId: string,
+  version: number,
+  keys: readonly Uint8Array[],
+): Promise<ZoneRow[]> {
+  const rows = await database.query<PageRow>(then(PAGE_KEY, 'and sort_key = any ($3::bytea[])'), [
+    zoneId,
+    version,
+    keys.map((key) => Buffer.from(key)),
+  ]);
+  return rows.map(pageRow);
+}
+
+/** Rows at a version of what lies below owners, in canonical order; undefined when there are more than a limit. */
+export async function readRowsBelow(
+  database: Queryable,
+  zoneId: string,
+  version: number,
+  keys: readonly Uint8Array[],
+  limit: number,
+): Promise<ZoneRow[] | undefined> {
+  const all: ZoneRow[] = [];
+  const text = `${then(PAGE_KEY, 'and sort_key > $3 and sort_key < $4')} limit ${limit + 1}`;
+  for (const key of keys) {
+    // every name below begins with the key; its last octet, 0x00, ends the label
+    const end = Buffer.from(key);
+    end[end.length - 1] = 1;
+    const rows = await database.query<PageRow>(text, [zoneId, version, Buffer.from(key), end]);
+    all.push(...rows.map(pageRow));
+    if (all.length > limit) return undefined;
+  }
+  return all;
+}
+
 async function* readPages(
   database: Database,
   zoneId: string,
@@ -116,10 +152,14 @@ async function* readPages(
     const ended = last === undefined || rows.length < BATCH_ROWS;
     // a zone that is deleted meanwhile must not look as if it ended here
     if (ended) await checkUnchanged(query, zoneId, wanted, version);
-    if (rows.length > 0) yield rows.map(({ sort_key: sortKey, ...row }) => ({ ...row, sortKey }));
+    if (rows.length > 0) yield rows.map(pageRow);
     if (ended) return;
     after = [last.sort_key, last.type, last.views ?? []];
   }
+}
+
+function pageRow({ sort_key: sortKey, ...row }: PageRow): ZoneRow {
+  return { ...row, sortKey };
 }
 
 type PageRow = Omit<ZoneRow, 'sortKey'> & { readonly sort_key: Buffer };

@@ -19,6 +19,11 @@ export interface ServedPublication {
    * @throws ZonesealError when it cannot be had before its first message (answered with SERVFAIL)
    */
   openImage(): Promise<ImageReader>;
+  /**
+   * The differences from the publication of a serial to the newest ready one, as the messages of an IXFR (RFC 1995 §4);
+   * undefined where they are not known, or more than the whole zone, which is to be sent then.
+   */
+  openDifference(serial: number): Promise<ImageReader | undefined>;
 }
 
 /** Where the transfer protocol finds what is served. */

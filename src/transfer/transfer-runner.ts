@@ -74,7 +74,7 @@ export class TransferRunner {
     const limitMs = this.#options.limits.firstMessageSeconds * 1000;
     let reader: ImageReader | undefined;
     try {
-      const opened = asked.served.openImage();
+      const opened = this.#open(asked);
       reader = await withDeadline(opened, 'opening the image', limitMs, signal, (late) => late.release());
       const messages = reader.messages()[Symbol.asyncIterator]();
       const first = await withDeadline(messages.next(), 'the first message', limitMs, signal);
@@ -89,6 +89,19 @@ export class TransferRunner {
         text: isBuilding ? 'publication not ready' : 'the zone cannot be transferred now',
       });
     }
+  }
+
+  /** The differences where they were asked for and can be had, else the whole zone (RFC 1995 §4). */
+  async #open({ served, clientSerial, zone, view }: TransferAsked): Promise<ImageReader> {
+    if (clientSerial === undefined) return served.openImage();
+    try {
+      const difference = await served.openDifference(clientSerial);
+      if (difference !== undefined) return difference;
+    } catch (error) {
+      const fields = { zone: zone.toString(), view, clientSerial, reason: errorMessage(error) };
+      this.#options.log.write('warn', fields, 'a difference cannot be had; the whole zone is sent');
+    }
+    return served.openImage();
   }
 
   async *#stream(

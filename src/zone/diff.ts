@@ -70,7 +70,8 @@ export function compareRRsets(a: RRset, b: RRset): number {
   return (a.owner === b.owner ? 0 : a.owner.compare(b.owner)) || a.type - b.type;
 }
 
-function sameContent(a: RRset, b: RRset): boolean {
+/** Whether two RRsets of one owner and type have the same TTL and the same octets of rdata, in the same order. */
+export function sameContent(a: RRset, b: RRset): boolean {
   if (a.ttl !== b.ttl || a.rdata.length !== b.rdata.length) return false;
   return a.rdata.every((octets, i) => Buffer.compare(octets, b.rdata[i] as Uint8Array) === 0);
 }

@@ -19,7 +19,7 @@ export interface ZoneNode {
 }
 
 /** The RRset of a type, if the node has one. */
-export function findRRset(node: ZoneNode, type: number): RRset | undefined {
+export function findRRset(node: Pick<ZoneNode, 'rrsets'>, type: number): RRset | undefined {
   for (const rrset of node.rrsets) if (rrset.type === type) return rrset;
   return undefined;
 }
@@ -44,7 +44,7 @@ export function isInsecureDelegation(node: ZoneNode): boolean {
  * delegation NS and DS alone (RFC 4035 §2.3, RFC 5155 §7.1). Ascending; empty for occluded names, which have no denial
  * record.
  */
-export function provenTypes(node: ZoneNode): number[] {
+export function provenTypes(node: Pick<ZoneNode, 'kind' | 'rrsets'>): number[] {
   if (node.kind === 'occluded') return [];
   const types: number[] = [];
   for (const { type } of node.rrsets) {

@@ -22,7 +22,7 @@ export function nsecOf(nodes: readonly ZoneNode[], apex: Name, ttl: number): RRs
 export function nsec3Of(nodes: readonly ZoneNode[], options: Nsec3Options): RRset[] {
   const chain = new Nsec3Chain(options);
   for (const node of nodes) chain.add(node, node.kind === 'apex' ? [RRType.DNSKEY, RRType.NSEC3PARAM] : []);
-  return [...chain.finish()];
+  return [...chain.finish()].map(({ rrset }) => rrset);
 }
 
 /** Denial records as lines of `owner ttl TYPE rdata`, lower-case but for the types. */

@@ -3,21 +3,36 @@ import type { ZoneKey } from '../../src/keys/key-set.js';
 import { type Policy, parsePolicy } from '../../src/keys/policy.js';
 import type {
   Allocation,
+  Cause,
+  ChangedOwners,
+  JournalPart,
+  PageChanges,
   Publication,
+  PublicationResult,
   PublicationStore,
-  PublishedSoa,
   SerialInput,
   ServedZone,
+  StoredPage,
 } from '../../src/publication/ports.js';
-import type { SignaturePage } from '../../src/signing/recorded.js';
-import type { ZoneRow } from '../../src/zone/row.js';
+import type { PackedPage } from '../../src/signing/page-codec.js';
+import { isVisible, type ZoneRow } from '../../src/zone/row.js';
 
-/** One zone in one view in memory, for tests of what stands above the database. */
+interface MemoryPage {
+  readonly page: PackedPage;
+  readonly since: number;
+  until: number | undefined;
+}
+
+const order = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
+
+/** One zone in memory, in one view or several, for tests of what stands above the database. */
 export class MemoryPublicationStore implements PublicationStore {
-  rows: readonly ZoneRow[] = [];
   keySet: readonly ZoneKey[] = [];
   policy: Policy = parsePolicy('default', {});
+  policyVersion = 1;
+  keySetVersion = 1;
   version = 1;
+  notBefore = 0;
   now = 1_790_000_000;
   served = true;
   /** Thrown by the next calls, as when the database is away. */
@@ -25,14 +40,31 @@ export class MemoryPublicationStore implements PublicationStore {
   /** Called after each batch of rows, with the number of rows read. */
   onBatch: (read: number) => Promise<void> | void = () => undefined;
   reads = 0;
+  /** Rows read one by one, for updates. */
+  rowsRead = 0;
   leaseIsOurs = true;
+  /** More owners than this are "all". */
+  changeLimit = 1000;
   readonly publications: Publication[] = [];
   readonly retries: (number | null)[] = [];
-  readonly pages = new Map<string, SignaturePage[]>();
+  readonly pages = new Map<string, MemoryPage[]>();
+  readonly journals = new Map<string, JournalPart[]>();
   readonly zone: ServedZone;
+  readonly #rows = new Map<number, readonly ZoneRow[]>();
+  readonly #policies = new Map<number, Policy>();
+  readonly #keySets = new Map<number, readonly ZoneKey[]>();
 
   constructor(zone: string, view: string) {
     this.zone = { zoneId: '1', zone, view };
+  }
+
+  /** The rows of the present version, in canonical order. */
+  get rows(): readonly ZoneRow[] {
+    return this.#rows.get(this.version) ?? this.#rows.get(Math.max(...this.#rows.keys())) ?? [];
+  }
+
+  set rows(rows: readonly ZoneRow[]) {
+    this.#rows.set(this.version, rows);
   }
 
   findServed(zone: string, view: string): Promise<ServedZone | undefined> {
@@ -48,24 +80,48 @@ export class MemoryPublicationStore implements PublicationStore {
     });
   }
 
-  newestReady(): Promise<Publication | undefined> {
-    return this.#answer(() => this.publications.findLast((it) => it.state === 'ready'));
+  newestReady(_zoneId = '1', view = this.zone.view): Promise<Publication | undefined> {
+    return this.#answer(() => this.#newest(view));
+  }
+
+  listReady(): Promise<Publication[]> {
+    return this.#answer(() => {
+      const views = new Set(this.publications.map(({ view }) => view));
+      return [...views].map((view) => this.#newest(view)).filter((it) => it !== undefined);
+    });
+  }
+
+  readLine(upTo: Publication, fromSerial: number): Promise<Publication[]> {
+    return this.#answer(() => {
+      const line = this.publications.filter((it) => it.view === upTo.view && it.state === 'ready');
+      const from = line.findLastIndex((it) => it.serial === fromSerial);
+      return from < 0 ? [] : line.slice(from).filter((it) => Number(it.id) <= Number(upTo.id));
+    });
   }
 
   allocate(
     served: ServedZone,
-    request: { readonly formatVersion: number; readonly nextSerial: (input: SerialInput) => number },
+    request: {
+      readonly formatVersion: number;
+      readonly nextSerial: (input: SerialInput) => number;
+      readonly force?: Cause;
+    },
   ): Promise<Allocation> {
     return this.#answer(() => {
-      const last = this.publications.at(-1);
+      const last = this.publications.findLast(({ view }) => view === served.view);
+      const previous = this.#newest(served.view);
+      this.#policies.set(this.policyVersion, this.policy);
+      this.#keySets.set(this.keySetVersion, this.keySet);
+      this.#rows.set(this.version, this.rows);
       const publication: Publication = {
         ...served,
         id: String(this.publications.length + 1),
         zoneVersion: this.version,
         policyName: 'default',
-        policyVersion: 1,
-        keySetVersion: 1,
-        time: this.now,
+        policyVersion: this.policyVersion,
+        keySetVersion: this.keySetVersion,
+        time: Math.max(this.now, previous?.time ?? 0),
+        notBefore: this.notBefore,
         formatVersion: request.formatVersion,
         serial: request.nextSerial({
           last: last?.serial ?? null,
@@ -74,9 +130,17 @@ export class MemoryPublicationStore implements PublicationStore {
           policy: this.policy,
         }),
         state: 'building',
+        cause: request.force ?? (previous === undefined ? 'first' : 'change'),
         error: null,
+        previous: previous?.id ?? null,
+        generation: null,
         resignAt: null,
         soa: null,
+        zonemd: null,
+        maxTtl: null,
+        records: null,
+        octets: null,
+        journal: null,
       };
       this.publications.push(publication);
       return { kind: 'allocated', publication };
@@ -87,11 +151,25 @@ export class MemoryPublicationStore implements PublicationStore {
     return this.#answer(() => this.leaseIsOurs);
   }
 
-  markReady(id: string, _gateway: string, result: { soa: PublishedSoa; resignAt: number }): Promise<boolean> {
+  markReady(
+    id: string,
+    _gateway: string,
+    result: PublicationResult,
+    changes?: PageChanges,
+  ): Promise<boolean> {
     return this.#answer(() => {
       if (!this.leaseIsOurs) return false;
-      this.#change(id, { state: 'ready', soa: result.soa, resignAt: result.resignAt });
+      if (changes !== undefined) this.#changePages(id, result.generation, changes);
+      const { zonemd, journal, signatures: _, reused: __, ...facts } = result;
+      this.#change(id, { ...facts, state: 'ready', zonemd: zonemd ?? null, journal: journal ?? null });
       return true;
+    });
+  }
+
+  markUnchanged(id: string): Promise<boolean> {
+    return this.#answer(() => {
+      this.#change(id, { state: 'failed', error: 'unchanged' });
+      return this.leaseIsOurs;
     });
   }
 
@@ -102,34 +180,168 @@ export class MemoryPublicationStore implements PublicationStore {
     });
   }
 
-  saveSignatures(id: string, _gateway: string, pages: readonly SignaturePage[]): Promise<void> {
+  savePages(
+    id: string,
+    _gateway: string,
+    pages: readonly PackedPage[],
+    journal: readonly JournalPart[],
+  ): Promise<void> {
     return this.#answer(() => {
       if (!this.leaseIsOurs) throw new ZonesealError('PUBLICATION_LOST', 'the lease was lost');
       const stored = this.pages.get(id) ?? [];
       this.pages.set(id, stored);
-      for (const page of pages) stored[page.page] = page;
+      for (const page of pages) stored.push({ page, since: Number(id), until: undefined });
+      this.journals.set(id, [...(this.journals.get(id) ?? []), ...journal]);
     });
   }
 
-  async *readSignatures(id: string): AsyncGenerator<SignaturePage, void, undefined> {
-    yield* this.pages.get(id) ?? [];
+  dropJournal(id: string): Promise<void> {
+    return this.#answer(() => void this.journals.delete(id));
   }
 
-  async *readRows(): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+  async *readJournal(id: string, added: boolean): AsyncGenerator<Uint8Array, void, undefined> {
+    for (const part of this.journals.get(id) ?? []) if (part.added === added) yield part.content;
+  }
+
+  async *readPages(
+    { id, generation }: { readonly id: string; readonly generation: string },
+    chain: boolean,
+  ): AsyncGenerator<readonly StoredPage[], void, undefined> {
+    const at = Number(id);
+    const pages = this.#section(generation, chain, ({ since, until }) => {
+      return since <= at && (until === undefined || until > at);
+    });
+    for (let i = 0; i < pages.length; i += 3) yield pages.slice(i, i + 3);
+  }
+
+  findPages(generation: string, chain: boolean, keys: readonly Uint8Array[]): Promise<StoredPage[]> {
+    return this.#answer(() => {
+      const pages = this.#present(generation, chain);
+      const found = new Set(
+        keys.map((key) => pages.findLast(({ firstKey }) => order(firstKey, key) <= 0) ?? pages[0]),
+      );
+      return pages.filter((page) => found.has(page));
+    });
+  }
+
+  pageBefore(generation: string, chain: boolean, key: Uint8Array | null): Promise<StoredPage | undefined> {
+    return this.#answer(() =>
+      this.#present(generation, chain).findLast(
+        ({ firstKey, chained }) => chained && (key === null || order(firstKey, key) < 0),
+      ),
+    );
+  }
+
+  pageAfter(generation: string, chain: boolean, key: Uint8Array): Promise<StoredPage | undefined> {
+    return this.#answer(() =>
+      this.#present(generation, chain).find(({ firstKey, chained }) => chained && order(firstKey, key) >= 0),
+    );
+  }
+
+  readChanges(_zoneId: string, view: string, after: number, upTo: number): Promise<ChangedOwners> {
+    return this.#answer(() => {
+      const text = (version: number): Map<string, string> => {
+        const owners = new Map<string, string>();
+        for (const row of this.#rows.get(version) ?? []) {
+          if (!isVisible(row, view)) continue;
+          const key = Buffer.from(row.sortKey).toString('latin1');
+          owners.set(
+            key,
+            `${owners.get(key) ?? ''}${JSON.stringify([row.owner, row.type, row.ttl, row.data])}`,
+          );
+        }
+        return owners;
+      };
+      const before = text(after);
+      const now = text(upTo);
+      const keys = [...new Set([...before.keys(), ...now.keys()])].filter(
+        (key) => before.get(key) !== now.get(key),
+      );
+      if (keys.length > this.changeLimit) return { kind: 'all' };
+      return { kind: 'owners', keys: keys.map((key) => Buffer.from(key, 'latin1')) };
+    });
+  }
+
+  readRowsAt(_zoneId: string, version: number, keys: readonly Uint8Array[]): Promise<readonly ZoneRow[]> {
+    return this.#answer(() => {
+      const rows = (this.#rows.get(version) ?? []).filter(({ sortKey }) =>
+        keys.some((key) => order(key, sortKey) === 0),
+      );
+      this.rowsRead += rows.length;
+      return rows;
+    });
+  }
+
+  readRowsBelow(
+    _zoneId: string,
+    version: number,
+    keys: readonly Uint8Array[],
+    limit: number,
+  ): Promise<readonly ZoneRow[] | undefined> {
+    return this.#answer(() => {
+      const rows = (this.#rows.get(version) ?? []).filter(({ sortKey }) =>
+        keys.some((key) => sortKey.length > key.length && order(sortKey.subarray(0, key.length), key) === 0),
+      );
+      this.rowsRead += rows.length;
+      return rows.length > limit ? undefined : rows;
+    });
+  }
+
+  async *readRows(
+    _zoneId = '1',
+    version = this.version,
+  ): AsyncGenerator<readonly ZoneRow[], void, undefined> {
     this.reads++;
-    for (let i = 0; i < this.rows.length; i += 100) {
+    const rows = this.#rows.get(version) ?? this.rows;
+    for (let i = 0; i < rows.length; i += 100) {
       if (this.fault !== undefined) throw this.fault;
-      yield this.rows.slice(i, i + 100);
+      yield rows.slice(i, i + 100);
       await this.onBatch(i + 100);
     }
   }
 
-  readPolicy(): Promise<Policy> {
-    return this.#answer(() => this.policy);
+  readPolicy(_name?: string, version = this.policyVersion): Promise<Policy> {
+    return this.#answer(() => this.#policies.get(version) ?? this.policy);
   }
 
-  readKeySet(): Promise<readonly ZoneKey[]> {
-    return this.#answer(() => this.keySet);
+  readKeySet(_zoneId?: string, version = this.keySetVersion): Promise<readonly ZoneKey[]> {
+    return this.#answer(() => this.#keySets.get(version) ?? this.keySet);
+  }
+
+  #newest(view: string): Publication | undefined {
+    return this.publications.findLast((it) => it.state === 'ready' && it.view === view);
+  }
+
+  #present(generation: string, chain: boolean): StoredPage[] {
+    return this.#section(generation, chain, ({ until }) => until === undefined);
+  }
+
+  #section(generation: string, chain: boolean, isWanted: (page: MemoryPage) => boolean): StoredPage[] {
+    const pages = (this.pages.get(generation) ?? [])
+      .filter((it) => it.page.chain === chain && isWanted(it))
+      .sort((a, b) => order(a.page.firstKey, b.page.firstKey));
+    return pages.map(({ page, since }, i) => ({
+      ...page,
+      since: String(since),
+      nextKey: pages[i + 1]?.page.firstKey ?? null,
+    }));
+  }
+
+  #changePages(id: string, generation: string, { replaced, pages, journal }: PageChanges): void {
+    const stored = this.pages.get(generation) ?? [];
+    for (const { chain, firstKey, since } of replaced) {
+      const old = stored.find(
+        (it) =>
+          it.page.chain === chain &&
+          order(it.page.firstKey, firstKey) === 0 &&
+          String(it.since) === since &&
+          it.until === undefined,
+      );
+      if (old === undefined) throw new ZonesealError('PAGES_LOST', 'a page is gone');
+      old.until = Number(id);
+    }
+    for (const page of pages) stored.push({ page, since: Number(id), until: undefined });
+    this.journals.set(id, [...journal]);
   }
 
   #change(id: string, to: Partial<Publication>): void {

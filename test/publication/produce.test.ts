@@ -8,7 +8,7 @@ import { KeyRing } from '../../src/keys/key-ring.js';
 import type { ZoneKey } from '../../src/keys/key-set.js';
 import { parsePolicy } from '../../src/keys/policy.js';
 import type { Publication } from '../../src/publication/ports.js';
-import { FORMAT_VERSION, produceImage } from '../../src/publication/produce.js';
+import { FORMAT_VERSION, produce } from '../../src/publication/produce.js';
 import { InlineSigner } from '../../src/signing/signer.js';
 import { ImageStore } from '../../src/transfer/image-store.js';
 import type { ZoneRow } from '../../src/zone/row.js';
@@ -37,6 +37,15 @@ const publication: Publication = {
   error: null,
   resignAt: null,
   soa: null,
+  notBefore: 0,
+  cause: 'first',
+  previous: null,
+  generation: null,
+  zonemd: null,
+  maxTtl: null,
+  records: null,
+  octets: null,
+  journal: null,
 };
 
 describe('a production that fails half way', () => {
@@ -71,8 +80,8 @@ describe('a production that fails half way', () => {
       readRows,
       readPolicy: () => Promise.resolve(parsePolicy('default', {})),
       readKeySet: () => Promise.resolve([key]),
-      saveSignatures: () => Promise.resolve(true),
-      readSignatures: async function* () {},
+      listReady: () => Promise.resolve([]),
+      savePages: () => Promise.resolve(),
     };
     // room for a part of the zone alone
     const images = await ImageStore.open({
@@ -83,7 +92,7 @@ describe('a production that fails half way', () => {
     });
     const image = images.create('zone example.');
     const dependencies = { store: store as never, keyRing, signer: new InlineSigner() };
-    const produced = produceImage(publication, image, dependencies, 'test', () => Promise.resolve());
+    const produced = produce({ publication, image, gateway: 'test', distrusted: new Set() }, dependencies);
     await expect(produced).rejects.toMatchObject({ code: 'SPOOL_FULL' });
     expect(open).toBe(0);
     image.release();

@@ -6,12 +6,8 @@ import type { RRset } from '../../src/dns/record.js';
 import { parseType, RRType, typeToText } from '../../src/dns/types.js';
 import { parseRrsig, signedOctets } from '../../src/dnssec/rrsig.js';
 import { parsePolicy } from '../../src/keys/policy.js';
-import {
-  type SignedRRset,
-  type SigningInput,
-  type SigningResult,
-  signZone,
-} from '../../src/signing/sign-zone.js';
+import { type SigningInput, type SigningResult, signZone } from '../../src/signing/sign-zone.js';
+import { inTransferOrder, type SignedRRset } from '../../src/signing/signed-node.js';
 import { InlineSigner, type Signer } from '../../src/signing/signer.js';
 import { WorkerPool } from '../../src/signing/worker-pool.js';
 import type { ZoneNode } from '../../src/zone/node.js';
@@ -65,7 +61,7 @@ async function signAll(
   digest?: SigningInput['digest'],
 ): Promise<{ signed: SignedRRset[]; result: SigningResult }> {
   const handle = signer.register({ key: pair.privateKey, algorithm: 13 });
-  const key = { handle, algorithm: 13, keyTag: 4711 };
+  const key = { handle, algorithm: 13, keyTag: 4711, print: 1 };
   const stream = signZone(batches(source, 2), {
     zone,
     time: NOW,
@@ -82,9 +78,10 @@ async function signAll(
     const next = await stream.next();
     if (next.done === true) {
       signer.unregister(handle);
-      return { signed, result: next.value };
+      const { zonemd } = next.value;
+      return { signed: zonemd === undefined ? signed : [...signed, zonemd], result: next.value };
     }
-    signed.push(...next.value);
+    for (const step of next.value) signed.push(...inTransferOrder(step.node));
   }
 }
 
@@ -112,11 +109,11 @@ describe.each(['inline', 'threads'])('a zone signed %s', (kind) => {
     expect(names(signed)).toEqual([
       'example. SOA 1',
       'example. NS 1',
-      'example. DNSKEY 1',
       'example. NSEC 1',
+      'example. DNSKEY 1',
       'child.example. NS 0',
-      'ns.child.example. A 0',
       'child.example. NSEC 1',
+      'ns.child.example. A 0',
       'ns.example. A 1',
       'ns.example. NSEC 1',
       'safe.example. NS 0',

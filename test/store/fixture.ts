@@ -1,4 +1,4 @@
-import type { Publication, ServedZone } from '../../src/publication/ports.js';
+import type { Cause, Publication, PublicationResult, ServedZone } from '../../src/publication/ports.js';
 import { nextSerial } from '../../src/publication/serial.js';
 import type { Database } from '../../src/store/database.js';
 import { PostgresPublicationStore } from '../../src/store/publication-store.js';
@@ -121,14 +121,14 @@ export class Fixture {
     );
   }
 
-  allocate(zone: { name: string; id: string }, view = 'external', gateway = 'g1', force = false) {
+  allocate(zone: { name: string; id: string }, view = 'external', gateway = 'g1', force?: Cause) {
     const served: ServedZone = { zoneId: zone.id, zone: zone.name, view };
     return this.publications.allocate(served, {
       gateway,
       leaseSeconds: 30,
       formatVersion: FORMAT,
       nextSerial,
-      force,
+      ...(force === undefined ? {} : { force }),
     });
   }
 
@@ -141,15 +141,11 @@ export class Fixture {
     const allocation = await this.allocate(zone, view);
     if (allocation.kind !== 'allocated') throw new Error(`nothing to publish: ${allocation.kind}`);
     const { publication } = allocation;
-    await this.publications.markReady(publication.id, 'g1', {
-      soa: {
-        ttl: 300,
-        rdata: Uint8Array.of(0, 1, 0xff, 0x5c),
-        signatures: [Uint8Array.of(1, 0x22, 0x5c, 0), Uint8Array.of(2)],
-      },
-      resignAt: publication.time + validSeconds,
-      records: 5,
-    });
+    await this.publications.markReady(
+      publication.id,
+      'g1',
+      resultOf(publication, { resignAt: publication.time + validSeconds }),
+    );
     return publication;
   }
 
@@ -161,6 +157,30 @@ export class Fixture {
       .map((served) => served.view)
       .sort();
   }
+}
+
+/** What a finished publication may say of itself. */
+export function resultOf(
+  publication: Pick<Publication, 'id' | 'time'>,
+  facts: Partial<PublicationResult> = {},
+): PublicationResult {
+  return {
+    generation: publication.id,
+    soa: {
+      ttl: 300,
+      rdata: Uint8Array.of(0, 1, 0xff, 0x5c),
+      signatures: [Uint8Array.of(1, 0x22, 0x5c, 0), Uint8Array.of(2)],
+    },
+    zonemd: undefined,
+    resignAt: publication.time + 1000,
+    maxTtl: 300,
+    records: 5,
+    octets: 500,
+    signatures: 2,
+    reused: 0,
+    journal: undefined,
+    ...facts,
+  };
 }
 
 export function absolute(owner: string, zone: string): string {

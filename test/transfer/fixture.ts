@@ -95,6 +95,8 @@ export function packZone(rrsets: readonly RRset[], soa = soaRrset(), zone = ZONE
 export interface FakeZone {
   soa: ServedPublication['soa'];
   openImage: () => Promise<ImageReader>;
+  /** Where there is none, no difference is known. */
+  openDifference?: (serial: number) => Promise<ImageReader | undefined>;
 }
 
 /** What is served, and what was looked for. */
@@ -112,7 +114,8 @@ export class FakeSource implements PublicationSource {
     this.asked.push(`${zone} ${view}`);
     await this.delay;
     if (this.error !== undefined) throw this.error;
-    return this.zones.get(`${zone.key} ${view}`);
+    const found = this.zones.get(`${zone.key} ${view}`);
+    return found && { openDifference: () => Promise.resolve(undefined), ...found };
   }
 }
 

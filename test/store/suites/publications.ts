@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { prune } from '../../../src/store/prune.js';
-import { type Fixture, FORMAT } from '../fixture.js';
+import { type Fixture, FORMAT, resultOf } from '../fixture.js';
 
 /** Serial lines and publications. */
 export function publicationsSuite(open: () => Fixture): void {
@@ -52,6 +52,10 @@ export function publicationsSuite(open: () => Fixture): void {
         ...made,
         state: 'ready',
         resignAt: made.time + 1000,
+        generation: made.id,
+        maxTtl: 300,
+        records: 5,
+        octets: 500,
         soa: {
           ttl: 300,
           rdata: Uint8Array.of(0, 1, 0xff, 0x5c),
@@ -72,12 +76,9 @@ export function publicationsSuite(open: () => Fixture): void {
         ['@', 'SOA', 'ns. host. 2000000000 1 1 1 1', ['external']],
         ['@', 'SOA', '( ns. host. 2100000000 1 1 1 1 )', ['internal']],
       ]);
-      const external = await f.allocate(zone, 'external');
-      const internal = await f.allocate(zone, 'internal');
-      expect([external, internal]).toMatchObject([
-        { publication: { serial: 2_000_000_000 } },
-        { publication: { serial: 2_100_000_000 } },
-      ]);
+      const external = await f.publish(zone, 'external');
+      const internal = await f.publish(zone, 'internal');
+      expect([external, internal]).toMatchObject([{ serial: 2_000_000_000 }, { serial: 2_100_000_000 }]);
     });
 
     it('are built by one gateway at a time', async () => {
@@ -91,6 +92,82 @@ export function publicationsSuite(open: () => Fixture): void {
       if (first.kind !== 'allocated') return;
       expect(await f.publications.renewLease(first.publication.id, 'g1', 30)).toBe(true);
       expect(await f.publications.renewLease(first.publication.id, 'g2', 30)).toBe(false);
+    });
+
+    it('of a zone are built one at a time, as its views share signatures', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      const external = await f.allocate(zone, 'external', 'g1');
+      if (external.kind !== 'allocated') throw new Error(external.kind);
+      expect(await f.allocate(zone, 'internal', 'g2')).toEqual({ ...external, kind: 'building-elsewhere' });
+      await f.publications.markReady(external.publication.id, 'g1', resultOf(external.publication));
+      expect((await f.allocate(zone, 'internal', 'g2')).kind).toBe('allocated');
+    });
+
+    it('that say nothing new are dropped, and the ready one goes on', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      const ready = await f.publish(zone);
+      await f.zones.setPolicy(`u${zone.id}`, { algorithm: 15 });
+      await f.zones.assignPolicy(zone.name, `u${zone.id}`);
+      expect(await f.due(zone)).toEqual(['external']);
+      const next = await f.allocate(zone);
+      if (next.kind !== 'allocated') throw new Error(next.kind);
+      expect(next.publication).toMatchObject({ cause: 'policy', previous: ready.id });
+      expect(await f.publications.markUnchanged(next.publication.id, 'g2')).toBe(false);
+      expect(await f.publications.markUnchanged(next.publication.id, 'g1')).toBe(true);
+      expect(await f.due(zone)).toEqual([]);
+      expect(await f.publications.newestReady(zone.id, 'external')).toMatchObject({ id: ready.id });
+      const [line] = await f.database.query<{ last_serial: number }>(
+        'select last_serial from zoneseal.serial_lines where zone_id = $1',
+        [zone.id],
+      );
+      expect(line?.last_serial).toBe(next.publication.serial); // burned
+    });
+
+    it('say why they are made', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      const causes: string[] = [];
+      const note = async (): Promise<void> => void causes.push((await f.publish(zone)).cause);
+      await note();
+      await f.insert(zone.name, [['a', 'A', '192.0.2.1']]);
+      await note();
+      await f.database.execute('update zoneseal.serial_lines set resign_at = now() where zone_id = $1', [
+        zone.id,
+      ]);
+      await note();
+      await f.database.execute('update zoneseal.serial_lines set wanted = wanted + 1 where zone_id = $1', [
+        zone.id,
+      ]);
+      await note();
+      expect(causes).toEqual(['first', 'change', 'refresh', 'asked']);
+      expect(await f.due(zone)).toEqual([]);
+    });
+
+    it('of a frozen zone stay at its version until it is thawed', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      await f.publish(zone);
+      const freeze = async (version: string): Promise<void> => {
+        await f.database.execute(`update zoneseal.zones set frozen_version = ${version} where id = $1`, [
+          zone.id,
+        ]);
+        await f.database.execute(
+          `update zoneseal.serial_lines set frozen_version = ${version} where zone_id = $1`,
+          [zone.id],
+        );
+      };
+      await freeze('1');
+      await f.insert(zone.name, [['a', 'A', '192.0.2.1']]);
+      expect(await f.due(zone)).toEqual([]);
+      await f.database.execute('update zoneseal.serial_lines set resign_at = now() where zone_id = $1', [
+        zone.id,
+      ]);
+      expect(await f.publish(zone)).toMatchObject({ zoneVersion: 1, cause: 'refresh' });
+      await freeze('null');
+      expect(await f.due(zone)).toEqual(['external']);
+      expect(await f.publish(zone)).toMatchObject({ zoneVersion: 2, cause: 'change' });
     });
 
     it('are lost with their lease, and their serial with them', async () => {
@@ -107,8 +184,7 @@ export function publicationsSuite(open: () => Fixture): void {
       const second = await f.allocate(zone, 'external', 'g2');
       expect(second).toMatchObject({ kind: 'allocated' });
       if (second.kind === 'allocated') expect(second.publication.serial).toBeGreaterThan(serial);
-      const soa = { ttl: 1, rdata: Uint8Array.of(1), signatures: [] };
-      expect(await f.publications.markReady(id, 'g1', { soa, resignAt: time, records: 1 })).toBe(false);
+      expect(await f.publications.markReady(id, 'g1', resultOf({ id, time }))).toBe(false);
       expect(await f.publications.renewLease(id, 'g1', 30)).toBe(false);
       await f.publications.markFailed(id, 'g1', 'too late', null);
       const [row] = await f.database.query<{ error: string }>(
@@ -181,7 +257,7 @@ export function publicationsSuite(open: () => Fixture): void {
       expect(await f.due(zone)).toEqual(['external']);
       const second = await f.publish(zone);
       expect((await f.allocate(zone)).kind).toBe('current');
-      const forced = await f.allocate(zone, 'external', 'g1', true);
+      const forced = await f.allocate(zone, 'external', 'g1', 'asked');
       expect(forced.kind).toBe('allocated');
       if (forced.kind === 'allocated') expect(forced.publication.serial).toBeGreaterThan(second.serial);
       await f.database.execute(

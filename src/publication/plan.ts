@@ -1,0 +1,76 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Name } from '../dns/name.js';
+import type { ZoneKey } from '../keys/key-set.js';
+import type { Policy } from '../keys/policy.js';
+import { keyPrint } from '../signing/signed-node.js';
+import { sameContent } from '../zone/diff.js';
+import type { Publication, PublicationStore } from './ports.js';
+import { type Rules, readRules } from './rules.js';
+
+/** How a publication is brought up to date without looking at the whole zone. */
+export interface Plan {
+  /** Sort keys of the owners that are looked at. */
+  readonly touched: readonly Uint8Array[];
+}
+
+/** Owners that are looked at one by one; with more, reading all rows is cheaper. */
+const MAX_TOUCHED = 2000;
+
+/**
+ * How a publication follows from the one before it; undefined when the whole zone has to be looked at: signatures leave
+ * their slots or were all to be made anew, the policy signs differently, another key signs the zone's data, or
+ * the changes are too many or not listed.
+ */
+export async function planOf(
+  publication: Publication,
+  base: Publication,
+  rules: Rules,
+  store: Pick<PublicationStore, 'readChanges' | 'readPolicy' | 'readKeySet'>,
+): Promise<Plan | undefined> {
+  const { notBefore, formatVersion } = publication;
+  if (notBefore !== base.notBefore || formatVersion !== base.formatVersion) return undefined;
+  if (base.resignAt === null || publication.time >= base.resignAt || base.generation === null)
+    return undefined;
+  const touched: Uint8Array[] = [];
+  if (base.keySetVersion !== publication.keySetVersion || base.policyVersion !== publication.policyVersion) {
+    const before = await readRules(base, store);
+    if (!signsAlike(before.policy, rules.policy)) return undefined;
+    if (!sameKeys(before.roles.zoneSigning, rules.roles.zoneSigning)) return undefined;
+    const isApexAlike =
+      sameContent(before.dnskeys, rules.dnskeys) && sameKeys(before.roles.keySigning, rules.roles.keySigning);
+    if (!isApexAlike) touched.push(Name.parse(publication.zone).sortKey());
+  }
+  const { zoneId, view, zoneVersion } = publication;
+  const changes = await store.readChanges(zoneId, view, base.zoneVersion, zoneVersion, MAX_TOUCHED);
+  if (changes.kind === 'all') return undefined;
+  return { touched: distinct([...touched, ...changes.keys]) };
+}
+
+/** Whether two policies make the same records; what new keys are like and what serials follow makes none. */
+function signsAlike(a: Policy, b: Policy): boolean {
+  const relevant = ({
+    denial,
+    nsec3,
+    validity,
+    refresh,
+    inceptionOffset,
+    dnskeyTtl,
+    zonemd,
+  }: Policy): unknown => {
+    return [denial, denial === 'nsec3' ? nsec3 : null, validity, refresh, inceptionOffset, dnskeyTtl, zonemd];
+  };
+  return isDeepStrictEqual(relevant(a), relevant(b));
+}
+
+function sameKeys(a: readonly ZoneKey[], b: readonly ZoneKey[]): boolean {
+  const prints = (keys: readonly ZoneKey[]): string[] => {
+    return keys
+      .map(({ algorithm, keyTag, publicKey }) => `${algorithm} ${keyTag} ${keyPrint(publicKey)}`)
+      .sort();
+  };
+  return isDeepStrictEqual(prints(a), prints(b));
+}
+
+function distinct(keys: readonly Uint8Array[]): Uint8Array[] {
+  return [...new Map(keys.map((key) => [Buffer.from(key).toString('latin1'), key])).values()];
+}

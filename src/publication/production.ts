@@ -1,0 +1,24 @@
+import type { Image } from '../transfer/image.js';
+import type { PageChanges, Publication, PublicationResult } from './ports.js';
+
+/** A publication that is to be made. */
+export interface Production {
+  readonly publication: Publication;
+  /** Who builds it, as its lease says. */
+  readonly gateway: string;
+  /** Where the records of a first publication go while they are signed. */
+  readonly image: Image | undefined;
+  /** Publications whose stored pages proved unreadable: nothing of theirs is used. */
+  readonly distrusted: ReadonlySet<string>;
+}
+
+/** How a production ended; it is to be committed. */
+export interface Produced {
+  readonly result: PublicationResult;
+  /** What an update changes; undefined where all pages were written anew. */
+  readonly changes: PageChanges | undefined;
+  /** Whether it says anything that the publication before did not say. */
+  readonly isChanged: boolean;
+  /** Gives the image its closing SOA: to be called when the publication is committed, not before. */
+  finishImage(): Promise<void>;
+}

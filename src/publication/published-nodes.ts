@@ -1,0 +1,47 @@
+import { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
+import { unpackPage } from '../signing/page-codec.js';
+import type { SignedNode } from '../signing/signed-node.js';
+import type { Publication, PublicationStore, StoredPage } from './ports.js';
+
+/** Nodes of pages in order; @param replacement what stands in place of a page's own nodes */
+export async function* nodesOfPages(
+  pages: AsyncIterable<readonly StoredPage[]>,
+  zone: Name,
+  replacement: (page: StoredPage) => readonly SignedNode[] | undefined = () => undefined,
+): AsyncGenerator<readonly SignedNode[], void, undefined> {
+  for await (const batch of pages) {
+    for (const page of batch) yield replacement(page) ?? unpackPage(page.content, zone);
+  }
+}
+
+/**
+ * The nodes of a ready publication as they are stored: names, then NSEC3 records; the apex without SOA and ZONEMD.
+ * @throws ZonesealError PAGES_LOST when there are none, PAGE_INVALID
+ */
+export async function* publishedNodes(
+  publication: Publication,
+  store: Pick<PublicationStore, 'readPages'>,
+): AsyncGenerator<readonly SignedNode[], void, undefined> {
+  const zone = Name.parse(publication.zone);
+  const { id, generation } = publication;
+  let isEmpty = true;
+  if (generation !== null) {
+    for (const chain of [false, true]) {
+      for await (const nodes of nodesOfPages(store.readPages({ id, generation }, chain), zone)) {
+        isEmpty = false;
+        yield nodes;
+      }
+    }
+  }
+  if (isEmpty) throw pagesLost(publication, 'there are none');
+}
+
+/** What is stored of a ready publication is not what was made. */
+export function pagesLost({ zone, view, serial }: Publication, reason: string): ZonesealError {
+  return new ZonesealError(
+    'PAGES_LOST',
+    `zone ${zone} in view ${view}, serial ${serial}: of its stored pages ${reason}; a new publication takes its place`,
+    { zone, view, serial },
+  );
+}

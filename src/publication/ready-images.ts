@@ -1,0 +1,172 @@
+import { errorMessage, ZonesealError } from '../errors.js';
+import type { Log } from '../log.js';
+import type { Image } from '../transfer/image.js';
+import type { ImageStore } from '../transfer/image-store.js';
+import type { ImageReader } from '../transfer/ports.js';
+import { HeldImages } from './held-images.js';
+import { packDifference, packPublication, type Step } from './pack-image.js';
+import type { Publication, PublicationStore } from './ports.js';
+import { RecentImages } from './recent-images.js';
+import type { Slots } from './slots.js';
+
+/** What images of ready publications need. */
+export interface ReadyImagesOptions {
+  readonly store: PublicationStore;
+  readonly images: ImageStore;
+  readonly log: Log;
+  /** Bounds what is made at the same time. */
+  readonly slots: Slots;
+  /** Finished images held for the next transfer, octets in all. */
+  readonly heldOctets: number;
+  /** Told of a publication whose stored pages cannot be read: a new one has to take its place. */
+  readonly onLost: (publication: Publication) => void;
+}
+
+/** Differences kept, and their octets in all at the most. */
+const RECENT_DIFFERENCES = 256;
+const RECENT_OCTETS = 16 * 2 ** 20;
+
+/** Images of ready publications and of the differences between them, each made once however many ask. */
+export class ReadyImages {
+  readonly #options: ReadyImagesOptions;
+  readonly #held: HeldImages;
+  readonly #recent = new RecentImages(RECENT_DIFFERENCES, RECENT_OCTETS);
+  /** Images that are being made, by what they are of. */
+  readonly #making = new Map<string, Promise<Image>>();
+  readonly #growing = new Set<Image>();
+  #closed = false;
+
+  constructor(options: ReadyImagesOptions) {
+    this.#options = options;
+    this.#held = new HeldImages(options.heldOctets);
+  }
+
+  get counters(): { readonly making: number; readonly heldImages: number; readonly heldOctets: number } {
+    return {
+      making: this.#growing.size,
+      heldImages: this.#held.size,
+      heldOctets: this.#held.octets + this.#recent.octets,
+    };
+  }
+
+  /** Takes over the caller's hold on the complete image of a publication. */
+  hold(publication: Publication, image: Image): void {
+    this.#held.put(publication, image);
+  }
+
+  /** Lets go of held images until that many octets are free or none is left. */
+  makeRoom(octets: number): void {
+    this.#recent.clear();
+    this.#held.makeRoom(octets);
+  }
+
+  /** The image of a ready publication, held or made again. */
+  async open(publication: Publication): Promise<ImageReader> {
+    const held = this.#held.get(publication.id);
+    if (held !== undefined) return held.open();
+    const image = await this.#share(publication.id, publication, {
+      fill: (empty) => packPublication(publication, empty, this.#options.store),
+      keep: (complete) => this.#held.put(publication, complete),
+    });
+    return image.open();
+  }
+
+  /**
+   * What turns the publication of a serial into a newer one; undefined when it is not known any more, or more than the zone
+   * itself. Not knowing is no error: the whole zone can be sent.
+   */
+  async openDifference(serial: number, newest: Publication): Promise<ImageReader | undefined> {
+    const key = `${serial} to ${newest.id}`;
+    const recent = this.#recent.get(key);
+    if (recent !== undefined) return recent.open();
+    let image = await this.#making.get(key);
+    if (image === undefined) {
+      const steps = await this.#steps(serial, newest);
+      if (steps === undefined) return undefined;
+      image = await this.#share(key, newest, {
+        fill: (empty) => packDifference(steps, empty, this.#options.store),
+        keep: (complete) => this.#recent.put(key, complete),
+      });
+    }
+    return image.open();
+  }
+
+  /** Waits for what is being made, gives it up after a while, and lets go of all images. */
+  async close(settled: Promise<unknown>, error: ZonesealError): Promise<void> {
+    this.#closed = true;
+    await Promise.race([settled, Promise.allSettled(this.#making.values())]);
+    for (const image of this.#growing) image.fail(error);
+    await Promise.allSettled(this.#making.values());
+    this.#recent.clear();
+    this.#held.clear();
+  }
+
+  async #steps(serial: number, newest: Publication): Promise<Step[] | undefined> {
+    const line = await this.#options.store.readLine(newest, serial);
+    const steps: Step[] = [];
+    let octets = 0;
+    for (const [i, to] of line.entries()) {
+      const from = line[i - 1];
+      if (from === undefined) continue;
+      if (to.previous !== from.id || to.journal === null || to.soa === null || from.soa === null)
+        return undefined;
+      octets += to.journal.octets + 2 * (to.soa.rdata.length + from.soa.rdata.length);
+      steps.push({ from, to });
+    }
+    if (steps.at(-1)?.to.id !== newest.id || octets > (newest.octets ?? 0)) return undefined;
+    return steps;
+  }
+
+  #share(
+    key: string,
+    publication: Publication,
+    work: { readonly fill: (image: Image) => Promise<void>; readonly keep: (image: Image) => void },
+  ): Promise<Image> {
+    let making = this.#making.get(key);
+    if (making === undefined) {
+      making = this.#make(key, publication, work);
+      this.#making.set(key, making);
+      making.catch(() => this.#making.delete(key));
+    }
+    return making;
+  }
+
+  /** Resolves as soon as the image can be followed. */
+  async #make(
+    key: string,
+    publication: Publication,
+    { fill, keep }: { readonly fill: (image: Image) => Promise<void>; readonly keep: (image: Image) => void },
+  ): Promise<Image> {
+    const { slots, images, log, onLost } = this.#options;
+    const release = await slots.take();
+    if (this.#closed) {
+      release();
+      throw new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');
+    }
+    const { zone, view, serial } = publication;
+    const image = images.create(`zone ${zone} in view ${view}`);
+    this.#growing.add(image);
+    const ended = (): void => {
+      this.#growing.delete(image);
+      this.#making.delete(key);
+      release();
+    };
+    fill(image).then(
+      () => {
+        keep(image);
+        ended();
+      },
+      (error: unknown) => {
+        const code = error instanceof ZonesealError ? error.code : undefined;
+        log.error(
+          { zone, view, serial, code, reason: errorMessage(error) },
+          'the image of a publication could not be made',
+        );
+        image.release();
+        ended();
+        if (code === 'PAGES_LOST' || code === 'PAGE_INVALID') onLost(publication);
+      },
+    );
+    return image;
+  }
+}

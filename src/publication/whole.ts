@@ -1,0 +1,236 @@
+import { Name } from '../dns/name.js';
+import { RRType } from '../dns/types.js';
+import { EarlierNodes } from '../signing/earlier-nodes.js';
+import { digestNodes } from '../signing/node-digest.js';
+import type { PackedPage } from '../signing/page-codec.js';
+import { type SignedStep, type SigningResult, signZone } from '../signing/sign-zone.js';
+import { findSigned, inTransferOrder, type SignedNode, type SignedRRset } from '../signing/signed-node.js';
+import type { Image } from '../transfer/image.js';
+import { MessagePacker } from '../transfer/packer.js';
+import { loadNodes } from '../zone/load.js';
+import { type Counted, passGate } from './gate.js';
+import { JournalWriter, recordOctets } from './journal.js';
+import { finishImage, packRRsets } from './pack-image.js';
+import { PageBuilder } from './page-builder.js';
+import { PageSaver } from './page-saver.js';
+import type { PublicationStore } from './ports.js';
+import type { Produced } from './production.js';
+import { nodesOfPages, publishedNodes } from './published-nodes.js';
+import { published, type UpdateInput, withSoa } from './seal-update.js';
+import { sameButSerial } from './soa-fields.js';
+
+/** What a whole is made from besides the database. */
+export interface WholeInput extends Omit<UpdateInput, 'base' | 'touched'> {
+  readonly gateway: string;
+  readonly base: UpdateInput['base'] | undefined;
+  /** Where records go while they are signed: what goes there is stored before. */
+  readonly image: Image | undefined;
+}
+
+/** What the whole needs of the database. */
+export type WholeStore = Pick<PublicationStore, 'readRows' | 'readPages' | 'savePages' | 'dropJournal'>;
+
+/**
+ * Makes all pages of a publication from all rows, in one pass; a signature is made only where none that was made before is
+ * good for its slot. Pages and journal are stored as they come. The image, if there is one, lacks no
+ * more than its end when this returns.
+ */
+export async function makeWhole(input: WholeInput, store: WholeStore): Promise<Produced> {
+  const { publication, base, siblings, gateway } = input;
+  const { time, serial, notBefore, view } = publication;
+  const zone = Name.parse(publication.zone);
+  const earlier = new EarlierNodes(
+    base && publishedNodes(base, store),
+    siblings.map((sibling) => publishedNodes(sibling, store)),
+  );
+  const whole = new Whole(
+    input,
+    zone,
+    new PageSaver((pages, journal) => store.savePages(publication.id, gateway, pages, journal)),
+  );
+  const rows = store.readRows(publication.zoneId, publication.zoneVersion);
+  const signed = signZone(loadNodes(rows, { zone, view }), {
+    ...input,
+    zone,
+    time,
+    serial,
+    notBefore,
+    earlier,
+    digest: async () => {
+      await whole.flush();
+      const of = { id: publication.id, generation: publication.id };
+      const names = withSoa(nodesOfPages(store.readPages(of, false), zone), whole.soa);
+      return digestNodes(zone, names, nodesOfPages(store.readPages(of, true), zone));
+    },
+  });
+  let result: SigningResult;
+  try {
+    for (;;) {
+      const next = await signed.next();
+      if (next.done === true) {
+        result = next.value;
+        break;
+      }
+      for (const step of next.value) await whole.add(step);
+    }
+    for await (const gone of earlier.rest()) whole.addGone(gone);
+    await whole.flush();
+  } finally {
+    // when something fails, the rows that are still being read hold a connection until they are let go
+    await signed.return(undefined as never);
+    await earlier.close();
+  }
+  passGate({ publication, result, counted: whole.counted, dnskeys: input.dnskeys });
+  const produced = whole.produced(result);
+  if (base !== undefined && produced.result.journal === undefined) await store.dropJournal(publication.id);
+  return produced;
+}
+
+/** Pages that may be on their way to the database before the eldest is waited for. */
+const WINDOW_PAGES = 16;
+
+/** A page on its way to the database. */
+interface SentPage {
+  readonly nodes: readonly SignedNode[];
+  readonly stored: Promise<void>;
+  isStored: boolean;
+}
+
+/** The pages, the journal and the image of one publication while it is made. */
+class Whole {
+  readonly #input: WholeInput;
+  readonly #builder: PageBuilder;
+  readonly #saver: PageSaver;
+  readonly #packer: MessagePacker | undefined;
+  readonly #journal: JournalWriter | undefined;
+  /** Nodes of the page that is open, then of those on their way, for the image. */
+  #open: SignedNode[] = [];
+  readonly #underWay: SentPage[] = [];
+  #soa: SignedRRset | undefined;
+  #octets = 0;
+  #maxTtl = 0;
+  #isJournalTooLarge = false;
+  readonly counted: Counted = { rrsets: new Map(), records: 0 };
+
+  constructor(input: WholeInput, zone: Name, saver: PageSaver) {
+    this.#input = input;
+    this.#builder = new PageBuilder(zone, input.pageOctets);
+    this.#saver = saver;
+    this.#packer = input.image && new MessagePacker({ zone });
+    this.#journal = input.base && new JournalWriter();
+  }
+
+  /** The SOA, signed; there once the apex was added. */
+  get soa(): SignedRRset {
+    if (this.#soa === undefined) throw new Error('the apex comes first');
+    return this.#soa;
+  }
+
+  async add({ node, before, gone }: SignedStep): Promise<void> {
+    this.#soa ??= findSigned(node, RRType.SOA);
+    this.addGone(gone);
+    this.#journal?.add(before, node);
+    this.#count(node);
+    const page = this.#builder.add(node);
+    if (page !== undefined) this.#send(page);
+    this.#open.push(node);
+    while (this.#underWay.length > WINDOW_PAGES || this.#underWay[0]?.isStored === true)
+      await this.#packEldest();
+    this.#sendJournal(false);
+  }
+
+  /** Nodes of the publication before that are not in this one. */
+  addGone(nodes: readonly SignedNode[]): void {
+    for (const node of nodes) this.#journal?.add(node, undefined);
+  }
+
+  /** Everything that was added is stored, and in the image. */
+  async flush(): Promise<void> {
+    const page = this.#builder.finish();
+    if (page !== undefined) this.#send(page);
+    this.#sendJournal(true);
+    while (this.#underWay.length > 0) await this.#packEldest();
+    await this.#saver.settled();
+  }
+
+  produced(result: SigningResult): Produced {
+    const { publication, base } = this.#input;
+    const size = this.#journal?.size;
+    const octets = this.#octets;
+    const isTooLarge = this.#isJournalTooLarge || (size !== undefined && size.octets > octets);
+    const soa = published(result.soa);
+    const isSame =
+      base?.soa != null &&
+      soa.ttl === base.soa.ttl &&
+      sameButSerial(soa.rdata, base.soa.rdata) &&
+      size?.octets === 0;
+    return {
+      changes: undefined,
+      isChanged: !isSame,
+      finishImage: () => this.#finishImage(result),
+      result: {
+        generation: publication.id,
+        soa,
+        zonemd: result.zonemd && published(result.zonemd),
+        resignAt: result.resignAt,
+        maxTtl: this.#maxTtl,
+        records: result.records,
+        octets,
+        signatures: result.signatures,
+        reused: result.reused,
+        journal: isTooLarge ? undefined : size,
+      },
+    };
+  }
+
+  async #finishImage({ soa, zonemd }: SigningResult): Promise<void> {
+    const { image } = this.#input;
+    if (image === undefined || this.#packer === undefined) return;
+    if (zonemd !== undefined) packRRsets(this.#packer, [zonemd]);
+    this.#packer.add(soa.rrset);
+    await finishImage(image, this.#packer);
+  }
+
+  #count(node: SignedNode): void {
+    const { rrsets } = this.counted;
+    for (const { rrset, signatures } of node.rrsets) {
+      rrsets.set(rrset.type, (rrsets.get(rrset.type) ?? 0) + 1);
+      this.counted.records += rrset.rdata.length + signatures.length;
+      if (rrset.ttl > this.#maxTtl) this.#maxTtl = rrset.ttl;
+    }
+    this.#octets += recordOctets(node);
+  }
+
+  #send(page: PackedPage): void {
+    const sent: SentPage = { nodes: this.#open, stored: this.#saver.save(page), isStored: false };
+    sent.stored.then(
+      () => {
+        sent.isStored = true;
+      },
+      () => undefined, // heard where it is awaited
+    );
+    this.#underWay.push(sent);
+    this.#open = [];
+  }
+
+  /** Only what is stored goes into the image. */
+  async #packEldest(): Promise<void> {
+    const eldest = this.#underWay.shift();
+    await eldest?.stored;
+    const { image } = this.#input;
+    if (eldest === undefined || image === undefined || this.#packer === undefined) return;
+    for (const node of eldest.nodes) packRRsets(this.#packer, inTransferOrder(node));
+    for (const message of this.#packer.take()) await image.append(message);
+  }
+
+  #sendJournal(all: boolean): void {
+    const journal = this.#journal;
+    if (journal === undefined) return;
+    const parts = journal.take(all);
+    // a difference larger than the zone is of no use: the zone is sent instead
+    this.#isJournalTooLarge ||=
+      journal.size.octets > Math.max(this.#input.base?.octets ?? 0, 1_000_000) * 1.5;
+    if (this.#isJournalTooLarge || parts.length === 0) return;
+    this.#saver.saveJournal(parts);
+  }
+}

@@ -1,0 +1,302 @@
+import { Name } from '../dns/name.js';
+import type { RRset } from '../dns/record.js';
+import { RRType } from '../dns/types.js';
+import { nsec3Owner } from '../dnssec/nsec3.js';
+import { HASH_OCTETS } from '../dnssec/nsec3-table.js';
+import { rrsigHeader, rrsigLabels, rrsigRdata } from '../dnssec/rrsig.js';
+import { ZonesealError } from '../errors.js';
+import { nodeKey, type SignedKind, type SignedNode, type SignedRRset } from './signed-node.js';
+
+/**
+ * Pages hold signed nodes in order, packed for the database. Big endian, no alignment:
+ *
+ * | part | octets |
+ * | --- | --- |
+ * | format | 1: `PAGE_FORMAT` |
+ * | keys | 1: count; each: algorithm 1, key tag 2, print 6 |
+ * | node | kind 1; its name without the zone's labels: length 1, octets (of NSEC3 records: hash 20, children 4); RRsets 2 |
+ * | RRset | type 2, TTL 4, records 2; each: length 2, rdata; signatures 1; each: key 1, inception 4, expiration 4, length 2, octets |
+ *
+ * What an RRSIG says besides follows from its RRset and key. SOA and ZONEMD of the apex are not in pages: they
+ * are of one publication, pages are of many.
+ */
+const PAGE_FORMAT = 1;
+
+const KINDS: readonly SignedKind[] = ['apex', 'authoritative', 'delegation', 'occluded', 'nsec3'];
+const CHAIN_KIND = KINDS.indexOf('nsec3');
+
+/** Types at the apex that change with each publication, and so are kept with it. */
+export function isOfPublication(kind: SignedKind, type: number): boolean {
+  return kind === 'apex' && (type === RRType.SOA || type === RRType.ZONEMD);
+}
+
+/** A page that is ready to be stored. */
+export interface PackedPage {
+  /** Whether it is of the NSEC3 section; else of the names. */
+  readonly chain: boolean;
+  /** `nodeKey` of its first node. */
+  readonly firstKey: Uint8Array;
+  /** Whether a node of it is part of the denial chain: not all are occluded. */
+  readonly chained: boolean;
+  readonly content: Uint8Array;
+}
+
+/** Packs nodes into one page. @param zone the apex, whose labels are left out of names */
+export function packPage(nodes: readonly SignedNode[], zone: Name): PackedPage {
+  const first = nodes[0];
+  if (first === undefined) throw new TypeError('a page has a node');
+  const writer = new PageWriter(zone);
+  for (const node of nodes) writer.node(node);
+  return {
+    chain: first.kind === 'nsec3',
+    firstKey: nodeKey(first),
+    chained: nodes.some(({ kind }) => kind !== 'occluded'),
+    content: writer.finish(),
+  };
+}
+
+/** What a node takes in a page, about: for deciding where one ends. */
+export function packedOctets({ name, rrsets }: SignedNode): number {
+  let octets = 6 + name.wire.length;
+  for (const { rrset, signatures } of rrsets) {
+    octets += 9;
+    for (const rdata of rrset.rdata) octets += 2 + rdata.length;
+    for (const rdata of signatures) octets += rdata.length;
+  }
+  return octets;
+}
+
+class PageWriter {
+  readonly #zone: Name;
+  readonly #keys: { readonly algorithm: number; readonly tag: number; readonly print: number }[] = [];
+  #octets = Buffer.allocUnsafe(24_576);
+  #length = 0;
+
+  constructor(zone: Name) {
+    this.#zone = zone;
+  }
+
+  node(node: SignedNode): void {
+    const { name, kind, hash, children, rrsets } = node;
+    const code = KINDS.indexOf(kind);
+    this.#uint8(code);
+    if (code === CHAIN_KIND) {
+      this.#put(hash as Uint8Array);
+      this.#uint32(children);
+    } else {
+      const own = name.wire.length - this.#zone.wire.length;
+      this.#uint8(own);
+      this.#put(name.wire.subarray(0, own));
+    }
+    const kept = kind === 'apex' ? rrsets.filter(({ rrset }) => !isOfPublication(kind, rrset.type)) : rrsets;
+    this.#uint16(kept.length);
+    for (const signed of kept) this.#rrset(signed);
+  }
+
+  finish(): Uint8Array {
+    const head = Buffer.alloc(2 + 9 * this.#keys.length);
+    head[0] = PAGE_FORMAT;
+    head[1] = this.#keys.length;
+    this.#keys.forEach(({ algorithm, tag, print }, i) => {
+      head.writeUInt8(algorithm, 2 + 9 * i);
+      head.writeUInt16BE(tag, 3 + 9 * i);
+      head.writeUIntBE(print, 5 + 9 * i, 6);
+    });
+    return Buffer.concat([head, this.#octets.subarray(0, this.#length)]);
+  }
+
+  #rrset({ rrset, signatures, prints }: SignedRRset): void {
+    this.#uint16(rrset.type);
+    this.#uint32(rrset.ttl);
+    this.#uint16(rrset.rdata.length);
+    for (const rdata of rrset.rdata) {
+      this.#uint16(rdata.length);
+      this.#put(rdata);
+    }
+    this.#uint8(signatures.length);
+    signatures.forEach((rdata, i) => {
+      this.#uint8(this.#key(rdata, prints[i] as number));
+      this.#put(rdata.subarray(12, 16));
+      this.#put(rdata.subarray(8, 12));
+      const signature = rdata.subarray(18 + this.#zone.wire.length);
+      this.#uint16(signature.length);
+      this.#put(signature);
+    });
+  }
+
+  #key(rdata: Uint8Array, print: number): number {
+    const algorithm = rdata[2] as number;
+    const tag = ((rdata[16] as number) << 8) | (rdata[17] as number);
+    const known = this.#keys.findIndex(
+      (it) => it.print === print && it.algorithm === algorithm && it.tag === tag,
+    );
+    if (known >= 0) return known;
+    if (this.#keys.length === 0xff) throw new RangeError('a page has signatures of 255 keys at most');
+    return this.#keys.push({ algorithm, tag, print }) - 1;
+  }
+
+  #uint8(value: number): void {
+    this.#grow(1);
+    this.#octets[this.#length++] = value;
+  }
+
+  #uint16(value: number): void {
+    this.#grow(2);
+    this.#length = this.#octets.writeUInt16BE(value, this.#length);
+  }
+
+  #uint32(value: number): void {
+    this.#grow(4);
+    this.#length = this.#octets.writeUInt32BE(value, this.#length);
+  }
+
+  #put(octets: Uint8Array): void {
+    this.#grow(octets.length);
+    this.#octets.set(octets, this.#length);
+    this.#length += octets.length;
+  }
+
+  #grow(size: number): void {
+    if (this.#length + size <= this.#octets.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(2 * this.#octets.length, this.#length + size));
+    larger.set(this.#octets.subarray(0, this.#length));
+    this.#octets = larger;
+  }
+}
+
+/**
+ * The nodes of a page; their rdata are views into it.
+ * @throws ZonesealError PAGE_INVALID when it is cut off or of a format that this release does not know
+ */
+export function unpackPage(content: Uint8Array, zone: Name): SignedNode[] {
+  try {
+    return new PageReader(content, zone).nodes();
+  } catch (error) {
+    if (error instanceof ZonesealError && error.code === 'PAGE_INVALID') throw error;
+    throw invalid('it is damaged', error);
+  }
+}
+
+class PageReader {
+  readonly #zone: Name;
+  readonly #octets: Uint8Array;
+  readonly #view: DataView;
+  readonly #keys: { readonly algorithm: number; readonly tag: number; readonly print: number }[] = [];
+  #at = 0;
+
+  constructor(octets: Uint8Array, zone: Name) {
+    this.#zone = zone;
+    this.#octets = octets;
+    this.#view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  }
+
+  nodes(): SignedNode[] {
+    const format = this.#uint8();
+    if (format !== PAGE_FORMAT) {
+      throw invalid(
+        `it is of format ${format}, and this release knows ${PAGE_FORMAT}: run the newer release`,
+      );
+    }
+    const keys = this.#uint8();
+    for (let i = 0; i < keys; i++) {
+      const algorithm = this.#uint8();
+      const tag = this.#uint16();
+      this.#keys.push({ algorithm, tag, print: this.#uint16() * 2 ** 32 + this.#uint32() });
+    }
+    const nodes: SignedNode[] = [];
+    while (this.#at < this.#octets.length) nodes.push(this.#node());
+    return nodes;
+  }
+
+  #node(): SignedNode {
+    const code = this.#uint8();
+    const kind = KINDS[code];
+    if (kind === undefined) throw invalid(`it has a node of kind ${code}`);
+    let name: Name;
+    let hash: Uint8Array | undefined;
+    let children = 0;
+    if (code === CHAIN_KIND) {
+      hash = this.#take(HASH_OCTETS);
+      children = this.#uint32();
+      name = nsec3Owner(hash, this.#zone);
+    } else {
+      name = this.#name(this.#uint8());
+    }
+    const rrsets: SignedRRset[] = [];
+    const count = this.#uint16();
+    for (let i = 0; i < count; i++) rrsets.push(this.#rrset(name));
+    return { name, kind, hash, children, rrsets };
+  }
+
+  #name(own: number): Name {
+    if (own === 0) return this.#zone;
+    const wire = new Uint8Array(own + this.#zone.wire.length);
+    wire.set(this.#take(own));
+    wire.set(this.#zone.wire, own);
+    return Name.fromWire(wire);
+  }
+
+  #rrset(owner: Name): SignedRRset {
+    const type = this.#uint16();
+    const ttl = this.#uint32();
+    const rdata: Uint8Array[] = [];
+    const records = this.#uint16();
+    for (let i = 0; i < records; i++) rdata.push(this.#take(this.#uint16()));
+    const rrset: RRset = { owner, type, ttl, rdata };
+    const signatures: Uint8Array[] = [];
+    const prints: number[] = [];
+    const count = this.#uint8();
+    for (let i = 0; i < count; i++) {
+      const key = this.#keys[this.#uint8()];
+      if (key === undefined) throw invalid('it has a signature of a key that it does not name');
+      const inception = this.#uint32();
+      const expiration = this.#uint32();
+      const header = rrsigHeader({
+        typeCovered: type,
+        algorithm: key.algorithm,
+        labels: rrsigLabels(owner),
+        originalTtl: ttl,
+        expiration,
+        inception,
+        keyTag: key.tag,
+        signer: this.#zone,
+      });
+      signatures.push(rrsigRdata(header, this.#take(this.#uint16())));
+      prints.push(key.print);
+    }
+    return { rrset, signatures, prints };
+  }
+
+  #take(length: number): Uint8Array {
+    const end = this.#at + length;
+    if (end > this.#octets.length) throw invalid('it is cut off');
+    const octets = this.#octets.subarray(this.#at, end);
+    this.#at = end;
+    return octets;
+  }
+
+  #uint8(): number {
+    return this.#view.getUint8(this.#at++);
+  }
+
+  #uint16(): number {
+    const value = this.#view.getUint16(this.#at);
+    this.#at += 2;
+    return value;
+  }
+
+  #uint32(): number {
+    const value = this.#view.getUint32(this.#at);
+    this.#at += 4;
+    return value;
+  }
+}
+
+function invalid(reason: string, cause?: unknown): ZonesealError {
+  return new ZonesealError(
+    'PAGE_INVALID',
+    `a page of signed records cannot be read: ${reason}`,
+    { reason },
+    { cause },
+  );
+}

@@ -1,0 +1,220 @@
+import type { Name } from '../dns/name.js';
+import type { RRset } from '../dns/record.js';
+import { rrsigHeader, rrsigLabels, rrsigRdata, signedOctets } from '../dnssec/rrsig.js';
+import { isKeySetType } from '../keys/key-set.js';
+import { sameContent } from '../zone/diff.js';
+import { isSigned } from '../zone/node.js';
+import { BatchWriter, readSignatures } from './batch.js';
+import { type Earlier, NOTHING_EARLIER } from './earlier-nodes.js';
+import { findSigned, type SignedNode, type SignedRRset, type UnsignedNode } from './signed-node.js';
+import type { Signer } from './signer.js';
+import { type SlotPolicy, slotOf } from './slot.js';
+
+/** A private key that a signer holds, and what its RRSIGs say of it. */
+export interface SignerKey {
+  readonly handle: number;
+  readonly algorithm: number;
+  readonly keyTag: number;
+  /** `keyPrint` of the public half. */
+  readonly print: number;
+}
+
+/** What signatures follow from besides what they are over. */
+export interface StageInput {
+  readonly zone: Name;
+  /** Seconds since 1970, the publication's; slots follow from it. */
+  readonly time: number;
+  /** Seconds since 1970: signatures that begin before are not used, an operator wanted all made anew; 0: none did. */
+  readonly notBefore?: number;
+  readonly policy: SlotPolicy;
+  /** Sign DNSKEY, CDS and CDNSKEY. */
+  readonly keySigning: readonly SignerKey[];
+  /** Sign everything else. */
+  readonly zoneSigning: readonly SignerKey[];
+  readonly signer: Signer;
+}
+
+/** A signed node, and what stood in its place. */
+export interface SignedStep extends Pick<Earlier, 'before' | 'gone'> {
+  readonly node: SignedNode;
+}
+
+/** Signatures a block asks for: many enough that the hop to a worker costs little, few enough that the first comes soon. */
+const BLOCK_SIGNATURES = 192;
+const BLOCK_OCTETS = 128 * 1024;
+/** Nodes of a block in which everything serves again. */
+const BLOCK_NODES = 512;
+
+/** Nodes of one block, while it is being signed and after. */
+interface Block {
+  readonly nodes: readonly PendingNode[];
+  readonly signed: Promise<Uint8Array>;
+}
+
+interface PendingNode extends Pick<Earlier, 'before' | 'gone'> {
+  readonly node: UnsignedNode;
+  readonly rrsets: readonly PendingRRset[];
+}
+
+interface PendingRRset {
+  readonly rrset: RRset;
+  readonly signatures: readonly PendingSignature[];
+}
+
+interface PendingSignature {
+  readonly key: SignerKey;
+  /** RRSIG rdata: whole when it serves again, else without its signature. */
+  readonly rdata: Uint8Array;
+  readonly isMade: boolean;
+}
+
+/** Collects nodes into blocks, has signed what has no signature for its slot, and hands them on in order. */
+export class SigningStage {
+  readonly #input: StageInput;
+  readonly #blocks: Block[] = [];
+  readonly #writer = new BatchWriter();
+  #open: PendingNode[] = [];
+  #resignAt = Number.POSITIVE_INFINITY;
+  #records = 0;
+  #signatures = 0;
+  #reused = 0;
+
+  constructor(input: StageInput) {
+    this.#input = input;
+  }
+
+  /** When the first RRset that was added leaves its slot, seconds since 1970. */
+  get resignAt(): number {
+    return this.#resignAt;
+  }
+
+  /** Records handed on, RRSIGs counted. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /** Signatures made, of what was handed on. */
+  get signatures(): number {
+    return this.#signatures;
+  }
+
+  /** Signatures that served again, of what was handed on. */
+  get reused(): number {
+    return this.#reused;
+  }
+
+  /** Whether so many blocks are under way that the eldest should be awaited. */
+  get hasReady(): boolean {
+    return this.#blocks.length >= this.#input.signer.window;
+  }
+
+  /** Whether blocks are under way. */
+  get isBusy(): boolean {
+    return this.#blocks.length > 0;
+  }
+
+  add(node: UnsignedNode, earlier: Earlier = NOTHING_EARLIER): void {
+    const { kind } = node;
+    const rrsets = node.rrsets.map((rrset) => ({
+      rrset,
+      signatures: kind === 'nsec3' || isSigned(kind, rrset.type) ? this.#ask(rrset, earlier.candidates) : [],
+    }));
+    this.#open.push({ node, rrsets, before: earlier.before, gone: earlier.gone });
+    const { count, length } = this.#writer;
+    if (count >= BLOCK_SIGNATURES || length >= BLOCK_OCTETS || this.#open.length >= BLOCK_NODES)
+      this.submit();
+  }
+
+  /** Ends the block that is open. */
+  submit(): void {
+    if (this.#open.length === 0) return;
+    const signed =
+      this.#writer.count > 0
+        ? this.#input.signer.sign(this.#writer.take())
+        : Promise.resolve(new Uint8Array());
+    signed.catch(() => undefined); // heard where the block is awaited
+    this.#blocks.push({ nodes: this.#open, signed });
+    this.#open = [];
+  }
+
+  /** The nodes of the eldest block, signed. */
+  async finishEldest(): Promise<SignedStep[]> {
+    const block = this.#blocks.shift();
+    if (block === undefined) throw new Error('no block is under way');
+    const made = readSignatures(await block.signed);
+    return block.nodes.map(({ node, rrsets, before, gone }) => {
+      const signed: SignedNode = { ...node, rrsets: rrsets.map((rrset) => this.#finish(rrset, made)) };
+      return { node: signed, before, gone };
+    });
+  }
+
+  /** All nodes that were added and not handed on yet, signed. */
+  async finishAll(): Promise<SignedNode[]> {
+    const nodes: SignedNode[] = [];
+    for (this.submit(); this.isBusy; ) for (const { node } of await this.finishEldest()) nodes.push(node);
+    return nodes;
+  }
+
+  /** One RRset of the apex, signed at once. */
+  async signOne(rrset: RRset): Promise<SignedRRset> {
+    const pending = { rrset, signatures: this.#ask(rrset, []) };
+    return this.#finish(pending, readSignatures(await this.#input.signer.sign(this.#writer.take())));
+  }
+
+  /** Waits for blocks nobody will read, so that no rejection goes unheard. */
+  async abandon(): Promise<void> {
+    await Promise.allSettled(this.#blocks.splice(0).map((block) => block.signed));
+  }
+
+  #ask(rrset: RRset, candidates: readonly SignedNode[]): PendingSignature[] {
+    const { policy, time, zone, keySigning, zoneSigning, notBefore = 0 } = this.#input;
+    const slot = slotOf(rrset.owner, rrset.type, time, policy, notBefore);
+    if (slot.end < this.#resignAt) this.#resignAt = slot.end;
+    const keys = isKeySetType(rrset.type) && rrset.owner.equals(zone) ? keySigning : zoneSigning;
+    const alike = candidates
+      .map((node) => findSigned(node, rrset.type))
+      .filter((it): it is SignedRRset => it !== undefined && sameContent(it.rrset, rrset));
+    return keys.map((key) => {
+      const header = rrsigHeader({
+        typeCovered: rrset.type,
+        algorithm: key.algorithm,
+        labels: rrsigLabels(rrset.owner),
+        originalTtl: rrset.ttl,
+        expiration: slot.expiration,
+        inception: slot.inception,
+        keyTag: key.keyTag,
+        signer: zone,
+      });
+      for (const signed of alike) {
+        const rdata = signatureOf(signed, header, key.print);
+        if (rdata !== undefined) return { key, rdata, isMade: true };
+      }
+      this.#writer.add(key.handle, signedOctets(header, rrset));
+      return { key, rdata: header, isMade: false };
+    });
+  }
+
+  #finish({ rrset, signatures }: PendingRRset, made: Iterator<Uint8Array>): SignedRRset {
+    const rdatas = signatures.map(({ rdata, isMade }) => {
+      if (isMade) {
+        this.#reused++;
+        return rdata;
+      }
+      this.#signatures++;
+      return rrsigRdata(rdata, made.next().value as Uint8Array);
+    });
+    this.#records += rrset.rdata.length + rdatas.length;
+    return { rrset, signatures: rdatas, prints: signatures.map(({ key }) => key.print) };
+  }
+}
+
+/** The RRSIG rdata that a key made with just this header, if there is one. */
+function signatureOf(
+  { signatures, prints }: SignedRRset,
+  header: Uint8Array,
+  print: number,
+): Uint8Array | undefined {
+  return signatures.find(
+    (rdata, i) => prints[i] === print && Buffer.compare(rdata.subarray(0, header.length), header) === 0,
+  );
+}

@@ -1,0 +1,148 @@
+import { Name } from '../dns/name.js';
+import type { RRset } from '../dns/record.js';
+import { RRType } from '../dns/types.js';
+import { NsecChain } from '../dnssec/nsec.js';
+import { Nsec3Chain, nsec3ParamRdata } from '../dnssec/nsec3.js';
+import { ZonesealError } from '../errors.js';
+import type { Policy } from '../keys/policy.js';
+import type { ZoneNode } from '../zone/node.js';
+import type { UnsignedNode } from './signed-node.js';
+
+/** What the records that Zoneseal adds to a zone follow from. */
+export interface StreamInput {
+  readonly zone: Name;
+  readonly serial: number;
+  readonly policy: Policy;
+  readonly dnskeys: RRset;
+}
+
+/** Nodes that are handed on at once. */
+const BATCH_NODES = 256;
+
+/** Types that the apex will have but that are not among its RRsets when it is signed. */
+export function lateTypes(policy: Policy): readonly number[] {
+  return policy.zonemd ? [RRType.ZONEMD] : [];
+}
+
+/** The NSEC3 parameters of a policy. */
+export function nsec3Options({ nsec3 }: Policy): { iterations: number; salt: Uint8Array; optOut: boolean } {
+  return { iterations: nsec3.iterations, salt: Buffer.from(nsec3.salt, 'hex'), optOut: nsec3.optOut };
+}
+
+/**
+ * The nodes of a zone with the records that signing adds, in order: the apex with its serial, DNSKEY and NSEC3PARAM, each
+ * node with its NSEC; then, in hash order, the owners of NSEC3 records. A node waits for its successor's name, and with it
+ * what is occluded below it.
+ * @throws ZonesealError ZONE_INVALID when there is no apex, or of the chains
+ */
+export async function* streamZone(
+  nodes: AsyncIterable<readonly ZoneNode[]>,
+  input: StreamInput,
+): AsyncGenerator<readonly UnsignedNode[], void, undefined> {
+  const { zone, policy } = input;
+  const late = lateTypes(policy);
+  let nsec: NsecChain | undefined;
+  let nsec3: Nsec3Chain | undefined;
+  let held: UnsignedNode[] = [];
+  for await (const batch of nodes) {
+    const out: UnsignedNode[] = [];
+    for (const source of batch) {
+      let node = placedUnder(zone, source);
+      if (node.kind === 'apex') {
+        const apex = completeApex(node, input);
+        node = apex.node;
+        if (policy.denial === 'nsec') nsec = new NsecChain({ apex: zone, ttl: apex.denialTtl });
+        else nsec3 = new Nsec3Chain({ apex: zone, ttl: apex.denialTtl, ...nsec3Options(policy) });
+      }
+      const extraTypes = node.kind === 'apex' ? late : [];
+      nsec3?.add(node, extraTypes);
+      const previous = nsec?.push(node, extraTypes);
+      if (previous !== undefined) {
+        out.push(...withNsec(held, previous));
+        held = [];
+      }
+      if (nsec === undefined) out.push(unsigned(node));
+      else held.push(unsigned(node));
+    }
+    if (out.length > 0) yield out;
+  }
+  if (nsec === undefined && nsec3 === undefined) throw noSoa(zone);
+  if (nsec !== undefined) yield withNsec(held, nsec.finish());
+  if (nsec3 !== undefined) yield* chainNodes(nsec3);
+}
+
+function* chainNodes(chain: Nsec3Chain): Generator<readonly UnsignedNode[], void, undefined> {
+  let out: UnsignedNode[] = [];
+  for (const { hash, children, rrset } of chain.finish()) {
+    out.push({ name: rrset.owner, kind: 'nsec3', hash, children, rrsets: [rrset] });
+    if (out.length < BATCH_NODES) continue;
+    yield out;
+    out = [];
+  }
+  if (out.length > 0) yield out;
+}
+
+/** A node as it is signed. */
+export function unsigned({ name, kind, rrsets }: ZoneNode): UnsignedNode {
+  return { name, kind, hash: undefined, children: 0, rrsets };
+}
+
+/** The first node with its NSEC; the others are occluded. */
+function withNsec([first, ...occluded]: readonly UnsignedNode[], nsec: RRset): UnsignedNode[] {
+  return [addRRset(first as UnsignedNode, nsec), ...occluded];
+}
+
+/** A node with one more RRset, in its place. */
+export function addRRset<Node extends UnsignedNode>(node: Node, rrset: RRset): Node {
+  const at = node.rrsets.findIndex(({ type }) => type > rrset.type);
+  const rrsets = at < 0 ? [...node.rrsets, rrset] : node.rrsets.toSpliced(at, 0, rrset);
+  return { ...node, rrsets };
+}
+
+/** A node whose name ends in the very octets of the zone's name, so that it is the same however it was stored. */
+export function placedUnder(zone: Name, node: ZoneNode): ZoneNode {
+  const { wire } = node.name;
+  const cut = wire.length - zone.wire.length;
+  for (let i = 0; i < zone.wire.length; i++) {
+    if (wire[cut + i] === zone.wire[i]) continue;
+    const octets = wire.slice();
+    octets.set(zone.wire, cut);
+    const name = Name.fromWire(octets);
+    return { ...node, name, rrsets: node.rrsets.map((rrset) => ({ ...rrset, owner: name })) };
+  }
+  return node;
+}
+
+/** The apex with the publication's serial, the DNSKEY RRset and NSEC3PARAM; and the TTL of denial records (RFC 9077 §3). */
+export function completeApex(
+  node: ZoneNode,
+  { zone, policy, serial, dnskeys }: StreamInput,
+): { node: ZoneNode; denialTtl: number } {
+  const rrsets: RRset[] = [];
+  let denialTtl: number | undefined;
+  for (const rrset of node.rrsets) {
+    if (rrset.type !== RRType.SOA) {
+      rrsets.push(rrset);
+      continue;
+    }
+    const rdata = (rrset.rdata[0] as Uint8Array).slice();
+    const view = new DataView(rdata.buffer, rdata.length - 20);
+    view.setUint32(0, serial);
+    denialTtl = Math.min(rrset.ttl, view.getUint32(16));
+    rrsets.push({ ...rrset, rdata: [rdata] });
+  }
+  if (denialTtl === undefined) throw noSoa(zone);
+  rrsets.push(dnskeys);
+  if (policy.denial === 'nsec3') {
+    const rdata = nsec3ParamRdata(nsec3Options(policy));
+    rrsets.push({ owner: zone, type: RRType.NSEC3PARAM, ttl: 0, rdata: [rdata] });
+  }
+  rrsets.sort((a, b) => a.type - b.type);
+  return { node: { ...node, rrsets }, denialTtl };
+}
+
+function noSoa(zone: Name): ZonesealError {
+  return new ZonesealError('ZONE_INVALID', `zone ${zone}: it has no SOA in this view`, {
+    zone: zone.toString(),
+  });
+}

@@ -1,0 +1,233 @@
+import { parseRdataText } from '../dns/rdata/index.js';
+import { RRType } from '../dns/types.js';
+import { errorMessage, ZonesealError } from '../errors.js';
+import { type Policy, parsePolicy } from '../keys/policy.js';
+import type {
+  Allocation,
+  Cause,
+  Publication,
+  PublicationStore,
+  SerialInput,
+  ServedZone,
+} from '../publication/ports.js';
+import { isAfter } from '../publication/serial.js';
+import { serialIn } from '../publication/soa-fields.js';
+import type { Queryable, Transaction } from './database.js';
+import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
+
+type AllocateRequest = Parameters<PublicationStore['allocate']>[1];
+
+/** What allocation looks at, of one snapshot. */
+interface LineState {
+  readonly version: number;
+  readonly key_set_version: number;
+  readonly policy: string;
+  readonly policy_version: number;
+  readonly document: unknown;
+  readonly last_serial: number | null;
+  readonly now: number;
+  readonly stored_soa: string | null;
+  readonly resigned_at: number;
+  readonly wanted: number;
+  readonly building: number | null;
+  readonly lease_held: boolean;
+  readonly ready: number | null;
+  readonly ready_time: number | null;
+  readonly ready_current: boolean;
+  readonly content_current: boolean;
+  readonly policy_current: boolean;
+  readonly keys_current: boolean;
+  readonly format_current: boolean;
+  readonly wanted_current: boolean;
+  readonly failed: number | null;
+  readonly failed_same: boolean;
+}
+
+/** The version a line has to show: that at which its zone was frozen, or the newest. */
+const SHOWN = 'least(l.changed_version, coalesce(l.frozen_version, l.changed_version))';
+
+const LINE_STATE = `
+  select coalesce(z.frozen_version, z.version) as version, z.key_set_version, z.policy, p.version as policy_version,
+    p.document, l.last_serial, z.resigned_at, l.wanted,
+    floor(extract(epoch from clock_timestamp()))::bigint as now,
+    (select r.data[1] from zoneseal.rrsets r
+      where r.zone_id = z.id and r.sort_key = z.sort_key and r.type = 'SOA' and (r.views is null or l.view = any (r.views))
+      limit 1) as stored_soa,
+    l.building, coalesce(l.building_until > clock_timestamp(), false) as lease_held,
+    l.ready, r.time as ready_time,
+    coalesce(l.ready_zone_version >= ${SHOWN}, false) as content_current,
+    coalesce(l.ready_key_set_version >= l.keys_changed_version, false) as keys_current,
+    coalesce(l.ready_policy = z.policy and l.ready_policy_version = p.version, false) as policy_current,
+    coalesce(l.ready_format_version >= $3, false) as format_current,
+    l.ready_wanted >= l.wanted as wanted_current,
+    coalesce(l.resign_at > clock_timestamp(), false) as ready_current,
+    l.failed, coalesce(l.failed_zone_version >= ${SHOWN} and l.failed_key_set_version >= l.keys_changed_version
+      and l.failed_policy = z.policy and l.failed_policy_version = p.version and l.failed_format_version >= $3
+      and l.failed_wanted >= l.wanted and coalesce(l.retry_at, 'infinity') > clock_timestamp(), false) as failed_same
+  from zoneseal.zones z
+    join zoneseal.policies p on p.name = z.policy
+    join zoneseal.serial_lines l on l.zone_id = z.id
+    left join zoneseal.publications r on r.id = l.ready
+  where z.id = $1 and l.view = $2`;
+
+/** The line on which publication $1 is being built, locked: before the publication, as allocation does. */
+export const BUILDING_LINE = `
+  line as (
+    select l.zone, l.view, l.building from zoneseal.serial_lines l
+      join zoneseal.publications p on p.zone_id = l.zone_id and p.view = l.view and p.id = l.building
+    where p.id = $1 and ($2::text is null or p.gateway = $2)
+    for update of l
+  )`;
+
+/** Marks a publication as failed on its line, if it is the one being built there. */
+export const FAIL = `
+  with ${BUILDING_LINE}, p as (
+    update zoneseal.publications p set state = 'failed', error = $3, finished_at = clock_timestamp()
+    from line where p.id = line.building and p.state = 'building'
+    returning p.*
+  ), l as (
+    update zoneseal.serial_lines l
+    set building = null, building_until = null, failed = p.id, failed_zone_version = p.zone_version,
+      failed_policy = p.policy_name, failed_policy_version = p.policy_version, failed_key_set_version = p.key_set_version,
+      failed_format_version = p.format_version, failed_wanted = p.wanted, retry_at = clock_timestamp() + make_interval(secs => $4::float8)
+    from p, line where l.zone = line.zone and l.view = line.view
+    returning l.zone_id
+  )
+  insert into zoneseal.prune_queue (zone_id) select zone_id from l`;
+
+/** See PublicationStore.allocate; to be called in a transaction. */
+export async function allocate(
+  transaction: Transaction,
+  served: ServedZone,
+  request: AllocateRequest,
+): Promise<Allocation> {
+  const { gateway, leaseSeconds, formatVersion, nextSerial, force } = request;
+  // the zone before its lines, as everyone else does; a zone's writers are not in the way of this lock
+  await transaction.query('select from zoneseal.zones where id = $1 for key share', [served.zoneId]);
+  // views share signatures, so one gateway at a time makes publications of a zone; not by locking all its lines, which
+  // writers of the zone lock in an order of their own
+  await transaction.query("select pg_advisory_xact_lock(hashtextextended('zoneseal zone ' || $1::text, 0))", [
+    served.zoneId,
+  ]);
+  await transaction.query('select from zoneseal.serial_lines where zone_id = $1 and view = $2 for update', [
+    served.zoneId,
+    served.view,
+  ]);
+  const [other] = await transaction.query<{ building: number }>(
+    `select building from zoneseal.serial_lines
+     where zone_id = $1 and view <> $2 and building is not null and building_until > clock_timestamp() limit 1`,
+    [served.zoneId, served.view],
+  );
+  if (other !== undefined) {
+    return { kind: 'building-elsewhere', publication: await find(transaction, other.building) };
+  }
+  const [state] = await transaction.query<LineState>(LINE_STATE, [served.zoneId, served.view, formatVersion]);
+  if (state === undefined) return { kind: 'not-served' };
+  if (state.building !== null) {
+    if (state.lease_held)
+      return { kind: 'building-elsewhere', publication: await find(transaction, state.building) };
+    await transaction.execute(FAIL, [
+      state.building,
+      null,
+      'the gateway that built it stopped: its lease ran out',
+      0,
+    ]);
+  } else if (force === undefined) {
+    if (causeOf(state) === undefined)
+      return { kind: 'current', publication: await find(transaction, state.ready) };
+    if (state.failed_same) return { kind: 'failed', publication: await find(transaction, state.failed) };
+  }
+  const { policy, problem } = policyOf(state);
+  const { now, last_serial: last } = state;
+  const serial = nextSerial({ last, stored: storedSerial(state.stored_soa), now, policy });
+  checkSerial(serial, last, served);
+  const [inserted] = await transaction.query<{ id: number }>(INSERT, [
+    served.zoneId,
+    served.view,
+    serial,
+    state.version,
+    state.policy,
+    state.policy_version,
+    state.key_set_version,
+    // a clock that was set back does not take signatures back to an earlier slot
+    Math.max(now, state.ready_time ?? 0),
+    formatVersion,
+    gateway,
+    leaseSeconds,
+    state.resigned_at,
+    state.wanted,
+    force ?? causeOf(state) ?? 'asked',
+    state.ready,
+  ]);
+  const id = inserted?.id ?? null;
+  if (problem === undefined) return { kind: 'allocated', publication: await find(transaction, id) };
+  await transaction.execute(FAIL, [id, null, problem, null]);
+  return { kind: 'failed', publication: await find(transaction, id) };
+}
+
+/** Why a line needs a new publication; undefined when it does not. */
+function causeOf(state: LineState): Cause | undefined {
+  if (state.ready === null) return 'first';
+  if (!state.format_current) return 'format';
+  if (!state.policy_current) return 'policy';
+  if (!state.keys_current) return 'keys';
+  if (!state.content_current) return 'change';
+  if (!state.wanted_current) return 'asked';
+  return state.ready_current ? undefined : 'refresh';
+}
+
+const INSERT = `
+  with p as (
+    insert into zoneseal.publications (zone_id, view, serial, zone_version, policy_name, policy_version, key_set_version,
+      time, format_version, state, gateway, not_before, wanted, cause, previous)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'building', $10, $12, $13, $14, $15)
+    returning id
+  ), l as (
+    update zoneseal.serial_lines
+    set last_serial = $3, building = p.id, building_until = clock_timestamp() + make_interval(secs => $11::float8)
+    from p where zone_id = $1 and view = $2
+  )
+  select id from p`;
+
+async function find(transaction: Queryable, id: number | null): Promise<Publication> {
+  const [row] = await transaction.query<PublicationRow>(
+    `select ${PUBLICATION_COLUMNS} from zoneseal.publications p join zoneseal.zones z on z.id = p.zone_id where p.id = $1`,
+    [id],
+  );
+  if (row === undefined) throw new ZonesealError('DATABASE_FAILED', `database: publication ${id} is gone`);
+  return publicationOf(row);
+}
+
+/** The policy; where the stored one does not parse, the defaults, by which a serial is given to the attempt that fails. */
+function policyOf({ policy, document }: LineState): { policy: Policy; problem?: string } {
+  try {
+    return { policy: parsePolicy(policy, document) };
+  } catch (error) {
+    return { policy: parsePolicy(policy, {}), problem: errorMessage(error) };
+  }
+}
+
+/** The serial of a stored SOA; null where there is none or it does not parse, which is for the publication to say. */
+function storedSerial(soa: string | null): number | null {
+  if (soa === null) return null;
+  try {
+    const rdata = parseRdataText(RRType.SOA, soa);
+    return serialIn(rdata);
+  } catch {
+    return null;
+  }
+}
+
+/** A serial line only moves forward (RFC 1982 §3.2). */
+function checkSerial(serial: number, last: SerialInput['last'], { zone, view }: ServedZone): void {
+  const valid = Number.isInteger(serial) && serial >= 0 && serial <= 0xffff_ffff;
+  if (valid && (last === null || isAfter(serial, last))) return;
+  throw new ZonesealError(
+    'DATA_REFUSED',
+    `zone ${zone} (view ${view}): serial ${serial} does not come after ${last}`,
+    {
+      zone,
+      view,
+    },
+  );
+}

@@ -1,0 +1,230 @@
+import { ZonesealError } from '../errors.js';
+import type { JournalPart, PageChanges, StoredPage } from '../publication/ports.js';
+import type { PackedPage } from '../signing/page-codec.js';
+import type { Queryable, Transaction } from './database.js';
+
+interface PageRow {
+  readonly chain: boolean;
+  readonly first_key: Buffer;
+  readonly since: number;
+  readonly chained: boolean;
+  readonly content: Buffer;
+  readonly next_key: Buffer | null;
+}
+
+/** Pages read with one statement: some 640 KiB. */
+const READ_PAGES = 40;
+
+const COLUMNS = 'p.chain, p.first_key, p.since, p.chained, p.content';
+
+/** Where the next present page of the section of `p` begins. */
+const NEXT_KEY = `(select n.first_key from zoneseal.signed_pages n
+  where n.generation = p.generation and n.chain = p.chain and n.until is null and n.first_key > p.first_key
+  order by n.first_key limit 1) as next_key`;
+
+/** The pages of publication $2 in section $3 after the key $4, in order. */
+const OF_PUBLICATION = `
+  select ${COLUMNS}, null::bytea as next_key from zoneseal.signed_pages p
+  where p.generation = $1 and p.chain = $3 and p.since <= $2 and (p.until is null or p.until > $2)
+    and ($4::bytea is null or p.first_key > $4)
+  order by p.first_key limit ${READ_PAGES}`;
+
+const HOLDING = `
+  select distinct on (p.first_key) ${COLUMNS}, ${NEXT_KEY}
+  from unnest($3::bytea[]) k (key), lateral (
+    select * from (
+      (select q.* from zoneseal.signed_pages q
+        where q.generation = $1 and q.chain = $2 and q.until is null and q.first_key <= k.key
+        order by q.first_key desc limit 1)
+      union all
+      (select q.* from zoneseal.signed_pages q
+        where q.generation = $1 and q.chain = $2 and q.until is null order by q.first_key limit 1)
+    ) either limit 1
+  ) p
+  order by p.first_key`;
+
+const BEFORE = `
+  select ${COLUMNS}, ${NEXT_KEY} from zoneseal.signed_pages p
+  where p.generation = $1 and p.chain = $2 and p.until is null and p.chained and ($3::bytea is null or p.first_key < $3)
+  order by p.first_key desc limit 1`;
+
+const AFTER = `
+  select ${COLUMNS}, ${NEXT_KEY} from zoneseal.signed_pages p
+  where p.generation = $1 and p.chain = $2 and p.until is null and p.chained and p.first_key >= $3
+  order by p.first_key limit 1`;
+
+/** The publication $1 where gateway $2 is building it: what may be written for. */
+const OURS = `(select p.id from zoneseal.publications p where p.id = $1 and p.gateway = $2 and p.state = 'building')`;
+
+/**
+ * The pages of a section of a publication in order. Each read is a statement of its own, so that nothing is held open in
+ * between: which pages a publication has does not change.
+ */
+export async function* readPages(
+  database: Queryable,
+  of: { readonly id: string; readonly generation: string },
+  chain: boolean,
+): AsyncGenerator<readonly StoredPage[], void, undefined> {
+  for (let after: Buffer | null = null; ; ) {
+    const rows: PageRow[] = await database.query<PageRow>(OF_PUBLICATION, [
+      of.generation,
+      of.id,
+      chain,
+      after,
+    ]);
+    if (rows.length > 0) yield rows.map(pageOf);
+    if (rows.length < READ_PAGES) return;
+    after = rows.at(-1)?.first_key ?? null;
+  }
+}
+
+/** The present pages of a generation that hold keys, or would. */
+export async function findPages(
+  database: Queryable,
+  generation: string,
+  chain: boolean,
+  keys: readonly Uint8Array[],
+): Promise<StoredPage[]> {
+  if (keys.length === 0) return [];
+  const rows = await database.query<PageRow>(HOLDING, [
+    generation,
+    chain,
+    keys.map((key) => Buffer.from(key)),
+  ]);
+  return rows.map(pageOf);
+}
+
+/** See PublicationStore.pageBefore and pageAfter. */
+export async function findNeighbour(
+  database: Queryable,
+  side: 'before' | 'after',
+  generation: string,
+  chain: boolean,
+  key: Uint8Array | null,
+): Promise<StoredPage | undefined> {
+  const [row] = await database.query<PageRow>(side === 'before' ? BEFORE : AFTER, [
+    generation,
+    chain,
+    key === null ? null : Buffer.from(key),
+  ]);
+  return row === undefined ? undefined : pageOf(row);
+}
+
+/**
+ * Appends pages of a new generation, and parts of its journal.
+ * @throws ZonesealError PUBLICATION_LOST when the publication is not being built by this gateway (any more)
+ */
+export async function savePages(
+  database: Queryable,
+  publication: string,
+  gateway: string,
+  pages: readonly PackedPage[],
+  journal: readonly JournalPart[],
+): Promise<void> {
+  const saved = await database.query<{ pages: number; parts: number }>(
+    `with ours as ${OURS}, g as (
+       insert into zoneseal.signed_generations (id, zone_id, view)
+         select p.id, p.zone_id, p.view from zoneseal.publications p join ours on ours.id = p.id
+         on conflict (id) do nothing
+     ), pages as (
+       insert into zoneseal.signed_pages (generation, chain, first_key, since, chained, content)
+         select ours.id, t.chain, t.first_key, ours.id, t.chained, t.content
+         from ours, unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bytea[]) t (chain, first_key, chained, content)
+         returning 1
+     ), parts as (
+       insert into zoneseal.journal_parts (publication_id, added, part, content)
+         select ours.id, t.added, t.part, t.content
+         from ours, unnest($7::boolean[], $8::integer[], $9::bytea[]) t (added, part, content)
+         returning 1
+     )
+     select (select count(*) from pages) as pages, (select count(*) from parts) as parts`,
+    [publication, gateway, ...pageColumns(pages), ...journalColumns(journal)],
+  );
+  if (saved[0]?.pages === pages.length && saved[0].parts === journal.length) return;
+  throw lost();
+}
+
+/**
+ * Writes what an update changes; to be called in the transaction that marks it ready.
+ * @throws ZonesealError PAGES_LOST when a page that it replaces is not there any more
+ */
+export async function changePages(
+  transaction: Transaction,
+  publication: string,
+  generation: string,
+  { replaced, pages, journal }: PageChanges,
+): Promise<void> {
+  const ended = await transaction.execute(
+    `update zoneseal.signed_pages p set until = $2
+     from unnest($3::boolean[], $4::bytea[], $5::bigint[]) t (chain, first_key, since)
+     where p.generation = $1 and p.chain = t.chain and p.first_key = t.first_key and p.since = t.since and p.until is null`,
+    [
+      generation,
+      publication,
+      replaced.map(({ chain }) => chain),
+      replaced.map(({ firstKey }) => Buffer.from(firstKey)),
+      replaced.map(({ since }) => since),
+    ],
+  );
+  if (ended !== replaced.length) {
+    throw new ZonesealError(
+      'PAGES_LOST',
+      `${replaced.length - ended} of the stored pages that publication ${publication} replaces are gone`,
+    );
+  }
+  await transaction.execute(
+    `with pages as (
+       insert into zoneseal.signed_pages (generation, chain, first_key, since, chained, content)
+         select $1, t.chain, t.first_key, $2, t.chained, t.content
+         from unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bytea[]) t (chain, first_key, chained, content)
+     )
+     insert into zoneseal.journal_parts (publication_id, added, part, content)
+       select $2, t.added, t.part, t.content from unnest($7::boolean[], $8::integer[], $9::bytea[]) t (added, part, content)`,
+    [generation, publication, ...pageColumns(pages), ...journalColumns(journal)],
+  );
+}
+
+/** The parts of one side of a publication's journal in order. */
+export async function* readJournalParts(
+  database: Queryable,
+  publication: string,
+  added: boolean,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let part = 0; ; part++) {
+    const [row] = await database.query<{ content: Buffer }>(
+      'select content from zoneseal.journal_parts where publication_id = $1 and added = $2 and part = $3',
+      [publication, added, part],
+    );
+    if (row === undefined) return;
+    yield row.content;
+  }
+}
+
+function pageColumns(pages: readonly PackedPage[]): unknown[] {
+  return [
+    pages.map(({ chain }) => chain),
+    pages.map(({ firstKey }) => Buffer.from(firstKey)),
+    pages.map(({ chained }) => chained),
+    pages.map(({ content }) => Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
+  ];
+}
+
+function journalColumns(journal: readonly JournalPart[]): unknown[] {
+  return [
+    journal.map(({ added }) => added),
+    journal.map(({ part }) => part),
+    journal.map(({ content }) => Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
+  ];
+}
+
+function pageOf(row: PageRow): StoredPage {
+  const { chain, first_key: firstKey, since, chained, content, next_key: nextKey } = row;
+  return { chain, firstKey, since: String(since), chained, content, nextKey };
+}
+
+function lost(): ZonesealError {
+  return new ZonesealError(
+    'PUBLICATION_LOST',
+    'the lease on a publication was lost while it was signed; another gateway has taken over',
+  );
+}
