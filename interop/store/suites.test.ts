@@ -4,6 +4,7 @@ import { Database as PostgresDatabase } from '../../src/store/database.js';
 import { migrate } from '../../src/store/migrate.js';
 import { Fixture } from '../../test/store/fixture.js';
 import { namesSuite } from '../../test/store/suites/names.js';
+import { peersSuite } from '../../test/store/suites/peers.js';
 import { publicationsSuite } from '../../test/store/suites/publications.js';
 import { versionsSuite } from '../../test/store/suites/versions.js';
 import { writingSuite } from '../../test/store/suites/writing.js';
@@ -29,4 +30,5 @@ afterAll(async () => {
 namesSuite(() => fixture);
 versionsSuite(() => fixture);
 publicationsSuite(() => fixture);
+peersSuite(() => fixture);
 writingSuite(() => fixture);

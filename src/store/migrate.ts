@@ -150,5 +150,6 @@ export async function grantRoles(database: Database, create = false): Promise<vo
   await database.transaction(async (transaction) => {
     await transaction.query('select zoneseal.grant_roles($1)', [create]);
     await transaction.query('select zoneseal.grant_later_roles()');
+    await transaction.query('select zoneseal.grant_peer_roles()');
   });
 }

@@ -7,6 +7,7 @@ import { migrate } from '../../src/store/migrate.js';
 import { openDatabase } from '../../src/store/open.js';
 import { Fixture } from './fixture.js';
 import { namesSuite } from './suites/names.js';
+import { peersSuite } from './suites/peers.js';
 import { publicationsSuite } from './suites/publications.js';
 import { versionsSuite } from './suites/versions.js';
 import { writingSuite } from './suites/writing.js';
@@ -30,4 +31,5 @@ afterAll(async () => {
 namesSuite(() => fixture);
 versionsSuite(() => fixture);
 publicationsSuite(() => fixture);
+peersSuite(() => fixture);
 writingSuite(() => fixture);
