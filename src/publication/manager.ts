@@ -32,6 +32,8 @@ export interface PublicationManagerOptions {
   readonly limits: PublicationLimits;
   /** Names this process in leases. */
   readonly gateway: string;
+  /** Called when a publication was made ready here. */
+  readonly onReady?: () => void;
   readonly leaseSeconds: number;
 }
 
@@ -353,6 +355,7 @@ export class PublicationManager implements PublicationSource {
       this.#held.put(publication, image);
       this.#attempts.delete(attemptKey);
       this.#made.ready++;
+      this.#options.onReady?.();
       this.#becomeCurrent({ ...publication, state: 'ready', soa: produced.soa, resignAt: produced.resignAt });
       const { zone, view, serial, zoneVersion } = publication;
       const seconds = Math.round(performance.now() - begun) / 1000;
