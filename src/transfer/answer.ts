@@ -58,7 +58,10 @@ export class Answerer {
     const limit =
       transport === 'udp' ? udpAnswerLimit(query, udpOctets) : streamLimit([...soa.rdata, ...signatures]);
     const writer = new MessageWriter(limit);
-    const edns = answerEdns(query, RCODE.NOERROR, { udpSize: udpOctets, options: this.#expire(expireOf(soa)) });
+    const edns = answerEdns(query, RCODE.NOERROR, {
+      udpSize: udpOctets,
+      options: this.#expire(expireOf(soa)),
+    });
     writer.reserve(signer?.length ?? 0);
     writer.writeHeader(query.id, answerFlags(query, RCODE.NOERROR, { aa: true }));
     let fits = query.question.every((it) => writer.writeQuestion(it.name, it.type, it.class));
@@ -73,7 +76,9 @@ export class Answerer {
 
   /** Whether the client asks how long the zone is good for (RFC 7314 §2). */
   get isExpireAsked(): boolean {
-    return this.query.edns?.options.some((it) => it.code === EDNS_OPTION.EXPIRE && it.data.length === 0) === true;
+    return (
+      this.query.edns?.options.some((it) => it.code === EDNS_OPTION.EXPIRE && it.data.length === 0) === true
+    );
   }
 
   /**

@@ -36,7 +36,9 @@ export function expireOfFirstMessage(message: Uint8Array): number | undefined {
 }
 
 function expireOfRdata(rdata: Uint8Array): number {
-  return new DataView(rdata.buffer, rdata.byteOffset, rdata.byteLength).getUint32(rdata.length - EXPIRE_OCTETS);
+  return new DataView(rdata.buffer, rdata.byteOffset, rdata.byteLength).getUint32(
+    rdata.length - EXPIRE_OCTETS,
+  );
 }
 
 function serialOfRdata(rdata: Uint8Array): number {
