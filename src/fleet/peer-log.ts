@@ -8,6 +8,9 @@ import type { PeerClaim } from './ports.js';
 /** Peers remembered; what is forgotten is said again. */
 const REMEMBERED = 10_000;
 
+/** How long after a peer has come back its zones may still be found unreachable. */
+const SAME_SILENCE_MS = 600_000;
+
 /**
  * Tells of peers when something about them becomes otherwise: of one that does not answer and of one that does again once a peer and not
  * for each of its zones, of what is late or refused once a zone.
@@ -15,6 +18,8 @@ const REMEMBERED = 10_000;
 export class PeerLog {
   readonly #log: BoundedLog;
   readonly #isSilent = new Map<string, boolean>();
+  /** Until when zones that were unreachable say nothing new, by the monotonic clock. */
+  readonly #backUntil = new Map<string, number>();
 
   constructor(log: Log, clock: Clock) {
     this.#log = new BoundedLog(log, clock);
@@ -61,9 +66,11 @@ export class PeerLog {
       return false;
     }
     if (silent > 0) return false;
-    const isBack = wasSilent === true || (wasSilent === undefined && claim.state === 'unreachable');
     this.#remember(peerId, false);
-    if (!isBack) return false;
+    // another gateway may have found it silent; its zones that are still unreachable afterwards are of the same silence
+    const isOther = claim.state === 'unreachable' && performance.now() >= (this.#backUntil.get(peerId) ?? 0);
+    if (wasSilent !== true && !isOther) return false;
+    this.#backUntil.set(peerId, performance.now() + SAME_SILENCE_MS);
     const { peer, address, port, view } = claim;
     this.#log.write('info', { peer, address, port, view }, 'a peer answers again');
     return true;
@@ -74,6 +81,7 @@ export class PeerLog {
     if (this.#isSilent.size <= REMEMBERED) return;
     for (const eldest of this.#isSilent.keys()) {
       this.#isSilent.delete(eldest);
+      this.#backUntil.delete(eldest);
       return;
     }
   }

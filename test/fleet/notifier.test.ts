@@ -181,6 +181,17 @@ describe('a peer', () => {
     expect(store.made).toBe(1);
   });
 
+  it('that another gateway found silent is found again, once', async () => {
+    const first = store.add(target(), 'zone0.test.', 2);
+    start();
+    await until('it is not current', isCurrent(first));
+    const rows = Array.from({ length: 5 }, (_, i) => store.add(target(), `zone${i + 1}.test.`, 2));
+    for (const row of rows) row.claim = { ...row.claim, state: 'unreachable', silent: 5 };
+    await until('not all are current', () => rows.every((row) => isCurrent(row)()));
+    expect(log.messages()).toEqual(['a peer answers again']);
+    expect(store.made).toBe(1);
+  });
+
   it('that does not answer keeps nobody from being told', async () => {
     const silent = await FakePeer.start();
     try {
