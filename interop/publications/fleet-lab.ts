@@ -74,6 +74,7 @@ export class FleetLab {
           barbican: access,
           publication: { poll: 1, lease: 3 },
           fleet: FLEET,
+          admin: { port: 0 },
         },
         environment,
         commandEnvironment: { ZONESEAL_DATABASE_URL: urlOf(postgres, 'suite_operator') },
@@ -214,6 +215,12 @@ export class FleetLab {
         'seen', round(extract(epoch from s.seen_at - b.finished_at) * 1000)) order by p.name)
       from zoneseal.peer_states s join zoneseal.peers p on p.id = s.peer_id join zoneseal.publications b on b.id = s.publication`);
     return JSON.parse(text) as ReturnType<FleetLab['times']>;
+  }
+
+  /** The metrics of a gateway. */
+  async metrics(gateway: GatewayProcess): Promise<string> {
+    const listening = gateway.logLines.find(({ msg }) => msg === 'listening');
+    return (await fetch(`http://127.0.0.1:${String(listening?.['adminPort'])}/metrics`)).text();
   }
 
   logs(): string {

@@ -87,6 +87,30 @@ describe('peers', () => {
   });
 });
 
+describe('metrics', () => {
+  test('count states, NOTIFYs and questions', async () => {
+    await lab.settled(0);
+    const sum = async (pattern: RegExp): Promise<number> => {
+      let total = 0;
+      for (const gateway of lab.gateways) {
+        const [, value] = pattern.exec(await lab.metrics(gateway)) ?? [];
+        total += Number(value ?? 0);
+      }
+      return total;
+    };
+    // counted when it is asked for, and told with the next answer
+    await waitUntil(
+      'states are not counted',
+      async () => (await sum(/^zoneseal_peer_states\{state="current"\} (\d+)$/m)) === 8,
+      40_000,
+    );
+    expect(await sum(/^zoneseal_notifies_answered_total (\d+)$/m)).toBeGreaterThanOrEqual(8);
+    expect(await sum(/^zoneseal_peer_polls_total\{outcome="serial"\} (\d+)$/m)).toBeGreaterThanOrEqual(8);
+    expect(await sum(/^zoneseal_notifies_failed_total\{reason="refused"\} (\d+)$/m)).toBe(0);
+    expect(await sum(/^zoneseal_peer_oldest_pending_seconds (\d+)$/m)).toBe(0);
+  });
+});
+
 describe('EXPIRE (RFC 7314)', () => {
   test('dig gets the SOA’s expire field', async () => {
     const { host, port } = lab.gateways[1].target;
