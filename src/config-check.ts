@@ -123,6 +123,28 @@ function canonical(address: string): string {
   return [new URL(`http://[${bare}]`).hostname.slice(1, -1), ...zone].join('%');
 }
 
+interface FleetSettings {
+  readonly exchanges: number;
+  readonly exchangesPerPeer: number;
+  readonly sourceIpv4?: string | undefined;
+  readonly sourceIpv6?: string | undefined;
+}
+
+/** What contradicts itself in the section `fleet`. */
+export function checkFleet(fleet: FleetSettings): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const { exchanges, exchangesPerPeer, sourceIpv4, sourceIpv6 } = fleet;
+  if (exchangesPerPeer > exchanges) {
+    const message = `is ${exchangesPerPeer}, must be ${exchanges} (fleet.exchanges) or less`;
+    problems.push({ path: ['exchangesPerPeer'], message });
+  }
+  if (sourceIpv4?.includes(':') === true)
+    problems.push({ path: ['sourceIpv4'], message: 'is no IPv4 address' });
+  if (sourceIpv6?.includes(':') === false)
+    problems.push({ path: ['sourceIpv6'], message: 'is no IPv6 address' });
+  return problems;
+}
+
 /** Address ranges that are none, or have two views. */
 export function checkOpen(
   open: readonly { readonly range: string; readonly view: string }[],

@@ -5,6 +5,7 @@ import {
   type ConfigProblem,
   checkBarbican,
   checkDatabase,
+  checkFleet,
   checkOpen,
   checkSockets,
   checkWork,
@@ -204,6 +205,46 @@ const barbicanSchema = z
     'Barbican behind Keystone. Left out as a whole, the development Barbican with throw-away keys is started. Give either a user, or an application credential.',
   );
 
+const fleetSchema = z
+  .strictObject({
+    arrival: duration(1, DAY)
+      .default(60)
+      .describe(
+        'time that a publication may take to arrive at a peer; later the peer is `behind`, and told again',
+      ),
+    answerTimeout: duration(1, 60)
+      .default(2)
+      .describe('longest that an answer to NOTIFY or to a question for the SOA is waited for'),
+    retryCap: duration(1, DAY)
+      .default(5 * MINUTE)
+      .describe(
+        'longest time between two attempts; the first comes after a second, each later one after twice as long',
+      ),
+    recheck: duration(10, 7 * DAY)
+      .default(HOUR)
+      .describe('about how often a peer that has everything is asked whether it still does'),
+    exchanges: count
+      .max(10_000)
+      .default(256)
+      .describe(
+        'NOTIFYs and questions for the SOA under way at the same time, each on a UDP socket of its own',
+      ),
+    exchangesPerPeer: count
+      .max(10_000)
+      .default(32)
+      .describe('of them to one peer; a peer that gives no answers gets one at a time'),
+    sourceIpv4: address
+      .optional()
+      .register(settingFacts, { defaultText: 'what the system takes' })
+      .describe('own IPv4 address that they are sent from, for peers that go by it'),
+    sourceIpv6: address
+      .optional()
+      .register(settingFacts, { defaultText: 'what the system takes' })
+      .describe('own IPv6 address that they are sent from'),
+  })
+  .superRefine(checkedBy(checkFleet))
+  .describe('How nameservers are told of changes (NOTIFY), and asked whether they serve them.');
+
 const limitsSchema = z
   .strictObject({
     connections: count.default(1000).describe('TCP connections in all'),
@@ -332,6 +373,7 @@ export const configSchema = z
       })
       .prefault({})
       .describe('How publications come about.'),
+    fleet: fleetSchema.prefault({}),
     limits: limitsSchema.prefault({}),
     admin: z
       .strictObject({

@@ -1,5 +1,6 @@
 import type { LabelledValue, Metric } from './admin/metrics.js';
 import type { GuardState } from './barbican/guard.js';
+import { type Fleet, fleetMetrics } from './gateway-fleet.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import type { OpenStore } from './gateway-store.js';
 import type { KeyRing } from './keys/key-ring.js';
@@ -15,6 +16,7 @@ import type { TsigKeyTable } from './transfer/tsig-key-table.js';
 export interface GatewayState {
   readonly manager: PublicationManager;
   readonly keeper: PublicationKeeper;
+  readonly fleet: Fleet;
   readonly handler: TransferHandler;
   readonly server: DnsServer;
   readonly images: ImageStore;
@@ -146,6 +148,7 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     counter('transfer_bytes_total', 'octets sent by transfers', () => handler.counts.transferOctets),
     gauge('transfers_running', 'transfers that run (limits.transfers)', () => handler.load.running),
     gauge('transfers_waiting', 'transfers that wait (limits.transfersWaiting)', () => handler.load.waiting),
+    ...fleetMetrics(() => state.fleet),
     ...Object.entries(server.counts).flatMap(([transport, counts]) => [
       gauge(
         transport,

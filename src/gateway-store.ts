@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
+import type { PeerStateStore } from './fleet/ports.js';
 import { readTextFile } from './gateway-parts.js';
 import type { Log } from './log.js';
 import type { PublicationStore } from './publication/ports.js';
@@ -9,6 +10,7 @@ import { ChangeListener } from './store/change-listener.js';
 import type { Database } from './store/database.js';
 import { migrate } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
+import { PostgresPeerStateStore } from './store/peer-state-store.js';
 import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
 import { PostgresPublicationStore } from './store/publication-store.js';
 import { TsigStore } from './store/tsig-store.js';
@@ -16,6 +18,13 @@ import type { TsigKeyEntry } from './transfer/ports.js';
 
 // the command line has the store from here alone
 export { grantRoles } from './store/migrate.js';
+export {
+  type NewPeer,
+  type PeerDescription,
+  PeerStore,
+  type ServingState,
+  type ServingStatus,
+} from './store/peer-store.js';
 export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
 export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
 export type { ImportResult } from './store/zone-import.js';
@@ -31,6 +40,7 @@ export {
 export interface OpenStore {
   readonly database: Database;
   readonly publications: PublicationStore;
+  readonly peers: PeerStateStore;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
   /** Brings the schema up to date; the names of the migrations that were applied. */
   migrate(): Promise<readonly string[]>;
@@ -72,6 +82,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
   return {
     database,
     publications: new PostgresPublicationStore(database, { formatVersion: FORMAT_VERSION }),
+    peers: new PostgresPeerStateStore(database),
     get statistics() {
       return database.statistics;
     },

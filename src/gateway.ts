@@ -7,6 +7,7 @@ import { type Clock, systemClock } from './clock.js';
 import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
 import { parseTsigAlgorithm } from './dns/tsig.js';
 import { ZonesealError } from './errors.js';
+import { assembleFleet } from './gateway-fleet.js';
 import { type GatewayState, gatewayMetrics } from './gateway-metrics.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import type { OpenStore } from './gateway-store.js';
@@ -63,12 +64,16 @@ export class Gateway {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { config, store, log } = options;
     const state = await assemble(options);
-    const { keeper, server } = state;
+    const { keeper, server, fleet } = state;
     let unlisten = (): Promise<void> => Promise.resolve();
     let admin: AdminServer | undefined;
     try {
-      unlisten = store.listen((zoneId) => keeper.wake(zoneId), log);
+      unlisten = store.listen((zoneId) => {
+        keeper.wake(zoneId);
+        fleet.notifier.wakeSoon();
+      }, log);
       await keeper.start();
+      fleet.notifier.start();
       const addresses = await server.start();
       let adminPort: number | undefined;
       if (config.admin.port !== undefined) {
@@ -125,9 +130,10 @@ async function faultsOf(keeper: PublicationKeeper, addresses: readonly ListenAdd
   ];
 }
 
-async function stopWork({ keeper, manager, signer, keyRing }: GatewayState): Promise<void> {
+async function stopWork({ keeper, manager, fleet, signer, keyRing }: GatewayState): Promise<void> {
   await keeper.close();
   await manager.close();
+  await fleet.notifier.close();
   await signer.close();
   keyRing.clear();
 }
@@ -172,7 +178,9 @@ async function assemble({
     },
     gateway,
     leaseSeconds: publication.lease,
+    onReady: () => fleet.notifier.wake(),
   });
+  const fleet = assembleFleet({ config, store: store.peers, secrets, log, clock, gateway });
   let nextPrune = 0;
   const housekeeping = async (): Promise<void> => {
     await tsigKeys.reload();
@@ -220,7 +228,7 @@ async function assemble({
     log,
     clock,
   });
-  return { manager, keeper, handler, server, images, signer, keyRing, tsigKeys, keyStore, store };
+  return { manager, keeper, fleet, handler, server, images, signer, keyRing, tsigKeys, keyStore, store };
 }
 
 /** Time between looks for history that nothing names any more. */

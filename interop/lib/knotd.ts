@@ -12,11 +12,11 @@ const KNOTC = join(dirname(KNOTD), 'knotc');
 
 /** Starts Knot DNS with knot.conf, and waits until it runs. */
 export async function startKnotd(
-  { zones, label }: SecondaryOptions,
+  { zones, label, port: wanted }: SecondaryOptions,
   values: TemplateValues,
 ): Promise<StartedSecondary> {
   const folder = temporaryFolder('knotd');
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const all = { ...values, FOLDER: folder, PORT: port };
   const file = join(folder, 'knot.conf');
   const stanzas = zones.map((zone) => fillTemplate('knot-zone.conf', { ...all, ZONE: zone }));

@@ -13,11 +13,11 @@ const RNDC = TOOLS['rndc']?.path ?? 'rndc';
 
 /** Starts BIND with named.conf, and waits until it runs. */
 export async function startNamed(
-  { zones, label }: SecondaryOptions,
+  { zones, label, port: wanted }: SecondaryOptions,
   values: TemplateValues,
 ): Promise<StartedSecondary> {
   const folder = temporaryFolder('named');
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const controlPort = await freePort();
   const controlSecret = randomBytes(32).toString('base64');
   const all = {

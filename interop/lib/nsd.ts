@@ -11,11 +11,11 @@ const CONTROL = join(dirname(NSD), 'nsd-control');
 
 /** Starts NSD with nsd.conf, and waits until it runs. */
 export async function startNsd(
-  { zones, label }: SecondaryOptions,
+  { zones, label, port: wanted }: SecondaryOptions,
   values: TemplateValues,
 ): Promise<StartedSecondary> {
   const folder = temporaryFolder('nsd');
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const all = { ...values, FOLDER: folder, PORT: port };
   const file = join(folder, 'nsd.conf');
   const stanzas = zones.map((zone) => fillTemplate('nsd-zone.conf', { ...all, ZONE: zone }));

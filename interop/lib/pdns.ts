@@ -12,11 +12,11 @@ const CONTROL = join(dirname(UTIL), 'pdns_control');
 
 /** Starts PowerDNS with pdns.conf on an SQLite database, and waits until it runs. */
 export async function startPdns(
-  { zones, label }: SecondaryOptions,
+  { zones, label, port: wanted }: SecondaryOptions,
   values: TemplateValues,
 ): Promise<StartedSecondary> {
   const folder = temporaryFolder('pdns');
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const all = { ...values, FOLDER: folder, PORT: port };
   writeFileSync(join(folder, 'pdns.conf'), fillTemplate('pdns.conf', all));
   const script = [

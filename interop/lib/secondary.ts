@@ -30,6 +30,8 @@ export interface SecondaryOptions {
   readonly key: SecondaryKey;
   /** Seconds that lie at least between two questions for the SOA. */
   readonly refreshSeconds?: number;
+  /** Where it listens; left out: on a free port. */
+  readonly port?: number;
   /** Added to the names in messages and folders. */
   readonly label: string;
 }
@@ -120,6 +122,11 @@ export class Secondary {
 
   retrieve(zone: string): Promise<void> {
     return this.#started.retrieve(zone);
+  }
+
+  /** Sends it a signal: SIGSTOP makes it hang, SIGCONT lets it go on. */
+  signal(signal: NodeJS.Signals): void {
+    this.#started.program.kill(signal);
   }
 
   writeFiles(): Promise<void> {

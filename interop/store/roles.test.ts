@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Database } from '../../src/store/database.js';
 import { grantRoles, migrate } from '../../src/store/migrate.js';
+import { PostgresPeerStateStore } from '../../src/store/peer-state-store.js';
+import { PeerStore } from '../../src/store/peer-store.js';
 import { prune } from '../../src/store/prune.js';
 import { Fixture } from '../../test/store/fixture.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
@@ -77,6 +79,11 @@ describe('zoneseal_writer', () => {
     'delete from zoneseal.rrset_births',
     'delete from zoneseal.changes',
     'insert into zoneseal.zone_writes values (1)',
+    'select address from zoneseal.peers',
+    'delete from zoneseal.peers',
+    'select serial_seen from zoneseal.peer_states',
+    "update zoneseal.peer_states set state = 'current'",
+    'select zoneseal.fill_states_of_peer(1)',
     'truncate zoneseal.rrsets',
     "insert into zoneseal.rrsets (id, zone_id, owner, type, ttl, data) overriding system value values (5, 1, 'a.', 'A', 1, '{x}')",
     'alter table zoneseal.rrsets disable trigger all',
@@ -129,6 +136,24 @@ describe('zoneseal_gateway', () => {
     expect(await as.gateway.publications.readKeySet(zone.id, 1)).toHaveLength(1);
     expect(await as.gateway.publications.readPolicy('default', 1)).toMatchObject({ algorithm: 13 });
     expect(await as.gateway.tsig.read()).toEqual([]);
+    const peer = {
+      name: 'ns1',
+      view: 'external',
+      address: '127.0.0.1',
+      port: 53,
+      key: null,
+      zones: [zone.name],
+    };
+    await new PeerStore(owner.database).add(peer);
+    const states = new PostgresPeerStateStore(as.gateway.database);
+    const [claim] = await states.claim('g1', 30, { total: 9, perPeer: 9, exceptions: new Map() });
+    if (claim === undefined) throw new Error('nothing is due');
+    const { attempts, unanswered, polls, silent, problem } = claim;
+    const update = { state: 'current', attempts, unanswered, polls, silent, problem, dueSeconds: 9 } as const;
+    expect(await states.record([{ claim, update }])).toBe(0);
+    expect((await states.counts()).states.current).toBe(1);
+    await states.recordSeen(claim.peerId, zone.id, 1);
+    await new PeerStore(owner.database).delete('ns1');
     expect(await prune(as.gateway.database, { holder: 'g1', keep: 1 })).toMatchObject({ ran: true });
     expect(await migrate(as.gateway.database)).toMatchObject({ applied: [] });
   });
@@ -143,6 +168,9 @@ describe('zoneseal_gateway', () => {
     'update zoneseal.zones set policy = $$default$$',
     'delete from zoneseal.serial_lines',
     "select zoneseal.zone_recheck('z1.test.')",
+    "insert into zoneseal.peers (name, view, address) values ('x', 'internal', '127.0.0.1')",
+    'update zoneseal.peers set port = 1',
+    'delete from zoneseal.peer_states',
   ])('may not: %s', async (statement) => {
     await expect(as.gateway.database.execute(statement)).rejects.toMatchObject(forbidden);
   });
@@ -199,6 +227,11 @@ describe('zoneseal_admin', () => {
     expect(await zones.showZone(name)).toMatchObject({ rrsets: 2, version: 2, keySetVersion: 2 });
     await rrsets.delete(name, { owner: `a.${name}` });
     await keys.delete(id as string);
+    const peers = new PeerStore(as.admin.database);
+    await peers.add({ name: 'ns1', view: 'partner', address: '::1', port: 53, key: 'k.', zones: null });
+    expect(await peers.list()).toMatchObject([{ name: 'ns1', key: 'k.', states: { pending: 1 } }]);
+    expect(await peers.status(name, 9)).toMatchObject({ states: { pending: 1 } });
+    await peers.delete('ns1');
     await tsig.delete('k.');
     await zones.deleteZone(name);
     expect((await zones.listZones()).some((zone) => zone.name === name)).toBe(false);
@@ -209,6 +242,7 @@ describe('zoneseal_admin', () => {
     'delete from zoneseal.publications',
     'update zoneseal.zones set version = 5',
     'delete from zoneseal.rrset_history',
+    "update zoneseal.peer_states set state = 'current'",
   ])('may not: %s', async (statement) => {
     await expect(as.admin.database.execute(statement)).rejects.toMatchObject(forbidden);
   });
@@ -220,6 +254,7 @@ describe('zoneseal_reader', () => {
     await owner.publish(zone);
     expect(await as.reader.zones.showZone(zone.name)).toMatchObject({ rrsets: 1 });
     expect(await as.reader.read(zone.id, 1)).toHaveLength(1);
+    expect(await new PeerStore(as.reader.database).status(zone.name, 9)).toMatchObject({ lines: 2 });
     await expect(as.reader.database.execute('delete from zoneseal.rrsets')).rejects.toMatchObject(forbidden);
     await expect(as.reader.insert(zone.name, [['a', 'A', 'x']])).rejects.toMatchObject(forbidden);
     await expect(as.reader.allocate(zone)).rejects.toMatchObject(forbidden);

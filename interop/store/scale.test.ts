@@ -3,6 +3,8 @@ import { systemClock } from '../../src/clock.js';
 import { Name } from '../../src/dns/name.js';
 import { Database } from '../../src/store/database.js';
 import { migrate } from '../../src/store/migrate.js';
+import { PostgresPeerStateStore } from '../../src/store/peer-state-store.js';
+import { PeerStore } from '../../src/store/peer-store.js';
 import type { ZoneRow } from '../../src/zone/row.js';
 import { Fixture } from '../../test/store/fixture.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
@@ -172,5 +174,59 @@ describe('100,000 zones of which none changes', () => {
     console.log(
       `one row written: ${(write * 1000).toFixed(1)} ms; the policy of all zones changed: ${(set * 1000).toFixed(1)} ms; the first 1,000 due: ${(found * 1000).toFixed(1)} ms`,
     );
+  });
+});
+
+describe('100,000 zones of four peers each', () => {
+  it('cost nothing while nothing changes, and a change little', async () => {
+    const peers = new PeerStore(f.database);
+    const states = new PostgresPeerStateStore(f.database);
+    const room = { total: 256, perPeer: 32, exceptions: new Map<string, number>() };
+    const median = async (count: number, work: (i: number) => Promise<unknown>): Promise<number> => {
+      const times: number[] = [];
+      for (let i = 0; i < count; i++) times.push(await seconds(() => work(i)));
+      return (times.sort((a, b) => a - b)[Math.floor(count / 2)] ?? 0) * 1000;
+    };
+    const ids = await f.database.query<{ id: number; name: string }>(
+      "select id, name from zoneseal.zones where name like '%.many.test.' order by id limit 200",
+    );
+    const publish = (i: number, view: string): Promise<unknown> => {
+      const { id, name } = ids[i] as { id: number; name: string };
+      return f.publish({ id: String(id), name }, view);
+    };
+    // its line is not current: the policy was changed
+    const without = await median(50, (i) => publish(i, 'external'));
+    const added = await seconds(() =>
+      peers.add({ name: 'ns1', view: 'external', address: '127.0.0.1', port: 53, key: null, zones: null }),
+    );
+    for (const name of ['ns2', 'ns3', 'ns4']) {
+      await peers.add({ name, view: 'external', address: '127.0.0.1', port: 53, key: null, zones: null });
+    }
+    const claimed = await median(20, () => states.claim('g1', 30, room));
+    await f.database.execute(
+      "update zoneseal.peer_states set state = 'current', due_at = now() + interval '1 hour', claimed_until = null",
+    );
+    await f.database.execute('vacuum analyze zoneseal.peer_states');
+    const idle = await median(50, () => states.claim('g1', 30, room));
+    const next = await median(50, () => states.nextDueSeconds());
+    const plan = await states.explainClaim('g1', 30, room);
+    const withPeers = await median(50, (i) => publish(50 + i, 'external'));
+    const counted = await median(5, () => states.counts());
+    const shown = await median(5, () => peers.status(undefined, 100));
+    const [claim] = await states.claim('g1', 30, { ...room, total: 1 });
+    expect(claim).toMatchObject({ state: 'pending' });
+    const deleted = await seconds(() => peers.delete('ns4'));
+    console.log(
+      [
+        `a peer added to 100,000 zones ${added.toFixed(2)} s, deleted ${deleted.toFixed(2)} s`,
+        `128 of 400,000 that are due claimed in ${claimed.toFixed(1)} ms`,
+        `nothing due: ${idle.toFixed(1)} ms, and when the next is: ${next.toFixed(1)} ms`,
+        `a publication without peers ${without.toFixed(1)} ms, with four ${withPeers.toFixed(1)} ms`,
+        `states counted in ${counted.toFixed(0)} ms, zoneseal status in ${shown.toFixed(0)} ms`,
+        ...plan,
+      ].join('\n  '),
+    );
+    expect(plan.filter((line) => line.includes('Seq Scan on peer_states'))).toEqual([]);
+    expect(idle).toBeLessThan(100);
   });
 });

@@ -1,5 +1,12 @@
 import type { Config } from '../config.js';
-import type { OpenStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } from '../gateway-store.js';
+import type {
+  OpenStore,
+  PeerStore,
+  RrsetStore,
+  TsigStore,
+  ZoneKeyStore,
+  ZoneStore,
+} from '../gateway-store.js';
 import { configOf, type GlobalOptions } from './global-options.js';
 
 /** The configured database as a command uses it. */
@@ -10,6 +17,7 @@ export interface DatabaseParts {
   readonly rrsets: RrsetStore;
   readonly keys: ZoneKeyStore;
   readonly tsig: TsigStore;
+  readonly peers: PeerStore;
 }
 
 /**
@@ -23,7 +31,9 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const config = configOf(options);
   // loaded where they are needed: most of the time that a command takes to start is in what it loads
-  const { openStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } = await import('../gateway-store.js');
+  const { openStore, PeerStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } = await import(
+    '../gateway-store.js'
+  );
   const store = await openStore(config);
   const { database } = store;
   try {
@@ -35,6 +45,7 @@ export async function withDatabase<T>(
       rrsets: new RrsetStore(database),
       keys: new ZoneKeyStore(database),
       tsig: new TsigStore(database),
+      peers: new PeerStore(database),
     });
   } finally {
     await store.close();

@@ -2,7 +2,7 @@ import { ZonesealError } from '../errors.js';
 
 /** The exit codes of the command, with what each says; the reference prints this table. */
 export const EXIT_CODES = {
-  OK: { code: 0, meaning: 'done; for `check` and `verify`: no fault' },
+  OK: { code: 0, meaning: 'done; for `check`, `verify` and `status`: no fault' },
   REFUSED: { code: 1, meaning: 'faults were found, or what was asked for is refused; nothing was changed' },
   USAGE: { code: 2, meaning: 'a wrong command line, or a configuration with errors' },
   DATABASE: { code: 3, meaning: 'the database does not answer, or refuses the connection' },

@@ -43,6 +43,8 @@ export interface PublicationManagerOptions {
   readonly limits: PublicationLimits;
   /** Names this process in leases. */
   readonly gateway: string;
+  /** Called when a publication was made ready here. */
+  readonly onReady?: () => void;
   readonly leaseSeconds: number;
 }
 
@@ -308,6 +310,7 @@ export class PublicationManager implements PublicationSource {
         const { result, changes } = made;
         if (!(await store.markReady(publication.id, gateway, result, changes))) throw lost(publication);
         this.#becomeReady(publication, result);
+        this.#options.onReady?.();
         if (image !== undefined) {
           await made.finishImage();
           this.#ready.hold(publication, image);

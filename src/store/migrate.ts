@@ -148,7 +148,10 @@ async function apply(transaction: Queryable, { id, name, sql, checksum }: Migrat
  */
 export async function grantRoles(database: Database, create = false): Promise<void> {
   await database.transaction(async (transaction) => {
+    // two at a time would change the same rights ("tuple concurrently updated")
+    await transaction.query('select pg_advisory_xact_lock($1)', [LOCK]);
     await transaction.query('select zoneseal.grant_roles($1)', [create]);
     await transaction.query('select zoneseal.grant_later_roles()');
+    await transaction.query('select zoneseal.grant_peer_roles()');
   });
 }

@@ -1,5 +1,5 @@
 import { Name } from '../dns/name.js';
-import { errorMessage } from '../errors.js';
+import { errorMessage, ZonesealError } from '../errors.js';
 import type { TsigGrant, TsigKeyEntry } from '../transfer/ports.js';
 import type { Database, Queryable } from './database.js';
 import { alreadyHeld, breaks, notHeld } from './held.js';
@@ -68,12 +68,25 @@ export class TsigStore {
     });
   }
 
-  /** Deletes a key with its grants; its secret stays where it is. @throws ZonesealError NOT_HELD */
+  /** Deletes a key with its grants; its secret stays where it is. @throws ZonesealError NOT_HELD; DATA_REFUSED where a peer needs it */
   async delete(name: string): Promise<void> {
-    const deleted = await this.#database.execute(
-      'delete from zoneseal.tsig_keys where sort_key = zoneseal.sort_key($1)',
-      [name],
-    );
+    let deleted: number;
+    try {
+      deleted = await this.#database.execute(
+        'delete from zoneseal.tsig_keys where sort_key = zoneseal.sort_key($1)',
+        [name],
+      );
+    } catch (error) {
+      if (!breaks(error, 'peers_key_id_fkey')) throw error;
+      const next = 'delete those first with: zoneseal peer delete';
+      throw new ZonesealError(
+        'DATA_REFUSED',
+        `TSIG key "${name}" is what messages to peers are signed with; ${next}`,
+        {
+          name,
+        },
+      );
+    }
     if (deleted === 0) throw notHeld('TSIG key', name, 'see: zoneseal tsig list');
   }
 

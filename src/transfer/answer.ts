@@ -9,6 +9,7 @@ import type { TsigSigner } from '../dns/tsig.js';
 import { RRClass, RRType } from '../dns/types.js';
 import type { Transport } from './request.js';
 import { TransferSending } from './sending.js';
+import { expireOf } from './soa-serial.js';
 
 /** Extended DNS errors (RFC 8914 §4) that are said to clients that were let in. */
 export const EDE = { OTHER: 0, NOT_READY: 14 } as const;
@@ -57,7 +58,10 @@ export class Answerer {
     const limit =
       transport === 'udp' ? udpAnswerLimit(query, udpOctets) : streamLimit([...soa.rdata, ...signatures]);
     const writer = new MessageWriter(limit);
-    const edns = answerEdns(query, RCODE.NOERROR, { udpSize: udpOctets });
+    const edns = answerEdns(query, RCODE.NOERROR, {
+      udpSize: udpOctets,
+      options: this.#expire(expireOf(soa)),
+    });
     writer.reserve(signer?.length ?? 0);
     writer.writeHeader(query.id, answerFlags(query, RCODE.NOERROR, { aa: true }));
     let fits = query.question.every((it) => writer.writeQuestion(it.name, it.type, it.class));
@@ -70,15 +74,32 @@ export class Answerer {
     return this.#signed(buildAnswer(query, RCODE.NOERROR, { udpSize: udpOctets, aa: true, tc: true }));
   }
 
-  /** For the messages of a transfer, which begins here: nothing else may be answered after. */
-  transfer(): TransferSending {
+  /** Whether the client asks how long the zone is good for (RFC 7314 §2). */
+  get isExpireAsked(): boolean {
+    return (
+      this.query.edns?.options.some((it) => it.code === EDNS_OPTION.EXPIRE && it.data.length === 0) === true
+    );
+  }
+
+  /**
+   * For the messages of a transfer, which begins here: nothing else may be answered after.
+   * @param expire the SOA's expire field, where it is asked for; seconds
+   */
+  transfer(expire?: number): TransferSending {
     const { query } = this;
     const { udpOctets, signer } = this.#options;
     return new TransferSending({
       query,
-      edns: answerEdns(query, RCODE.NOERROR, { udpSize: udpOctets }),
+      edns: answerEdns(query, RCODE.NOERROR, { udpSize: udpOctets, options: this.#expire(expire) }),
       signer,
     });
+  }
+
+  /** A primary says what its SOA says (RFC 7314 §4). */
+  #expire(seconds: number | undefined): EdnsOption[] {
+    if (seconds === undefined || !this.isExpireAsked) return [];
+    const data = Uint8Array.of(seconds >>> 24, seconds >>> 16, seconds >>> 8, seconds);
+    return [{ code: EDNS_OPTION.EXPIRE, data }];
   }
 
   #signed(message: Uint8Array): Uint8Array {

@@ -1,4 +1,4 @@
-import { type Edns, ednsLength } from '../dns/edns.js';
+import { EDNS_OPTION, type Edns, ednsLength } from '../dns/edns.js';
 import { FLAG, HEADER_OCTETS, MAX_MESSAGE_OCTETS } from '../dns/message.js';
 import { MessageWriter } from '../dns/message-writer.js';
 import { MAX_NAME_OCTETS, type Name } from '../dns/name.js';
@@ -12,8 +12,14 @@ import { errorMessage, ZonesealError } from '../errors.js';
 /** Where a message of a transfer ends unless told otherwise: compression pointers do not reach further. */
 export const TRANSFER_MESSAGE_OCTETS = 0x4000;
 
-/** The OPT record that a transfer's first message gets at sending has no options. */
-const TRANSFER_EDNS: Edns = { udpSize: 0, extendedRcode: 0, version: 0, dnssecOk: false, options: [] };
+/** The OPT record that a transfer's first message gets at sending: EXPIRE may be in it (RFC 7314). */
+const TRANSFER_EDNS: Edns = {
+  udpSize: 0,
+  extendedRcode: 0,
+  version: 0,
+  dnssecOk: false,
+  options: [{ code: EDNS_OPTION.EXPIRE, data: new Uint8Array(4) }],
+};
 
 /** What sending puts at the end of a transfer's message at most: TSIG with the longest key name and MAC, and OPT. */
 export const SENDING_RESERVE_OCTETS =

@@ -7,7 +7,7 @@ import type { BoundedLog } from './bounded-log.js';
 import { withDeadline } from './deadline.js';
 import type { TransferAsked } from './exchange.js';
 import type { ImageReader } from './ports.js';
-import { serialOf } from './soa-serial.js';
+import { expireOf, expireOfFirstMessage, serialOf } from './soa-serial.js';
 import type { TransferCounters, TransferOutcome } from './transfer-counters.js';
 import type { TransferLimits } from './transfer-limits.js';
 import { TransferSlots } from './transfer-slots.js';
@@ -111,7 +111,7 @@ export class TransferRunner {
     const { client } = asked;
     const { clock } = this.#options;
     const { signal } = client.request;
-    const sending = client.answerer.transfer();
+    const sending = client.answerer.transfer(expireAsked(asked, first));
     const started = clock.milliseconds();
     const sent = { messages: 0, octets: 0 };
     let outcome: TransferOutcome = 'abandoned';
@@ -167,4 +167,10 @@ export class TransferRunner {
       this.#options.log.write('warn', fields, 'a transfer found no place: there are too many at once');
     else this.#options.log.write('error', fields, 'a transfer failed; the client gets no closing SOA');
   }
+}
+
+/** What the SOA's expire field says, where the client asks. A zone that is being signed for the first time has its SOA in the image alone. */
+function expireAsked({ client, served }: TransferAsked, first: Uint8Array): number | undefined {
+  if (!client.answerer.isExpireAsked) return undefined;
+  return served.soa === undefined ? expireOfFirstMessage(first) : expireOf(served.soa.rrset);
 }

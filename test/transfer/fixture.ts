@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../src/clock.js';
+import type { EdnsOption } from '../../src/dns/edns.js';
 import { type Message, readMessage } from '../../src/dns/message.js';
 import { MessageWriter } from '../../src/dns/message-writer.js';
 import { Name } from '../../src/dns/name.js';
@@ -246,7 +247,12 @@ export interface QueryOptions {
   readonly id?: number;
   readonly flags?: number;
   readonly class?: number;
-  readonly edns?: { udpSize?: number; version?: number; dnssecOk?: boolean };
+  readonly edns?: {
+    udpSize?: number;
+    version?: number;
+    dnssecOk?: boolean;
+    options?: readonly EdnsOption[];
+  };
   /** The serial of an IXFR client. */
   readonly serial?: number;
 }
@@ -262,8 +268,8 @@ export function makeQuery(name: string | Name, typeText: string, options: QueryO
   }
   const { edns } = options;
   if (edns !== undefined) {
-    const { udpSize = 1232, version = 0, dnssecOk = false } = edns;
-    writer.writeEdns({ udpSize, version, dnssecOk, extendedRcode: 0, options: [] });
+    const { udpSize = 1232, version = 0, dnssecOk = false, options: ednsOptions = [] } = edns;
+    writer.writeEdns({ udpSize, version, dnssecOk, extendedRcode: 0, options: ednsOptions });
   }
   return writer.finish();
 }

@@ -102,7 +102,7 @@ describe('messages of an AXFR (RFC 5936 §2.2)', () => {
   });
 
   test('the reserve is the longest key name, hmac-sha512 and OPT', () => {
-    expect(SENDING_RESERVE_OCTETS).toBe(255 + 10 + 13 + 16 + 64 + 11);
+    expect(SENDING_RESERVE_OCTETS).toBe(255 + 10 + 13 + 16 + 64 + 11 + 8);
   });
 });
 
