@@ -11,6 +11,7 @@ import {
 import { ZonesealError } from '../errors.js';
 import type { NewTsigGrant, NewTsigKey } from '../gateway-store.js';
 import { readTsigSecret } from '../keys/tsig-secret-ring.js';
+import { findGrantOverlap } from '../transfer/grant-overlap.js';
 import {
   jsonOption,
   nameArgument,
@@ -63,7 +64,7 @@ export function addTsigCommands(program: Command): void {
         .command('add')
         .summary('add a TSIG key')
         .description(
-          'Adds a TSIG key with what it is for. Its secret is made here, or read from a file, the environment or standard input: a BIND key statement, ' +
+          'Adds a TSIG key with what it is for: the view that it gets, one for each zone and address. Its secret is made here, or read from a file, the environment or standard input: a BIND key statement, ' +
             'algorithm:name:base64, or the base64 alone. It is stored in Barbican; the database gets the reference.',
         )
         .argument('<name>', 'the name of the key, as the nameserver has it', nameArgument),
@@ -94,12 +95,17 @@ export function addTsigCommands(program: Command): void {
     tsig
       .command('grant')
       .summary('let a TSIG key have more')
-      .description('Lets a TSIG key take zones of more views, beside what it may take already.')
+      .description(
+        'Lets a TSIG key take more zones, or from more addresses, beside what it may take already. A key that would see one zone in two views at one address would get neither, and is refused: make one key for each view.',
+      )
       .argument('<name>', 'the name of the key', nameArgument),
   ).action(async (name: Name, _: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions & GrantOptions>();
+    const grants = grantsOf(options);
     await withDatabase(options, async ({ tsig }) => {
-      for (const grant of grantsOf(options)) await tsig.grant(name.toString(), grant);
+      const key = await findKey(tsig, name);
+      refuseOverlap(key.name, grants, key.grants);
+      for (const grant of grants) await tsig.grant(name.toString(), grant);
     });
     hint(options, `TSIG key ${name}: ${grantsOf(options).map(grantText).join('; ')}`);
   });
@@ -138,7 +144,7 @@ export function addTsigCommands(program: Command): void {
 
 function addGrantOptions(command: Command): Command {
   return command
-    .requiredOption('--view <view>', 'the view it gets; may be given several times', viewsArgument)
+    .requiredOption('--view <view>', 'the view it gets', viewsArgument)
     .option(
       '--zone <zone>',
       'this zone alone; may be given several times (default: every zone of the view)',
@@ -165,12 +171,32 @@ function grantsOf({ view, zone, address }: GrantOptions): NewTsigGrant[] {
   return view.map((name) => ({ view: name, zones, addresses: address ?? null }));
 }
 
+/** @throws ZonesealError ACCESS_INVALID when a key would see a zone in two views at one address */
+function refuseOverlap(
+  key: string,
+  added: readonly NewTsigGrant[],
+  present: readonly NewTsigGrant[] = [],
+): void {
+  const overlap = findGrantOverlap(added, present);
+  if (overlap === undefined) return;
+  const { views, zone, address } = overlap;
+  const what = zone === null ? 'every zone' : `zone ${zone}`;
+  const from = address === null ? 'any address' : address;
+  throw new ZonesealError(
+    'ACCESS_INVALID',
+    `TSIG key ${key}: it would have ${what} in the views ${views.join(' and ')} from ${from}, and so be refused in both: ` +
+      'the key decides which view is seen; make one key for each view, or keep the views apart by --zone or --address',
+    { key, views, zone, address },
+  );
+}
+
 async function add(name: Name, options: AddOptions): Promise<void> {
   const given = readGivenSecret(name, options);
   const algorithm = given?.algorithm ?? options.algorithm ?? 'hmac-sha256';
   const secret = { algorithm, octets: given?.octets ?? randomBytes(tsigAlgorithmInfo(algorithm).octets) };
   const keyName = name.toLower().toString();
   const grants = grantsOf(options);
+  refuseOverlap(keyName, grants);
   const secretRef = await withDatabase(options, (parts) => storeKey(parts, keyName, secret, grants, options));
   await writeFiles(name, secret, options);
   if (options.json === true) {

@@ -376,7 +376,7 @@ describe('TSIG keys', () => {
         grants: [{ view: 'internal', zones: ['example.'], addresses: ['192.0.2.0/24'] }],
       },
     ]);
-    await done('tsig grant transfer-key --view external');
+    await done('tsig grant transfer-key --view external --address 198.51.100.0/24');
     await done('tsig export transfer-key --key-file again.key');
     expect(await readFile('again.key', 'utf8')).toBe(text);
   });
