@@ -25,7 +25,7 @@ import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { warnOfDevelopment, withKeyStore } from './stored-keys.js';
 import { hint } from './stored-zone.js';
-import { openSink, printJson, printTable } from './terminal.js';
+import { openSink, printJson, printTable, type TextSink } from './terminal.js';
 
 interface FileOptions extends GlobalOptions {
   readonly keyFile?: string;
@@ -197,14 +197,20 @@ async function add(name: Name, options: AddOptions): Promise<void> {
   const keyName = name.toLower().toString();
   const grants = grantsOf(options);
   refuseOverlap(keyName, grants);
-  const secretRef = await withDatabase(options, (parts) => storeKey(parts, keyName, secret, grants, options));
-  await writeFiles(name, secret, options);
-  if (options.json === true) {
-    await printJson({ name: keyName, algorithm, secretRef, grants });
-    return;
+  // a key whose file cannot be made is not stored either
+  const files = await openFiles(options);
+  try {
+    const secretRef = await withDatabase(options, (parts) =>
+      storeKey(parts, keyName, secret, grants, options),
+    );
+    if (options.json === true) await printJson({ name: keyName, algorithm, secretRef, grants });
+    else hint(options, `TSIG key ${keyName} (${algorithm}) added: ${grants.map(grantText).join('; ')}`);
+    await writeFiles(files, name, secret, options);
+  } catch (error) {
+    for (const { sink } of files) await sink.abort();
+    throw error;
   }
-  hint(options, `TSIG key ${keyName} (${algorithm}) added: ${grants.map(grantText).join('; ')}`);
-  if (options.keyFile === undefined && options.kdigFile === undefined && given === undefined) {
+  if (options.json !== true && files.length === 0 && given === undefined) {
     hint(
       options,
       `write the file that the nameserver needs with: zoneseal tsig export ${keyName} --key-file FILE`,
@@ -286,7 +292,7 @@ async function exportKey(name: Name, options: FileOptions): Promise<void> {
     const key = readTsigSecret({ name: name.toString(), algorithm: known }, payload);
     return { algorithm: known, octets: key.secret };
   });
-  await writeFiles(name, secret, options);
+  await writeFiles(await openFiles(options), name, secret, options);
 }
 
 async function findKey(tsig: DatabaseParts['tsig'], name: Name): Promise<NewTsigKey> {
@@ -298,24 +304,47 @@ async function findKey(tsig: DatabaseParts['tsig'], name: Name): Promise<NewTsig
   });
 }
 
-async function writeFiles(name: Name, { algorithm, octets }: Secret, options: FileOptions): Promise<void> {
-  const base64 = Buffer.from(octets).toString('base64');
-  const text = name.toLower().toString();
-  const bind = `key "${text}" {\n\talgorithm ${algorithm};\n\tsecret "${base64}";\n};\n`;
-  await writeSecretFile(options.keyFile, bind, options);
-  await writeSecretFile(options.kdigFile, `${algorithm}:${text}:${base64}\n`, options);
+/** A key file that is open, and not there yet. */
+interface KeyFile {
+  readonly path: string;
+  readonly sink: TextSink;
+  readonly form: 'bind' | 'kdig';
 }
 
-async function writeSecretFile(
-  path: string | undefined,
-  text: string,
+/** @throws ZonesealError FILE_UNWRITABLE */
+async function openFiles({ keyFile, kdigFile }: FileOptions): Promise<KeyFile[]> {
+  const files: KeyFile[] = [];
+  try {
+    for (const [form, path] of [
+      ['bind', keyFile],
+      ['kdig', kdigFile],
+    ] as const) {
+      if (path !== undefined) files.push({ path, form, sink: await openSink(path, 0o600) });
+    }
+  } catch (error) {
+    for (const { sink } of files) await sink.abort();
+    throw error;
+  }
+  return files;
+}
+
+async function writeFiles(
+  files: readonly KeyFile[],
+  name: Name,
+  { algorithm, octets }: Secret,
   options: GlobalOptions,
 ): Promise<void> {
-  if (path === undefined) return;
-  const sink = await openSink(path, 0o600);
-  await sink.write(text);
-  await sink.commit();
-  if (path !== '-') hint(options, `wrote ${path}`);
+  const base64 = Buffer.from(octets).toString('base64');
+  const text = name.toLower().toString();
+  const forms = {
+    bind: `key "${text}" {\n\talgorithm ${algorithm};\n\tsecret "${base64}";\n};\n`,
+    kdig: `${algorithm}:${text}:${base64}\n`,
+  };
+  for (const { path, sink, form } of files) {
+    await sink.write(forms[form]);
+    await sink.commit();
+    if (path !== '-') hint(options, `wrote ${path}`);
+  }
 }
 
 async function remove(name: Name, options: DeleteOptions): Promise<void> {

@@ -1,3 +1,5 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandFixture, openCommandFixture } from './fixture.js';
 
@@ -46,5 +48,32 @@ describe('a TSIG key has one view of a zone at an address', () => {
       'there is no TSIG key "nobody."',
     );
     await f.done('tsig delete one');
+  });
+});
+
+describe('a TSIG key whose file cannot be written', () => {
+  it('is not added', async () => {
+    const folder = join(f.folder, 'folder');
+    await mkdir(folder);
+    for (const path of [join(f.folder, 'nowhere', 'key'), folder]) {
+      for (const option of ['--key-file', '--kdig-file']) {
+        const { code, stderr } = await f.run(`tsig add lost --view internal ${option} ${path}`);
+        expect([code, stderr]).toEqual([
+          1,
+          expect.stringMatching(/^zoneseal: .*: the file cannot be written \((ENOENT|EISDIR)\)\n$/),
+        ]);
+      }
+    }
+    expect(await keyNames()).toEqual([]);
+  });
+
+  it('nor is its file made when it is refused', async () => {
+    const before = await readdir(f.folder);
+    const path = join(f.folder, 'refused.key');
+    expect((await f.run(`tsig add lost --view nowhere --key-file ${path}`)).code).toBe(1);
+    expect(await readdir(f.folder)).toEqual(before);
+    await f.done(`tsig add found --view internal --key-file ${path}`);
+    expect(await readFile(path, 'utf8')).toContain('key "found."');
+    await f.done('tsig delete found');
   });
 });
