@@ -200,9 +200,9 @@ const ERRORS: readonly (readonly [string, string, string, RegExp])[] = [
     'below-dname',
     APEX,
     'a 60 DNAME b.\nx.y.a 60 A 192.0.2.1',
-    /x\.y\.a\.example\.: lies below the DNAME of a\.example\./,
+    /x\.y\.a\.example\. A: lies below the DNAME of a\.example\./,
   ],
-  ['below-dname', APEX, '@ 60 DNAME b.\nx 60 NS c.', /x\.example\.: lies below the DNAME of example\./],
+  ['below-dname', APEX, '@ 60 DNAME b.\nx 60 NS c.', /x\.example\. NS: lies below the DNAME of example\./],
   ['ds-at-apex', APEX, `@ 60 DS 1 13 2 ${'00'.repeat(32)}`, /example\. DS: stands at the apex/],
 ];
 
