@@ -4,7 +4,7 @@ import { formatRdata, parseRdataText } from '../dns/rdata/index.js';
 import { typeToText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { RrsetFilter } from '../gateway-store.js';
-import { isGeneratedType } from '../zone/generated.js';
+import { generatedReason, isGeneratedType } from '../zone/generated.js';
 import type { ZoneRow } from '../zone/row.js';
 import { sameViews } from '../zone/row-diff.js';
 import { sortRdata } from '../zone/rrset.js';
@@ -130,11 +130,11 @@ async function set(
   const views = options.view?.toSorted() ?? null;
   const typeText = typeToText(type);
   if (isGeneratedType(type, owner.equals(zone))) {
-    throw new ZonesealError(
-      'ZONE_INVALID',
-      `zone ${zone}: ${owner} ${typeText}: Zoneseal makes these records itself; see: zoneseal policy`,
-      { zone: zone.toString(), owner: owner.toString(), type: typeText },
-    );
+    throw new ZonesealError('ZONE_INVALID', `zone ${zone}: ${owner} ${typeText}: ${generatedReason(type)}`, {
+      zone: zone.toString(),
+      owner: owner.toString(),
+      type: typeText,
+    });
   }
   const rdata = data.map((text) => parseRecord(zone, owner, type, text));
   await withDatabase(options, async (parts) => {

@@ -232,7 +232,14 @@ describe('RRsets', () => {
     ['rrset set example www A 192.0.2.1', 'seen by the same view'],
     ['rrset set example mail A 192.0.2.256', 'is no IPv4 address'],
     ['rrset set example www.example.org. A 192.0.2.1', 'does not lie in example.'],
-    ['rrset set example www NSEC example. A', 'Zoneseal makes these records itself'],
+    [
+      'rrset set example www NSEC example. A',
+      'www.example. NSEC: is a DNSSEC record that Zoneseal makes itself',
+    ],
+    [
+      'rrset set example @ CDS 1',
+      'example. CDS: tells the parent of a change of keys, which this release does not make',
+    ],
     ['rrset delete example @ NS', 'is missing at the apex'],
     ['rrset delete example nothing', 'there is no nothing.example.'],
     ['rrset set nowhere www A 192.0.2.1', 'there is no zone "nowhere."'],
