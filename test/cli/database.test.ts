@@ -417,7 +417,9 @@ describe('what is not there', () => {
     );
     const { code, stderr } = await zonesealHere(['zone', 'list', '-c', 'away.yaml', '--json']);
     expect(code).toBe(3);
-    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'DATABASE_UNAVAILABLE', exit: 3 } });
+    // no command tries again
+    const message = 'database: no connection (ECONNREFUSED); see whether PostgreSQL runs and can be reached';
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'DATABASE_UNAVAILABLE', exit: 3, message } });
   });
 
   it('a key store that does not answer exits with 4, its password untold', async () => {
