@@ -53,6 +53,13 @@ module.exports = {
       from: { path: '^src/barbican/' },
       to: { path: '^src/store/' },
     },
+    {
+      name: 'verifier-stands-alone',
+      comment: 'what judges a signed zone shares nothing with what signs it but the protocol',
+      severity: 'error',
+      from: { path: '^src/dnssec/verify/' },
+      to: { path: '^src/', pathNot: '^src/(dns/|dnssec/verify/|errors\\.ts$)' },
+    },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'no-dev-dependencies',

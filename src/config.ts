@@ -3,13 +3,16 @@ import { dirname, resolve } from 'node:path';
 import {
   type Document,
   isMap,
+  isPair,
   isScalar,
   isSeq,
   LineCounter,
   type Node,
+  type Pair,
   parseDocument,
   visit,
   type YAMLError,
+  type YAMLMap,
 } from 'yaml';
 import { z } from 'zod';
 import { type Config, configSchema } from './config-schema.js';
@@ -40,13 +43,24 @@ export function loadConfig(file: string | undefined, environment: NodeJS.Process
       message: unknownText([...path, key], settings),
     }));
   });
-  const offset = (path: Path): number => source.offset(path) ?? -1;
-  for (const { path, message } of issues.sort((a, b) => offset(a.path) - offset(b.path))) {
+  const located = issues.map(({ path, message }): FileError => {
     const set = settings.find((it) => isPrefix(it.path, path) && isSet(environment, it.variable));
-    errors.push(`${set?.variable ?? source.place(path)}: ${pathText(path)}: ${message}`);
-  }
+    const text = `${set?.variable ?? source.place(path)}: ${pathText(path)}: ${message}`;
+    return { offset: source.offset(path) ?? -1, text };
+  });
+  errors.push(...inOrder([...source.duplicates, ...located]));
   if (!result.success || errors.length > 0) throw invalid(errors);
   return withAbsolutePaths(result.data, file === undefined ? process.cwd() : dirname(resolve(file)));
+}
+
+/** An error of a file, and where in it. */
+interface FileError {
+  readonly offset: number;
+  readonly text: string;
+}
+
+function inOrder(errors: readonly FileError[]): string[] {
+  return errors.toSorted((a, b) => a.offset - b.offset).map(({ text }) => text);
 }
 
 function invalid(errors: readonly string[]): ZonesealError {
@@ -106,6 +120,8 @@ function kindOf(value: unknown): string {
 /** A configuration file, or none, and where in it settings stand. */
 class Source {
   readonly value: unknown;
+  /** Settings that are given twice, of which the last one is in the value: no reason to leave the others unchecked. */
+  readonly duplicates: readonly FileError[];
   readonly #name: string;
   readonly #lines = new LineCounter();
   readonly #document: Document;
@@ -117,15 +133,24 @@ class Source {
     const options = { lineCounter: this.#lines, uniqueKeys: true, prettyErrors: false };
     const document = parseDocument(text, options);
     this.#document = document;
-    const errors = [...document.errors, ...document.warnings].map((error) => this.#syntax(error));
+    const faults = [...document.errors, ...document.warnings];
+    this.duplicates = faults.flatMap((fault) =>
+      fault.code === 'DUPLICATE_KEY' ? this.#duplicate(fault) : [],
+    );
+    const errors = faults.flatMap((fault) => (fault.code === 'DUPLICATE_KEY' ? [] : this.#syntax(fault)));
     visit(document, {
       Pair: (_, { key }) => {
         if (isScalar(key)) return;
         const offset = (key as Node | null)?.range?.[0] ?? 0;
-        errors.push(`${this.#at(offset)}: the name of a setting is a single word`);
+        errors.push(this.#error(offset, 'the name of a setting is a single word'));
+      },
+      Alias: (_, alias, ancestors) => {
+        if (alias.resolve(document) !== undefined) return;
+        const path = pathText(pathOf([...ancestors, alias]));
+        errors.push(this.#error(alias.range?.[0] ?? 0, `${path}: an alias (*name) has no anchor before it`));
       },
     });
-    if (errors.length > 0) throw invalid([...new Set(errors)]);
+    if (errors.length > 0) throw invalid([...new Set(inOrder([...errors, ...this.duplicates]))]);
     this.value = this.#plain();
   }
 
@@ -144,20 +169,48 @@ class Source {
     return `${this.#name}:${this.#lines.linePos(offset).line}`;
   }
 
+  #error(offset: number, text: string): FileError {
+    return { offset, text: `${this.#at(offset)}: ${text}` };
+  }
+
   #plain(): unknown {
     try {
       return this.#document.toJS() ?? {};
     } catch {
-      throw invalid([
-        `${this.#name}: an alias (*name) has no anchor before it, or there are too many of them`,
-      ]);
+      // what has no anchor was told of before
+      let first = 0;
+      visit(this.#document, {
+        Alias: (_, alias) => {
+          first = alias.range?.[0] ?? 0;
+          return visit.BREAK;
+        },
+      });
+      throw invalid([this.#error(first, 'there are too many aliases (*name)').text]);
     }
   }
 
-  #syntax({ code, message, pos }: YAMLError): string {
+  #syntax({ code, message, pos }: YAMLError): FileError {
     // the parser's text may quote what stands there
     const text = SYNTAX[code] ?? message.replace(/[:;].*$/s, '');
-    return `${this.#at(pos[0])}: ${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+    return this.#error(pos[0], `${text.charAt(0).toLowerCase()}${text.slice(1)}`);
+  }
+
+  #duplicate({ pos: [offset] }: YAMLError): FileError {
+    let path: Path = [];
+    let earlier: number | undefined;
+    visit(this.#document, {
+      Pair: (_, pair, ancestors) => {
+        const key = pair.key as Node | null;
+        if (!isScalar(key) || (key.range?.[0] ?? -1) < offset) return undefined;
+        path = pathOf([...ancestors, pair]);
+        const siblings = ancestors.at(-1);
+        const first = isMap(siblings) ? findPair(siblings, String(key.value), 'first') : undefined;
+        earlier = (first?.key as Node | undefined)?.range?.[0];
+        return visit.BREAK;
+      },
+    });
+    const where = earlier === undefined ? '' : ` in line ${this.#lines.linePos(earlier).line}`;
+    return this.#error(offset, `${pathText(path)}: was given already${where}`);
   }
 }
 
@@ -166,7 +219,6 @@ const SYNTAX: Readonly<Record<string, string>> = {
   BAD_DQ_ESCAPE: 'invalid escape sequence; within double quotes, \\ has to be written \\\\',
   BAD_SCALAR_START: 'a value that begins with @ or ` has to be in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'a second ": " on the line; put the value in quotes',
-  DUPLICATE_KEY: 'this setting was given already',
   MULTIPLE_DOCS: 'a second document begins (---); a configuration is one',
   TAG_RESOLVE_FAILED: 'tags (!) have no meaning here',
 };
@@ -179,6 +231,21 @@ function readText(file: string): string {
   }
 }
 
+/** The entry of a mapping with a key; what is given twice has two. */
+function findPair(map: YAMLMap, name: string, which: 'first' | 'last'): Pair | undefined {
+  const named = map.items.filter(({ key }) => isScalar(key) && String(key.value) === name);
+  return which === 'first' ? named[0] : named.at(-1);
+}
+
+/** The path to a node, from all nodes that it is in and itself. */
+function pathOf(nodes: readonly unknown[]): Path {
+  return nodes.flatMap((node, index): (string | number)[] => {
+    const parent = nodes[index - 1];
+    if (isPair(node)) return isScalar(node.key) ? [String(node.key.value)] : [];
+    return isSeq(parent) ? [parent.items.indexOf(node)] : [];
+  });
+}
+
 function offsetOf(node: Node | null, path: Path): number | undefined {
   let current: unknown = node;
   let offset: number | undefined;
@@ -186,7 +253,7 @@ function offsetOf(node: Node | null, path: Path): number | undefined {
     let next: unknown;
     let here: Node | undefined;
     if (isMap(current)) {
-      const pair = current.items.find(({ key }) => isScalar(key) && String(key.value) === part);
+      const pair = findPair(current, String(part), 'last');
       here = pair?.key as Node | undefined;
       next = pair?.value;
     } else if (isSeq(current)) {

@@ -48,7 +48,8 @@ export const ERROR_CODES = {
   SPOOL_FAILED: 'a spool file cannot be made, written or read',
   IMAGE_CLOSED: 'an image or reader was used after it was given up',
   ANSWER_LATE: 'an answer was not ready in time, or the client had gone',
-  ACCESS_INVALID: 'an address range is malformed, or opened for two views',
+  ACCESS_INVALID:
+    'an address range is malformed, or opened for two views; or a TSIG key would have two views of a zone at one address',
   LISTEN_FAILED: 'an address and port cannot be listened on',
   // store/
   DATABASE_UNAVAILABLE: 'the database does not answer or refuses connections for now',

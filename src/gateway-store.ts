@@ -44,7 +44,7 @@ export interface OpenStore {
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
   /** Brings the schema up to date; the names of the migrations that were applied. */
   migrate(): Promise<readonly string[]>;
-  /** Seconds since 1970 by the database's clock. */
+  /** Seconds since 1970 by the database's clock; waits no longer than for a connection. @throws ZonesealError */
   time(): Promise<number>;
   /** All TSIG keys; the log is warned of rows that cannot be read, of each once for as long as it is there. */
   readTsigKeys(log?: Log): Promise<readonly TsigKeyEntry[]>;
@@ -90,6 +90,8 @@ export async function openStore(config: Config): Promise<OpenStore> {
     time: async () => {
       const rows = await database.query<{ now: number }>(
         'select floor(extract(epoch from now()))::bigint as now',
+        [],
+        common.connectTimeout,
       );
       return (rows[0] as { now: number }).now;
     },

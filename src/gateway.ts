@@ -195,6 +195,7 @@ async function assemble({
     clock,
     log,
     pollSeconds: publication.poll,
+    patienceSeconds: config.database.connectTimeout,
     skewSeconds: publication.clockSkew,
   });
   const handler = new TransferHandler({

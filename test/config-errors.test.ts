@@ -155,7 +155,17 @@ describe('an error names its line, its setting and what is wrong', () => {
 
   it.each<[what: string, text: string, error: string]>([
     ['a tab', 'log:\n\tlevel: info\n', 'zoneseal.yaml:2: tabs are not allowed as indentation'],
-    ['a key twice', 'data: a\ndata: b\n', 'zoneseal.yaml:2: this setting was given already'],
+    ['a key twice', 'data: a\ndata: b\n', 'zoneseal.yaml:2: data: was given already in line 1'],
+    [
+      'a key twice in a section',
+      '# limits\nlimits:\n  transfers: 1\n  udpQueries: 5\n  transfers: 2\n',
+      'zoneseal.yaml:5: limits.transfers: was given already in line 3',
+    ],
+    [
+      'a key twice in a list',
+      'listen:\n  - { address: ::1 }\n  - { address: 127.0.0.1, port: 53, port: 54 }\n',
+      'zoneseal.yaml:3: listen[1].port: was given already in line 3',
+    ],
     [
       'two documents',
       'data: a\n---\ndata: b\n',
@@ -165,8 +175,18 @@ describe('an error names its line, its setting and what is wrong', () => {
     ['a template', '\ndata: {{ folder }}\n', 'zoneseal.yaml:2: the name of a setting is a single word'],
     [
       'an alias of nothing',
-      'data: *folder\n',
-      'zoneseal.yaml: an alias (*name) has no anchor before it, or there are too many of them',
+      '\ndata: *folder\n',
+      'zoneseal.yaml:2: data: an alias (*name) has no anchor before it',
+    ],
+    [
+      'an alias of nothing in a list',
+      'listen:\n  - address: ::1\n  - address: *address\n',
+      'zoneseal.yaml:3: listen[1].address: an alias (*name) has no anchor before it',
+    ],
+    [
+      'more aliases than make sense',
+      `a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [${Array(20).fill('*a').join(', ')}]\nc: [${Array(20).fill('*b').join(', ')}]\n`,
+      'zoneseal.yaml:2: there are too many aliases (*name)',
     ],
     [
       'a colon too many',
@@ -193,6 +213,21 @@ describe('an error names its line, its setting and what is wrong', () => {
       'zoneseal.yaml:6: database.caFile',
       'zoneseal.yaml:7: database.pool',
       'zoneseal.yaml:8: open[0].range',
+    ]);
+  });
+
+  it('a setting given twice among them, whose last value is checked', () => {
+    expect(
+      files.errorsOf('log:\n  level: info\nlimits: { transfers: 0 }\nlog:\n  level: loud\nnothing: 1\n'),
+    ).toEqual([
+      'zoneseal.yaml:3: limits.transfers: is 0, must be 1 or more',
+      'zoneseal.yaml:4: log: was given already in line 1',
+      'zoneseal.yaml:5: log.level: must be one of debug, info, warn, error',
+      'zoneseal.yaml:6: nothing: is no setting; docs/configuration.md has all there are',
+    ]);
+    expect(files.errorsOf('data: a\ndata: b\nlog: {level: *none}\n')).toEqual([
+      'zoneseal.yaml:2: data: was given already in line 1',
+      'zoneseal.yaml:3: log.level: an alias (*name) has no anchor before it',
     ]);
   });
 

@@ -3,7 +3,8 @@ import { parse as parseYaml } from 'yaml';
 import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
 import type { PolicyDescription } from '../gateway-store.js';
-import { parsePolicy, policySchema } from '../keys/policy.js';
+import type { ZoneKey } from '../keys/key-set.js';
+import { type Policy, parsePolicy, policySchema } from '../keys/policy.js';
 import { jsonOption, nameArgument } from './arguments.js';
 import { withDatabase } from './database.js';
 import { UsageError } from './exit.js';
@@ -30,7 +31,7 @@ export function addPolicyCommands(program: Command): void {
     .command('set')
     .summary('create or change a policy')
     .description(
-      `Creates a policy, or changes one; zones that are signed by it get new publications. Settings: ${settings}; those of nsec3 as nsec3.optOut and so on. What is not set has its default.`,
+      `Creates a policy, or changes one; zones that are signed by it get new publications. Settings: ${settings}; those of nsec3 as nsec3.optOut and so on. algorithm, rsaBits and keys are for keys that are made from then on; keys that zones have stay as they are. What is not set has its default.`,
     )
     .argument('<name>', 'the policy, such as default')
     .argument(
@@ -56,14 +57,36 @@ export function addPolicyCommands(program: Command): void {
   policy
     .command('assign')
     .summary('sign a zone by a policy')
-    .description('Signs a zone by another policy; it gets new publications.')
+    .description(
+      'Signs a zone by another policy; it gets new publications. The keys that it has stay: algorithm, rsaBits and keys of a policy are for new ones.',
+    )
     .argument('<zone>', 'the zone', nameArgument)
     .argument('<policy>', 'the policy')
     .action(async (zone: Name, name: string, _: unknown, self: Command) => {
       const options = self.optsWithGlobals<GlobalOptions>();
-      await withDatabase(options, ({ zones }) => zones.assignPolicy(zone.toString(), name));
-      hint(options, `zone ${zone} is signed by policy ${name}`);
+      await withDatabase(options, async ({ zones, keys }) => {
+        await zones.assignPolicy(zone.toString(), name);
+        hint(options, `zone ${zone} is signed by policy ${name}`);
+        const settings = settingsOf(await zones.showPolicy(name));
+        const kept = settings && keysKept(await keys.list(zone.toString()), settings);
+        if (kept !== undefined) hint(options, `zone ${zone} keeps its keys (${kept}), ${FOR_NEW_KEYS}`);
+      });
     });
+}
+
+const FOR_NEW_KEYS = 'for algorithm, rsaBits and keys of a policy are for new keys alone';
+
+/** The keys of a zone, where a policy would make others; undefined where they are as it wants them. */
+function keysKept(keys: readonly ZoneKey[], policy: Policy): string | undefined {
+  const roles = policy.keys === 'csk' ? ['CSK'] : ['KSK', 'ZSK'];
+  const differ = keys.some(({ algorithm, role }) => algorithm !== policy.algorithm || !roles.includes(role));
+  if (!differ) return undefined;
+  return keys.map(({ role, keyTag, algorithm }) => `${role} ${keyTag} of algorithm ${algorithm}`).join(', ');
+}
+
+/** Whether new keys would be others by one policy than by another. */
+function makesOtherKeys(a: Policy, b: Policy): boolean {
+  return a.algorithm !== b.algorithm || a.keys !== b.keys || a.rsaBits !== b.rsaBits;
 }
 
 async function set(name: string, assignments: readonly string[], options: SetOptions): Promise<void> {
@@ -83,6 +106,10 @@ async function set(name: string, assignments: readonly string[], options: SetOpt
     const what = stored === undefined ? 'created' : version === stored.version ? 'unchanged' : 'changed';
     const of = stored === undefined ? '' : ` (${stored.zones} zones)`;
     hint(options, `policy ${name} ${what}: version ${version}${of}`);
+    const before = stored && stored.zones > 0 ? settingsOf(stored) : undefined;
+    if (before !== undefined && makesOtherKeys(before, parsePolicy(name, document))) {
+      hint(options, `zones keep the keys they have, ${FOR_NEW_KEYS}`);
+    }
   });
 }
 
@@ -147,7 +174,7 @@ async function show(name: string | undefined, options: ShowOptions): Promise<voi
 }
 
 /** Every setting, defaults filled in; undefined where the stored document does not parse. */
-function settingsOf({ name, document }: PolicyDescription): Document | undefined {
+function settingsOf({ name, document }: PolicyDescription): Policy | undefined {
   try {
     return parsePolicy(name, document);
   } catch (error) {

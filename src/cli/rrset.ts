@@ -1,14 +1,12 @@
 import { type Command, Option } from 'commander';
 import { Name } from '../dns/name.js';
 import { formatRdata, parseRdataText } from '../dns/rdata/index.js';
-import { RRType, typeToText } from '../dns/types.js';
+import { typeToText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { RrsetFilter } from '../gateway-store.js';
-import type { Batches } from '../zone/batches.js';
-import { isGeneratedType } from '../zone/generated.js';
-import type { ZoneProblem } from '../zone/problem.js';
+import { generatedReason, isGeneratedType } from '../zone/generated.js';
 import type { ZoneRow } from '../zone/row.js';
-import { mergeRows, sameViews } from '../zone/row-diff.js';
+import { sameViews } from '../zone/row-diff.js';
 import { sortRdata } from '../zone/rrset.js';
 import {
   jsonOption,
@@ -18,12 +16,12 @@ import {
   viewArgument,
   viewsArgument,
 } from './arguments.js';
-import { type DatabaseParts, withDatabase } from './database.js';
-import { EXIT_CODES, Exit, UsageError } from './exit.js';
+import { withDatabase } from './database.js';
+import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
-import { filterRows, hint, judgedViews, judgeRows, tagText, viewsOfZone } from './stored-zone.js';
-import { printJson, printLines, say } from './terminal.js';
-import { countProblems, hasErrors, problemLine } from './zone-file.js';
+import { refuseNewErrors } from './rrset-judgement.js';
+import { filterRows, hint, tagText } from './stored-zone.js';
+import { printJson, printLines } from './terminal.js';
 
 interface WriteOptions extends GlobalOptions {
   readonly view?: readonly string[];
@@ -55,7 +53,7 @@ export function addRrsetCommands(program: Command): void {
     .command('set')
     .summary('add or change an RRset')
     .description(
-      'Adds an RRset, or gives the one there is other records. The zone is judged first as every view would see it afterwards: what makes an error is refused.',
+      'Adds an RRset, or gives the one there is other records. The zone is judged first as every view would see it afterwards: what makes an error is refused, what makes a warning is told.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .argument('<owner>', OWNER)
@@ -80,7 +78,7 @@ export function addRrsetCommands(program: Command): void {
     .command('delete')
     .summary('delete RRsets')
     .description(
-      'Deletes the RRsets of an owner, of one type or of all. What makes an error in a view is refused.',
+      'Deletes the RRsets of an owner, of one type or of all. What makes an error in a view is refused, what makes a warning is told.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .argument('<owner>', OWNER)
@@ -132,11 +130,11 @@ async function set(
   const views = options.view?.toSorted() ?? null;
   const typeText = typeToText(type);
   if (isGeneratedType(type, owner.equals(zone))) {
-    throw new ZonesealError(
-      'ZONE_INVALID',
-      `zone ${zone}: ${owner} ${typeText}: Zoneseal makes these records itself; see: zoneseal policy`,
-      { zone: zone.toString(), owner: owner.toString(), type: typeText },
-    );
+    throw new ZonesealError('ZONE_INVALID', `zone ${zone}: ${owner} ${typeText}: ${generatedReason(type)}`, {
+      zone: zone.toString(),
+      owner: owner.toString(),
+      type: typeText,
+    });
   }
   const rdata = data.map((text) => parseRecord(zone, owner, type, text));
   await withDatabase(options, async (parts) => {
@@ -151,8 +149,9 @@ async function set(
       views,
     };
     const isTaken = (other: ZoneRow): boolean => matches(other, owner, type, views);
-    const reachesDown = type === RRType.DNAME;
-    await refuseNewErrors(parts, zone, { owner, isTaken, added: [row], reachesDown }, options);
+    const taken = present === undefined ? [] : [present];
+    const edit = { owner, isTaken, taken, added: [row], views: options.view ?? [] };
+    await refuseNewErrors(parts, zone, edit, options);
     const { outcome, version } = await parts.rrsets.set(zone.toString(), row);
     if (options.json === true) await printJson({ ...rowJson(row), outcome, version });
     else
@@ -202,8 +201,8 @@ async function remove(
       );
     }
     const isTaken = (row: ZoneRow): boolean => matches(row, owner, type, tag);
-    const reachesDown = found.some((row) => row.type === 'NS');
-    await refuseNewErrors(parts, zone, { owner, isTaken, added: [], reachesDown }, options);
+    const edit = { owner, isTaken, taken: found, added: [], views: options.view ?? [] };
+    await refuseNewErrors(parts, zone, edit, options);
     const { deleted, version } = await parts.rrsets.delete(zone.toString(), filter);
     if (options.json === true) {
       await printJson({ deleted: deleted.map(rowJson), version });
@@ -225,70 +224,6 @@ function matches(
   if (Buffer.compare(row.sortKey, owner.sortKey()) !== 0) return false;
   if (type !== undefined && row.type !== typeToText(type)) return false;
   return tag === undefined || sameViews(row.views, tag);
-}
-
-/** What is done to the rows of one owner. */
-interface Edit {
-  readonly owner: Name;
-  readonly isTaken: (row: ZoneRow) => boolean;
-  readonly added: readonly ZoneRow[];
-  /** Whether names below the owner may be affected: a DNAME that comes, or a zone cut that goes. */
-  readonly reachesDown: boolean;
-}
-
-/**
- * Judges a zone as every view would see it with some rows taken out and others put in. Errors that it has already are no reason
- * to refuse: the change may be the one that mends them, or one of several.
- * @throws Exit when the change makes an error
- */
-async function refuseNewErrors(
-  parts: DatabaseParts,
-  zone: Name,
-  edit: Edit,
-  options: WriteOptions,
-): Promise<void> {
-  const { rrsets } = parts;
-  const stored = edit.reachesDown
-    ? (): Batches<ZoneRow> => rrsets.readAll(zone.toString())
-    : await rowsAbove(parts, zone, edit.owner);
-  const changed = (): Batches<ZoneRow> =>
-    mergeRows(
-      filterRows(stored(), (row) => !edit.isTaken(row)),
-      [edit.added],
-    );
-  const views = await judgedViews([...(await viewsOfZone(parts, zone)), ...(options.view ?? [])], changed);
-  const after = await judgeRows(zone, changed(), views);
-  if (!hasErrors(after)) return;
-  const before = new Set((await judgeRows(zone, stored(), views)).map(identity));
-  const made = after.filter((problem) => problem.severity === 'error' && !before.has(identity(problem)));
-  if (made.length === 0) {
-    hint(options, `warning: zone ${zone} goes on having errors; see: zoneseal zone check ${zone}`);
-    return;
-  }
-  for (const problem of made) say(problemLine(problem));
-  say(`zoneseal: zone ${zone} is not changed: ${countProblems(made)}`);
-  throw new Exit(EXIT_CODES.REFUSED.code);
-}
-
-/**
- * The rows of an owner and of the names above it, down from the apex: what can make an error of a record is at its name, a zone
- * cut or DNAME above it, or at the apex.
- */
-async function rowsAbove(
-  { rrsets }: DatabaseParts,
-  zone: Name,
-  owner: Name,
-): Promise<() => Batches<ZoneRow>> {
-  const names = [zone];
-  const depth = owner.isAtOrBelow(zone) ? owner.labelCount - zone.labelCount : 1;
-  for (let labels = depth - 1; labels >= 0; labels--) names.push(labels === 0 ? owner : owner.parent(labels));
-  const batches: ZoneRow[][] = [];
-  for (const name of names) batches.push(await rrsets.list(zone.toString(), { owner: name.toString() }));
-  return () => batches;
-}
-
-function identity({ view, owner, type, rule }: ZoneProblem): string {
-  return JSON.stringify([view, owner, type, rule]);
 }
 
 async function list(

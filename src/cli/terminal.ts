@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorMessage, ZonesealError } from '../errors.js';
 import { EXIT_CODES } from './exit.js';
@@ -46,6 +46,9 @@ export const standardOutput: TextSink = {
 export async function openSink(path: string | undefined, mode = 0o666): Promise<TextSink> {
   if (path === undefined || path === '-') return standardOutput;
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+  // told of now, before there is something that is to be written
+  const present = await stat(path).catch(() => undefined);
+  if (present?.isDirectory() === true) throw unwritable(path, 'EISDIR');
   const handle = await writing(path, () => open(temporary, 'wx', mode));
   unfinished.add(temporary);
   if (unfinished.size === 1) for (const signal of SIGNALS) process.on(signal, removeUnfinished);
@@ -93,6 +96,7 @@ class FileSink implements TextSink {
   }
 
   async abort(): Promise<void> {
+    if (!unfinished.has(this.#temporary)) return;
     await this.#handle.close().catch(() => undefined);
     await rm(this.#temporary, { force: true });
     finish(this.#temporary);
@@ -103,11 +107,14 @@ async function writing<T>(path: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? errorMessage(error);
-    throw new ZonesealError('FILE_UNWRITABLE', `${path}: the file cannot be written (${reason})`, {
-      file: path,
-    });
+    throw unwritable(path, (error as NodeJS.ErrnoException).code ?? errorMessage(error));
   }
+}
+
+function unwritable(path: string, reason: string): ZonesealError {
+  return new ZonesealError('FILE_UNWRITABLE', `${path}: the file cannot be written (${reason})`, {
+    file: path,
+  });
 }
 
 function writeTo(stream: NodeJS.WritableStream, text: string): Promise<void> {

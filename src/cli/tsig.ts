@@ -11,6 +11,7 @@ import {
 import { ZonesealError } from '../errors.js';
 import type { NewTsigGrant, NewTsigKey } from '../gateway-store.js';
 import { readTsigSecret } from '../keys/tsig-secret-ring.js';
+import { findGrantOverlap } from '../transfer/grant-overlap.js';
 import {
   jsonOption,
   nameArgument,
@@ -24,7 +25,7 @@ import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { warnOfDevelopment, withKeyStore } from './stored-keys.js';
 import { hint } from './stored-zone.js';
-import { openSink, printJson, printTable } from './terminal.js';
+import { openSink, printJson, printTable, type TextSink } from './terminal.js';
 
 interface FileOptions extends GlobalOptions {
   readonly keyFile?: string;
@@ -63,7 +64,7 @@ export function addTsigCommands(program: Command): void {
         .command('add')
         .summary('add a TSIG key')
         .description(
-          'Adds a TSIG key with what it is for. Its secret is made here, or read from a file, the environment or standard input: a BIND key statement, ' +
+          'Adds a TSIG key with what it is for: the view that it gets, one for each zone and address. Its secret is made here, or read from a file, the environment or standard input: a BIND key statement, ' +
             'algorithm:name:base64, or the base64 alone. It is stored in Barbican; the database gets the reference.',
         )
         .argument('<name>', 'the name of the key, as the nameserver has it', nameArgument),
@@ -94,12 +95,17 @@ export function addTsigCommands(program: Command): void {
     tsig
       .command('grant')
       .summary('let a TSIG key have more')
-      .description('Lets a TSIG key take zones of more views, beside what it may take already.')
+      .description(
+        'Lets a TSIG key take more zones, or from more addresses, beside what it may take already. A key that would see one zone in two views at one address would get neither, and is refused: make one key for each view.',
+      )
       .argument('<name>', 'the name of the key', nameArgument),
   ).action(async (name: Name, _: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions & GrantOptions>();
+    const grants = grantsOf(options);
     await withDatabase(options, async ({ tsig }) => {
-      for (const grant of grantsOf(options)) await tsig.grant(name.toString(), grant);
+      const key = await findKey(tsig, name);
+      refuseOverlap(key.name, grants, key.grants);
+      for (const grant of grants) await tsig.grant(name.toString(), grant);
     });
     hint(options, `TSIG key ${name}: ${grantsOf(options).map(grantText).join('; ')}`);
   });
@@ -138,7 +144,7 @@ export function addTsigCommands(program: Command): void {
 
 function addGrantOptions(command: Command): Command {
   return command
-    .requiredOption('--view <view>', 'the view it gets; may be given several times', viewsArgument)
+    .requiredOption('--view <view>', 'the view it gets', viewsArgument)
     .option(
       '--zone <zone>',
       'this zone alone; may be given several times (default: every zone of the view)',
@@ -165,20 +171,46 @@ function grantsOf({ view, zone, address }: GrantOptions): NewTsigGrant[] {
   return view.map((name) => ({ view: name, zones, addresses: address ?? null }));
 }
 
+/** @throws ZonesealError ACCESS_INVALID when a key would see a zone in two views at one address */
+function refuseOverlap(
+  key: string,
+  added: readonly NewTsigGrant[],
+  present: readonly NewTsigGrant[] = [],
+): void {
+  const overlap = findGrantOverlap(added, present);
+  if (overlap === undefined) return;
+  const { views, zone, address } = overlap;
+  const what = zone === null ? 'every zone' : `zone ${zone}`;
+  const from = address === null ? 'any address' : address;
+  throw new ZonesealError(
+    'ACCESS_INVALID',
+    `TSIG key ${key}: it would have ${what} in the views ${views.join(' and ')} from ${from}, and so be refused in both: ` +
+      'the key decides which view is seen; make one key for each view, or keep the views apart by --zone or --address',
+    { key, views, zone, address },
+  );
+}
+
 async function add(name: Name, options: AddOptions): Promise<void> {
   const given = readGivenSecret(name, options);
   const algorithm = given?.algorithm ?? options.algorithm ?? 'hmac-sha256';
   const secret = { algorithm, octets: given?.octets ?? randomBytes(tsigAlgorithmInfo(algorithm).octets) };
   const keyName = name.toLower().toString();
   const grants = grantsOf(options);
-  const secretRef = await withDatabase(options, (parts) => storeKey(parts, keyName, secret, grants, options));
-  await writeFiles(name, secret, options);
-  if (options.json === true) {
-    await printJson({ name: keyName, algorithm, secretRef, grants });
-    return;
+  refuseOverlap(keyName, grants);
+  // a key whose file cannot be made is not stored either
+  const files = await openFiles(options);
+  try {
+    const secretRef = await withDatabase(options, (parts) =>
+      storeKey(parts, keyName, secret, grants, options),
+    );
+    if (options.json === true) await printJson({ name: keyName, algorithm, secretRef, grants });
+    else hint(options, `TSIG key ${keyName} (${algorithm}) added: ${grants.map(grantText).join('; ')}`);
+    await writeFiles(files, name, secret, options);
+  } catch (error) {
+    for (const { sink } of files) await sink.abort();
+    throw error;
   }
-  hint(options, `TSIG key ${keyName} (${algorithm}) added: ${grants.map(grantText).join('; ')}`);
-  if (options.keyFile === undefined && options.kdigFile === undefined && given === undefined) {
+  if (options.json !== true && files.length === 0 && given === undefined) {
     hint(
       options,
       `write the file that the nameserver needs with: zoneseal tsig export ${keyName} --key-file FILE`,
@@ -260,7 +292,7 @@ async function exportKey(name: Name, options: FileOptions): Promise<void> {
     const key = readTsigSecret({ name: name.toString(), algorithm: known }, payload);
     return { algorithm: known, octets: key.secret };
   });
-  await writeFiles(name, secret, options);
+  await writeFiles(await openFiles(options), name, secret, options);
 }
 
 async function findKey(tsig: DatabaseParts['tsig'], name: Name): Promise<NewTsigKey> {
@@ -272,24 +304,47 @@ async function findKey(tsig: DatabaseParts['tsig'], name: Name): Promise<NewTsig
   });
 }
 
-async function writeFiles(name: Name, { algorithm, octets }: Secret, options: FileOptions): Promise<void> {
-  const base64 = Buffer.from(octets).toString('base64');
-  const text = name.toLower().toString();
-  const bind = `key "${text}" {\n\talgorithm ${algorithm};\n\tsecret "${base64}";\n};\n`;
-  await writeSecretFile(options.keyFile, bind, options);
-  await writeSecretFile(options.kdigFile, `${algorithm}:${text}:${base64}\n`, options);
+/** A key file that is open, and not there yet. */
+interface KeyFile {
+  readonly path: string;
+  readonly sink: TextSink;
+  readonly form: 'bind' | 'kdig';
 }
 
-async function writeSecretFile(
-  path: string | undefined,
-  text: string,
+/** @throws ZonesealError FILE_UNWRITABLE */
+async function openFiles({ keyFile, kdigFile }: FileOptions): Promise<KeyFile[]> {
+  const files: KeyFile[] = [];
+  try {
+    for (const [form, path] of [
+      ['bind', keyFile],
+      ['kdig', kdigFile],
+    ] as const) {
+      if (path !== undefined) files.push({ path, form, sink: await openSink(path, 0o600) });
+    }
+  } catch (error) {
+    for (const { sink } of files) await sink.abort();
+    throw error;
+  }
+  return files;
+}
+
+async function writeFiles(
+  files: readonly KeyFile[],
+  name: Name,
+  { algorithm, octets }: Secret,
   options: GlobalOptions,
 ): Promise<void> {
-  if (path === undefined) return;
-  const sink = await openSink(path, 0o600);
-  await sink.write(text);
-  await sink.commit();
-  if (path !== '-') hint(options, `wrote ${path}`);
+  const base64 = Buffer.from(octets).toString('base64');
+  const text = name.toLower().toString();
+  const forms = {
+    bind: `key "${text}" {\n\talgorithm ${algorithm};\n\tsecret "${base64}";\n};\n`,
+    kdig: `${algorithm}:${text}:${base64}\n`,
+  };
+  for (const { path, sink, form } of files) {
+    await sink.write(forms[form]);
+    await sink.commit();
+    if (path !== '-') hint(options, `wrote ${path}`);
+  }
 }
 
 async function remove(name: Name, options: DeleteOptions): Promise<void> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ALGORITHMS } from '../dnssec/algorithm.js';
 import { ZonesealError } from '../errors.js';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
@@ -33,6 +34,11 @@ const DAY = 86_400;
 /** The algorithm numbers Zoneseal signs with. */
 export const SIGNING_ALGORITHMS = [8, 10, 13, 14, 15, 16] as const;
 
+/** `8 (RSASHA256), …` */
+function choices(): string {
+  return SIGNING_ALGORITHMS.map((number) => `${number} (${ALGORITHMS.get(number)?.mnemonic})`).join(', ');
+}
+
 const nsec3Schema = z.strictObject({
   iterations: z.int().min(0).max(2500).default(0).describe('additional hash iterations (RFC 9276 wants 0)'),
   salt: z
@@ -48,7 +54,10 @@ const nsec3Schema = z.strictObject({
 export const policySchema = z
   .strictObject({
     algorithm: z
-      .union(SIGNING_ALGORITHMS.map((number) => z.literal(number)))
+      .union(
+        SIGNING_ALGORITHMS.map((number) => z.literal(number)),
+        { error: `must be one of ${choices()}` },
+      )
       .default(13)
       .describe('DNSSEC algorithm number of new keys: 8, 10, 13, 14, 15 or 16'),
     rsaBits: z.int().min(1024).max(4096).default(2048).describe('modulus size of new RSA keys'),

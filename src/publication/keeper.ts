@@ -5,7 +5,7 @@ import type { PublicationManager } from './manager.js';
 
 export interface KeeperOptions {
   readonly manager: Pick<PublicationManager, 'makeDue' | 'forget'>;
-  /** Seconds since 1970 by the database's clock. */
+  /** Seconds since 1970 by the database's clock; fails soon when it does not answer. */
   readonly databaseTime: () => Promise<number>;
   /** What else is to be read anew at every round (TSIG keys, say). */
   readonly refresh: () => Promise<void>;
@@ -13,6 +13,8 @@ export interface KeeperOptions {
   readonly log: Log;
   /** Seconds between rounds; a wake-up comes before. */
   readonly pollSeconds: number;
+  /** Seconds that a round may take beyond two polls before it counts as hanging. */
+  readonly patienceSeconds: number;
   /** Seconds of difference between the clocks that are warned of. */
   readonly skewSeconds: number;
 }
@@ -34,7 +36,7 @@ export class PublicationKeeper {
     this.#options = options;
   }
 
-  /** Why the last round could not be made; undefined when it could. */
+  /** Why the last round could not be made, or why the one under way hangs; undefined when all is well. */
   get fault(): string | undefined {
     return this.#fault;
   }
@@ -81,17 +83,30 @@ export class PublicationKeeper {
   }
 
   async #once(): Promise<void> {
-    const { manager, log, refresh } = this.#options;
-    const faults: string[] = [];
+    const { manager, refresh, pollSeconds, patienceSeconds } = this.#options;
+    const faults = new Set<string>();
+    const limit = 2 * pollSeconds + patienceSeconds;
+    // a server that has gone without a word keeps each statement waiting for its whole time-out
+    const overrun = setTimeout(() => {
+      const reason = `a round has not ended after ${limit} s; see whether the database answers`;
+      this.#tell([...faults, reason].join('; '));
+    }, limit * 1000);
     // one thing that cannot be done does not keep the others from being done
     for (const work of [() => this.#compareClocks(), refresh, () => manager.makeDue()]) {
       try {
         await work();
       } catch (error) {
-        faults.push(errorMessage(error));
+        faults.add(errorMessage(error));
+        this.#tell([...faults].join('; '));
       }
     }
-    const fault = faults.length === 0 ? undefined : [...new Set(faults)].join('; ');
+    clearTimeout(overrun);
+    if (faults.size === 0) this.#tell(undefined);
+  }
+
+  /** Takes note of a fault at once, or of its end, and tells of the change. */
+  #tell(fault: string | undefined): void {
+    const { log } = this.#options;
     if (fault !== undefined && this.#fault === undefined) {
       log.error({ reason: fault }, 'not all that is due could be done; what is ready is served');
     }

@@ -70,14 +70,19 @@ export class ChangeListener {
   async #listen(onConnected: () => void): Promise<void> {
     const { signal } = this.#stop;
     await this.#database.options.recover?.();
+    // a signal that was given already is told to nobody who comes later
+    if (signal.aborted) return;
     const client = new pg.Client(clientConfig(this.#database.options));
     let ping: NodeJS.Timeout | undefined;
+    // one for each connection: the signal lives as long as all of them
+    let onAbort = (): void => undefined;
     try {
       await new Promise<void>((resolve, reject) => {
+        onAbort = resolve;
+        signal.addEventListener('abort', onAbort);
         client.on('error', reject);
         client.on('end', () => reject(new Error('Connection terminated')));
         client.on('notification', ({ payload }) => this.#options.onChange(payload ?? ''));
-        signal.addEventListener('abort', () => resolve(), { once: true });
         const begin = async (): Promise<void> => {
           await client.connect();
           await client.query('listen zoneseal');
@@ -94,6 +99,7 @@ export class ChangeListener {
       });
     } finally {
       clearInterval(ping);
+      signal.removeEventListener('abort', onAbort);
       this.#connected = false;
       client.removeAllListeners('end');
       await client.end().catch(() => undefined);

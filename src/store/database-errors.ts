@@ -39,7 +39,7 @@ const SQLSTATES: readonly (readonly [prefix: string, code: ErrorCode])[] = [
 ];
 
 const NEXT_STEPS: Partial<Record<ErrorCode, string>> = {
-  DATABASE_UNAVAILABLE: 'see whether PostgreSQL runs and can be reached; it is tried again',
+  DATABASE_UNAVAILABLE: 'see whether PostgreSQL runs and can be reached',
   DATABASE_REFUSED_LOGIN: 'check database.url, the password and pg_hba.conf',
   DATABASE_TIMEOUT: 'raise database.statementTimeout, or see what the database waits for',
   DATABASE_FORBIDDEN: 'see docs/database.md for the rights of each role',

@@ -140,19 +140,32 @@ export class Database {
     return { connections: totalCount, used: totalCount - idleCount, waiting: waitingCount };
   }
 
-  async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return (await this.#run<Row>(text, values)).rows;
+  /** @param limit milliseconds to wait for the answer, where it is not for the statement's time-out to say */
+  async query<Row extends object>(
+    text: string,
+    values: readonly unknown[] = [],
+    limit?: number,
+  ): Promise<Row[]> {
+    return (await this.#run<Row>(text, values, limit)).rows;
   }
 
   async execute(text: string, values: readonly unknown[] = []): Promise<number> {
     return (await this.#run(text, values)).rowCount ?? 0;
   }
 
-  #run<Row extends object>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+  #run<Row extends object>(
+    text: string,
+    values: readonly unknown[],
+    limit?: number,
+  ): Promise<pg.QueryResult<Row>> {
     return retrying(ATTEMPTS, async () => {
       const client = await this.connect();
       try {
-        const result = await runOn<Row>(client, { text, values: [...values] });
+        const result = await runOn<Row>(client, {
+          text,
+          values: [...values],
+          ...(limit === undefined ? {} : { query_timeout: limit }),
+        });
         client.release();
         return result;
       } catch (error) {

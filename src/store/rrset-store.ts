@@ -20,6 +20,8 @@ export interface SetResult {
 /** Which RRsets of a zone. */
 export interface RrsetFilter {
   readonly owner?: string;
+  /** Those of any of these owners. */
+  readonly owners?: readonly string[];
   readonly type?: string;
   /** Those tagged for exactly these views; null: those for all. */
   readonly tag?: readonly string[] | null;
@@ -104,6 +106,21 @@ export class RrsetStore {
     );
   }
 
+  /**
+   * Whether some record of these types ends with a name, in whatever case: whether an NS, MX or SRV points to it.
+   * @throws ZonesealError NOT_HELD
+   */
+  async isTarget(zone: string, name: string, types: readonly string[]): Promise<boolean> {
+    const { id } = await findZone(this.#database, zone);
+    const rows = await this.#database.query(
+      `select 1 from zoneseal.rrsets where zone_id = $1 and type = any ($2::text[]) and exists (
+         select 1 from unnest(data) record where right(' ' || lower(record), length($3) + 1) = ' ' || lower($3))
+       limit 1`,
+      [id, types, name],
+    );
+    return rows.length > 0;
+  }
+
   /** All rows of a zone as it is now, in canonical order of their owners. @throws ZonesealError NOT_HELD */
   async *readAll(zone: string): AsyncGenerator<readonly ZoneRow[], void, undefined> {
     const { id } = await findZone(this.#database, zone);
@@ -118,8 +135,11 @@ function conditionOf(zoneId: number, filter: RrsetFilter): { condition: string; 
     values.push(value);
     conditions.push(condition(`$${values.length}`));
   };
-  const { owner, type, tag, view } = filter;
+  const { owner, owners, type, tag, view } = filter;
   if (owner !== undefined) add((p) => `sort_key = zoneseal.sort_key(${p})`, owner);
+  if (owners !== undefined) {
+    add((p) => `sort_key = any (select zoneseal.sort_key(o) from unnest(${p}::text[]) o)`, owners);
+  }
   if (type !== undefined) add((p) => `type = ${p}`, type);
   if (tag === null) conditions.push('views is null');
   else if (tag !== undefined) add((p) => `(views @> ${p}::text[] and views <@ ${p}::text[])`, tag);

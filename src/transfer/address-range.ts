@@ -48,6 +48,12 @@ export class AddressRange {
     return address.kind() === this.#base.kind() && address.match(this.#base, this.prefixLength);
   }
 
+  /** Whether some address lies in both. */
+  overlaps(other: AddressRange): boolean {
+    const [wide, narrow] = this.prefixLength < other.prefixLength ? [this, other] : [other, this];
+    return wide.contains(narrow.#base);
+  }
+
   /** Equal ranges have equal keys, however they were written. */
   get key(): string {
     const octets = this.#base.toByteArray();

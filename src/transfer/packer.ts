@@ -1,42 +1,14 @@
-import { EDNS_OPTION, type Edns, ednsLength } from '../dns/edns.js';
+import { SENDING_RESERVE_OCTETS } from '../dns/largest-record.js';
 import { FLAG, HEADER_OCTETS, MAX_MESSAGE_OCTETS } from '../dns/message.js';
 import { MessageWriter } from '../dns/message-writer.js';
-import { MAX_NAME_OCTETS, type Name } from '../dns/name.js';
+import type { Name } from '../dns/name.js';
 import { rdataParts } from '../dns/rdata/names.js';
 import type { RRset } from '../dns/record.js';
-import { TSIG_ALGORITHMS, tsigAlgorithmInfo } from '../dns/tsig.js';
-import { tsigRecordLength } from '../dns/tsig-record.js';
 import { RRClass, RRType, typeToText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 
 /** Where a message of a transfer ends unless told otherwise: compression pointers do not reach further. */
 export const TRANSFER_MESSAGE_OCTETS = 0x4000;
-
-/** The OPT record that a transfer's first message gets at sending: EXPIRE may be in it (RFC 7314). */
-const TRANSFER_EDNS: Edns = {
-  udpSize: 0,
-  extendedRcode: 0,
-  version: 0,
-  dnssecOk: false,
-  options: [{ code: EDNS_OPTION.EXPIRE, data: new Uint8Array(4) }],
-};
-
-/** What sending puts at the end of a transfer's message at most: TSIG with the longest key name and MAC, and OPT. */
-export const SENDING_RESERVE_OCTETS =
-  ednsLength(TRANSFER_EDNS) +
-  Math.max(
-    ...TSIG_ALGORITHMS.map((algorithm) => {
-      const { name, octets } = tsigAlgorithmInfo(algorithm);
-      const mac = new Uint8Array(octets);
-      const keyName = { wire: new Uint8Array(MAX_NAME_OCTETS) };
-      return tsigRecordLength({
-        keyName: keyName as Name,
-        algorithmName: name,
-        mac,
-        other: new Uint8Array(0),
-      });
-    }),
-  );
 
 /** What is packed. */
 export interface PackerOptions {

@@ -7,7 +7,7 @@ import {
 import { Name } from '../dns/name.js';
 import { formatRdata } from '../dns/rdata/index.js';
 import { typeFromText, typeToText } from '../dns/types.js';
-import { isGeneratedType } from './generated.js';
+import { generatedReason, isGeneratedType } from './generated.js';
 import type { ZoneProblem, ZoneRule } from './problem.js';
 import type { ZoneRow } from './row.js';
 import { sortRdata } from './rrset.js';
@@ -179,7 +179,7 @@ export class MasterZone {
   #dnssecProblem(type: number, { first, count }: Refused): FileProblem {
     const { file, line } = first;
     const [owner, typeText] = [first.owner.toString(), typeToText(type)];
-    const others = count === 1 ? '' : ` and ${count - 1} more record${count === 2 ? '' : 's'} of this type`;
+    const others = count === 1 ? '' : ` (and ${count - 1} more record${count === 2 ? '' : 's'} of this type)`;
     return {
       severity: 'error',
       file,
@@ -187,7 +187,7 @@ export class MasterZone {
       owner,
       type: typeText,
       rule: 'dnssec-record',
-      message: `${file}:${line}: zone ${this.zone}: ${owner} ${typeText}${others}: Zoneseal makes these itself; leave them out with --strip-dnssec`,
+      message: `${file}:${line}: zone ${this.zone}: ${owner} ${typeText}${others}: ${generatedReason(type)}; leave them out with --strip-dnssec`,
     };
   }
 }

@@ -106,13 +106,16 @@ export class NodeBuilder {
   }
 
   #reportBelowDname(node: ZoneNode, dname: Name): void {
-    this.#report({
-      severity: 'error',
-      rule: 'below-dname',
-      owner: node.name.toString(),
-      reason: `lies below the DNAME of ${dname.toString()}, which hides it (RFC 6672 §2.4)`,
-      next: 'delete it, or the DNAME',
-    });
+    for (const { type } of node.rrsets) {
+      this.#report({
+        severity: 'error',
+        rule: 'below-dname',
+        owner: node.name.toString(),
+        type: typeToText(type),
+        reason: `lies below the DNAME of ${dname.toString()}, which hides it (RFC 6672 §2.4)`,
+        next: 'delete it, or the DNAME',
+      });
+    }
   }
 }
 

@@ -1,11 +1,11 @@
+import { maxRdataOctets } from '../dns/largest-record.js';
+import { HEADER_OCTETS, MAX_MESSAGE_OCTETS } from '../dns/message.js';
 import { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { RRType, typeToText } from '../dns/types.js';
 import { findRRset, type ZoneNode } from './node.js';
 import type { Report, ZoneRule } from './problem.js';
 
-/** What a DNS message can hold (RFC 1035 §4.2.2). */
-const MAX_MESSAGE_OCTETS = 0xffff;
 /** What the signatures of an RRset, EDNS and TSIG may need beside it. */
 const SIGNATURE_RESERVE_OCTETS = 1024;
 /** BIND's defaults for max-records-per-type and max-types-per-name: it refuses a zone that has more. */
@@ -119,8 +119,10 @@ function judgePlace(node: ZoneNode, report: Report): void {
 
 function judgeSize(rrset: RRset, report: Report): void {
   const { owner, rdata } = rrset;
+  const room = maxRdataOctets(owner);
+  const largest = rdata.reduce((most, { length }) => Math.max(most, length), 0);
   // header, question, and each record with its owner compressed
-  let octets = 12 + owner.wire.length + 4;
+  let octets = HEADER_OCTETS + owner.wire.length + 4;
   for (const record of rdata) octets += 12 + record.length;
   if (octets > MAX_MESSAGE_OCTETS) {
     report({
@@ -128,6 +130,14 @@ function judgeSize(rrset: RRset, report: Report): void {
       severity: 'error',
       rule: 'rrset-too-large',
       reason: `needs a message of ${octets} octets, and the largest has ${MAX_MESSAGE_OCTETS}`,
+      next: 'make it smaller',
+    });
+  } else if (largest > room) {
+    report({
+      ...at(rrset),
+      severity: 'error',
+      rule: 'record-too-large',
+      reason: `has a record with ${largest} octets of data, and a message of a transfer has room for ${room} beside its TSIG`,
       next: 'make it smaller',
     });
   } else if (octets > MAX_MESSAGE_OCTETS - SIGNATURE_RESERVE_OCTETS) {

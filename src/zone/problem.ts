@@ -23,6 +23,7 @@ export type ZoneRule =
   | 'dname-beside-ns'
   | 'below-dname'
   | 'ds-at-apex'
+  | 'record-too-large'
   | 'rrset-too-large'
   | 'rrset-near-limit'
   | 'many-records'

@@ -3,7 +3,7 @@ import { parseRdataText } from '../dns/rdata/index.js';
 import { MAX_TTL, type RRset } from '../dns/record.js';
 import { isMetaType, typeFromText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
-import { isGeneratedType } from './generated.js';
+import { generatedReason, isGeneratedType } from './generated.js';
 import type { Report, ZoneRule } from './problem.js';
 import type { ZoneRow } from './row.js';
 import { sortRdata } from './rrset.js';
@@ -47,12 +47,11 @@ export class RowParser {
       return refuse(row, report, 'type-meta', 'is a meta or query type, which no zone can hold', 'delete it');
     }
     if (isGeneratedType(type, owner.equals(this.#zone))) {
-      const reason = 'is a DNSSEC record that Zoneseal makes itself';
       return refuse(
         row,
         report,
         'type-generated',
-        reason,
+        generatedReason(type),
         'delete it, or import the zone with --strip-dnssec',
       );
     }

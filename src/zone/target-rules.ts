@@ -11,6 +11,12 @@ const TARGET_OFFSETS = new Map<number, number>([
   [RRType.SRV, 6],
 ]);
 
+/** The names that records of a type point to, where such a name must not be an alias: those of NS, MX and SRV. */
+export function targetsOf(type: number, rdata: readonly Uint8Array[]): Name[] {
+  const offset = TARGET_OFFSETS.get(type);
+  return offset === undefined ? [] : rdata.map((octets) => Name.readWire(octets, offset));
+}
+
 /** Where a target was first named, and in which views. */
 interface Reference {
   readonly owner: Name;
@@ -48,8 +54,7 @@ export class TargetRules {
   add(name: Name, rrsets: readonly SeenRRset[], occluded: ViewMask): void {
     for (const { rrset, views } of rrsets) {
       const { type } = rrset;
-      const offset = TARGET_OFFSETS.get(type);
-      if (offset !== undefined) this.#addTargets(rrset, offset, views & ~occluded);
+      if (TARGET_OFFSETS.has(type)) this.#addTargets(rrset, views & ~occluded);
       else if (type === RRType.CNAME) addViews(this.#aliases, name.key, views & ~occluded);
       else if (type === RRType.DNAME) addViews(this.#dnames, name.key, views & ~occluded);
       else if (type === RRType.A || type === RRType.AAAA) this.#addAddress(name, views);
@@ -69,10 +74,9 @@ export class TargetRules {
     }
   }
 
-  #addTargets({ owner, type, rdata }: RRset, offset: number, views: ViewMask): void {
+  #addTargets({ owner, type, rdata }: RRset, views: ViewMask): void {
     if (views === 0n) return;
-    for (const octets of rdata) {
-      const target = Name.readWire(octets, offset);
+    for (const target of targetsOf(type, rdata)) {
       if (target.isRoot || !target.isAtOrBelow(this.#zone)) continue;
       addReference(this.#references, { owner, type, target, views, others: 0 });
       if (type === RRType.NS && target.isAtOrBelow(owner) && !target.equals(owner)) {

@@ -1,13 +1,14 @@
 import dnsPacket from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { maxRdataOctets, SENDING_RESERVE_OCTETS } from '../../src/dns/largest-record.js';
 import { type Message, readMessage } from '../../src/dns/message.js';
 import { Name } from '../../src/dns/name.js';
 import { parseRdataText } from '../../src/dns/rdata/index.js';
 import type { RRset } from '../../src/dns/record.js';
 import { RRType, typeFromText } from '../../src/dns/types.js';
 import { ZonesealError } from '../../src/errors.js';
-import { MessagePacker, SENDING_RESERVE_OCTETS } from '../../src/transfer/packer.js';
+import { MessagePacker } from '../../src/transfer/packer.js';
 
 const ZONE = Name.parse('Example.com.');
 
@@ -89,7 +90,7 @@ describe('messages of an AXFR (RFC 5936 §2.2)', () => {
 
   test('the largest record leaves room for the longest TSIG and OPT; one octet more is an error that names it', () => {
     const owner = 'big';
-    const fits = 65_535 - 12 - SENDING_RESERVE_OCTETS - Name.parse(owner, ZONE).wire.length - 10;
+    const fits = maxRdataOctets(Name.parse(owner, ZONE));
     const sized = (octets: number): RRset => ({
       owner: Name.parse(owner, ZONE),
       type: 65_280,

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { maxRdataOctets } from '../../src/dns/largest-record.js';
 import { Name } from '../../src/dns/name.js';
+import { RRType } from '../../src/dns/types.js';
 import { ERROR_CODES } from '../../src/errors.js';
+import { MessagePacker } from '../../src/transfer/packer.js';
 import { loadNodes } from '../../src/zone/load.js';
 import type { ZoneNode } from '../../src/zone/node.js';
 import type { ZoneProblem } from '../../src/zone/problem.js';
@@ -197,9 +200,9 @@ const ERRORS: readonly (readonly [string, string, string, RegExp])[] = [
     'below-dname',
     APEX,
     'a 60 DNAME b.\nx.y.a 60 A 192.0.2.1',
-    /x\.y\.a\.example\.: lies below the DNAME of a\.example\./,
+    /x\.y\.a\.example\. A: lies below the DNAME of a\.example\./,
   ],
-  ['below-dname', APEX, '@ 60 DNAME b.\nx 60 NS c.', /x\.example\.: lies below the DNAME of example\./],
+  ['below-dname', APEX, '@ 60 DNAME b.\nx 60 NS c.', /x\.example\. NS: lies below the DNAME of example\./],
   ['ds-at-apex', APEX, `@ 60 DS 1 13 2 ${'00'.repeat(32)}`, /example\. DS: stands at the apex/],
 ];
 
@@ -242,15 +245,45 @@ describe('errors stop a zone, naming zone, view, owner, type, reason and next st
 
   it('refuses an RRset that no message can hold, and warns of one that leaves no room for signatures', async () => {
     const record = (octets: number): string => `a 60 TYPE65280 \\# ${octets} ${'00'.repeat(octets)}`;
-    // header 12, question 11 + 4, record 12
-    const room = 65_535 - 12 - 15 - 12;
-    await expect(nodesOf('example.', `${APEX}\n${record(room + 1)}`)).rejects.toMatchObject({
+    // header 12, question 11 + 4, two records of 12 and their data
+    const room = 65_535 - 12 - 15 - 24 - 30_000;
+    const both = (octets: number): string => `${APEX}\n${record(30_000)}\n${record(octets)}`;
+    await expect(nodesOf('example.', both(room + 1))).rejects.toMatchObject({
       fields: { rule: 'rrset-too-large' },
       message: expect.stringContaining('needs a message of 65536 octets') as string,
     });
-    expect(await rulesOf(`${APEX}\n${record(room)}`)).toEqual(['rrset-near-limit']);
-    expect(await rulesOf(`${APEX}\n${record(room - 1024)}`)).toEqual([]);
+    expect(await rulesOf(both(room))).toEqual(['rrset-near-limit']);
+    expect(await rulesOf(both(room - 1024))).toEqual([]);
   });
+
+  it.each(['a', 'a.long.owner.with.many.labels', `${'x'.repeat(63)}.${'y'.repeat(63)}`])(
+    'refuses a record that no message of a transfer can hold, and none that one can: %s',
+    async (owner) => {
+      const name = Name.parse(owner, zone);
+      const packs = (octets: number): boolean => {
+        const packer = new MessagePacker({ zone });
+        packer.addRecord(zone, RRType.A, 60, Uint8Array.of(192, 0, 2, 1));
+        try {
+          return packer.addRecord(name, 65_280, 60, new Uint8Array(octets));
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'MESSAGE_TOO_LARGE' });
+          return false;
+        }
+      };
+      const room = maxRdataOctets(name);
+      expect([packs(room), packs(room + 1)]).toEqual([true, false]);
+      const record = (octets: number): string =>
+        `${APEX}\n${owner} 60 TYPE65280 \\# ${octets} ${'00'.repeat(octets)}`;
+      expect(await rulesOf(record(room))).toEqual(['rrset-near-limit']);
+      await expect(
+        collect(loadNodes([rowsOf('example.', record(room + 1))], { zone, view: 'internal' })),
+      ).rejects.toMatchObject({
+        code: 'ZONE_INVALID',
+        fields: { rule: 'record-too-large', view: 'internal' },
+        message: `zone example. (view internal): ${name} TYPE65280: has a record with ${room + 1} octets of data, and a message of a transfer has room for ${room} beside its TSIG; make it smaller`,
+      });
+    },
+  );
 
   it('uses codes of the table', () => {
     expect(ERROR_CODES).toHaveProperty('ZONE_INVALID');

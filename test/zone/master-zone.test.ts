@@ -85,7 +85,7 @@ sub CDS 0 0 0 00
       'dnssec-record 7 NSEC',
     ]);
     expect(master.problems()[0]?.message).toBe(
-      'zone.db:3: zone example.: example. RRSIG and 1 more record of this type: Zoneseal makes these itself; leave them out with --strip-dnssec',
+      'zone.db:3: zone example.: example. RRSIG (and 1 more record of this type): is a DNSSEC record that Zoneseal makes itself; leave them out with --strip-dnssec',
     );
   });
 

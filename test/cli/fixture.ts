@@ -1,0 +1,52 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { startDevelopmentBarbican } from '../../src/barbican/development.js';
+import { describeDevelopmentBarbican } from '../../src/gateway-parts.js';
+import { removeRunningGateway, writeRunningGateway } from '../../src/running-gateway.js';
+import { migrate } from '../../src/store/migrate.js';
+import { openDatabase } from '../../src/store/open.js';
+import { type Run, zonesealHere } from './run.js';
+
+/** Commands beside what a running gateway has open: the embedded database and the development Barbican. */
+export interface CommandFixture {
+  readonly folder: string;
+  /** Runs a command; its words are split at spaces where they are one text. */
+  run(args: string | readonly string[]): Promise<Run>;
+  /** Runs a command that has to succeed. */
+  done(args: string | readonly string[]): Promise<Run>;
+  json(args: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Opens them in a folder of their own. */
+export async function openCommandFixture(): Promise<CommandFixture> {
+  const folder = await mkdtemp(join(tmpdir(), 'zoneseal-cli-'));
+  const data = join(folder, 'data');
+  const config = join(folder, 'zoneseal.yaml');
+  await writeFile(config, 'data: ./data\n');
+  const database = await openDatabase({ embedded: join(data, 'database') });
+  await migrate(database);
+  const barbican = await startDevelopmentBarbican({ dataFolder: join(data, 'barbican') });
+  writeRunningGateway(data, { pid: process.pid, barbican: describeDevelopmentBarbican(barbican) });
+  const run = (args: string | readonly string[]): Promise<Run> =>
+    zonesealHere([...(typeof args === 'string' ? args.split(' ') : args), '--config', config]);
+  const done = async (args: string | readonly string[]): Promise<Run> => {
+    const result = await run(args);
+    expect(result, String(args)).toMatchObject({ code: 0 });
+    return result;
+  };
+  return {
+    folder,
+    run,
+    done,
+    json: async (args) => JSON.parse((await done(`${args} --json`)).stdout) as unknown,
+    close: async () => {
+      removeRunningGateway(data);
+      await barbican.close();
+      await database.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
