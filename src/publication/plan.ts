@@ -4,33 +4,38 @@ import type { ZoneKey } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
 import { keyPrint } from '../signing/signed-node.js';
 import { sameContent } from '../zone/diff.js';
-import type { Publication, PublicationStore } from './ports.js';
+import type { Publication, PublicationStore, StoredPage } from './ports.js';
 import { type Rules, readRules } from './rules.js';
 
 /** How a publication is brought up to date without looking at the whole zone. */
 export interface Plan {
   /** Sort keys of the owners that are looked at. */
   readonly touched: readonly Uint8Array[];
+  /** Pages with signatures that leave their slots. */
+  readonly expiring: readonly StoredPage[];
 }
 
 /** Owners that are looked at one by one; with more, reading all rows is cheaper. */
 const MAX_TOUCHED = 2000;
 
+/** Pages of which signatures are renewed in one publication, some 16 MiB: what is left follows in the next. */
+const MAX_EXPIRING = 1024;
+
 /**
- * How a publication follows from the one before it; undefined when the whole zone has to be looked at: signatures leave
- * their slots or were all to be made anew, the policy signs differently, another key signs the zone's data, or
+ * How a publication follows from the one before it; undefined when the whole zone has to be looked at: all
+ * signatures are to be made anew, the policy signs differently, another key signs the zone's data, or
  * the changes are too many or not listed.
  */
 export async function planOf(
   publication: Publication,
   base: Publication,
   rules: Rules,
-  store: Pick<PublicationStore, 'readChanges' | 'readPolicy' | 'readKeySet'>,
+  store: Pick<PublicationStore, 'readChanges' | 'readPolicy' | 'readKeySet' | 'expiringPages'>,
+  limits: { readonly expiring: number } = { expiring: MAX_EXPIRING },
 ): Promise<Plan | undefined> {
   const { notBefore, formatVersion } = publication;
   if (notBefore !== base.notBefore || formatVersion !== base.formatVersion) return undefined;
-  if (base.resignAt === null || publication.time >= base.resignAt || base.generation === null)
-    return undefined;
+  if (base.resignAt === null || base.generation === null) return undefined;
   const touched: Uint8Array[] = [];
   if (base.keySetVersion !== publication.keySetVersion || base.policyVersion !== publication.policyVersion) {
     const before = await readRules(base, store);
@@ -43,7 +48,11 @@ export async function planOf(
   const { zoneId, view, zoneVersion } = publication;
   const changes = await store.readChanges(zoneId, view, base.zoneVersion, zoneVersion, MAX_TOUCHED);
   if (changes.kind === 'all') return undefined;
-  return { touched: distinct([...touched, ...changes.keys]) };
+  const isDue = publication.time >= base.resignAt;
+  // a slot ends when so much validity is left
+  const until = publication.time + rules.policy.refresh;
+  const expiring = isDue ? await store.expiringPages(base.generation, until, limits.expiring) : [];
+  return { touched: distinct([...touched, ...changes.keys]), expiring };
 }
 
 /** Whether two policies make the same records; what new keys are like and what serials follow makes none. */

@@ -233,6 +233,10 @@ export interface PublicationStore {
   pageBefore(generation: string, chain: boolean, key: Uint8Array | null): Promise<StoredPage | undefined>;
   /** The first present page that begins at a key or after it and has a node of the denial chain. */
   pageAfter(generation: string, chain: boolean, key: Uint8Array): Promise<StoredPage | undefined>;
+  /** Present pages of a generation with a signature that expires at an instant or before, the earliest first. */
+  expiringPages(generation: string, until: number, limit: number): Promise<StoredPage[]>;
+  /** When the first signature of the present pages expires, those left out that are about to be replaced. */
+  firstExpiry(generation: string, except: readonly PageReference[]): Promise<number | undefined>;
   /** Owners whose data changed for a view after one version and up to another. */
   readChanges(
     zoneId: string,

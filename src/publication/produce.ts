@@ -20,6 +20,8 @@ export interface ProduceDependencies {
   readonly signer: Signer;
   /** Octets at which a page ends; for tests that want many. */
   readonly pageOctets?: number;
+  /** Pages of which signatures are renewed in one publication; for tests that want few. */
+  readonly expiringPages?: number;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface ProduceDependencies {
  */
 export async function produce(production: Production, dependencies: ProduceDependencies): Promise<Produced> {
   const { publication, distrusted } = production;
-  const { store, signer, keyRing, pageOctets } = dependencies;
+  const { store, signer, keyRing, pageOctets, expiringPages } = dependencies;
   const [rules, ready] = await Promise.all([
     readRules(publication, store),
     store.listReady(publication.zoneId),
@@ -37,12 +39,21 @@ export async function produce(production: Production, dependencies: ProduceDepen
   const usable = ready.filter(({ id, generation }) => generation !== null && !distrusted.has(id));
   const base = usable.find(({ id }) => id === publication.previous);
   const siblings = usable.filter(({ view }) => view !== publication.view);
-  const plan = base === undefined ? undefined : await planOf(publication, base, rules, store);
+  const plan =
+    base === undefined
+      ? undefined
+      : await planOf(
+          publication,
+          base,
+          rules,
+          store,
+          expiringPages === undefined ? undefined : { expiring: expiringPages },
+        );
   const keys = await lendKeys(rules.roles, keyRing, signer);
   try {
     const common = { ...production, ...rules, ...keys.signing, base, siblings, signer, pageOctets };
     if (base !== undefined && plan !== undefined) {
-      const update = await makeUpdate({ ...common, base, touched: plan.touched }, store);
+      const update = await makeUpdate({ ...common, base, ...plan }, store);
       if (update !== undefined) return { ...update, finishImage: () => Promise.resolve() };
     }
     return await makeWhole(common, store);

@@ -31,6 +31,8 @@ export interface UpdateInput {
   readonly siblings: readonly Publication[];
   /** Sort keys of the owners that changed. */
   readonly touched: readonly Uint8Array[];
+  /** Pages with signatures that leave their slots. */
+  readonly expiring: readonly StoredPage[];
   readonly policy: Policy;
   readonly dnskeys: RRset;
   readonly keySigning: readonly SignerKey[];
@@ -43,7 +45,7 @@ export interface UpdateInput {
 /** What an update needs of the database. */
 export type UpdateStore = Pick<
   PublicationStore,
-  'readRowsAt' | 'readRowsBelow' | 'findPages' | 'pageBefore' | 'pageAfter' | 'readPages'
+  'readRowsAt' | 'readRowsBelow' | 'findPages' | 'pageBefore' | 'pageAfter' | 'readPages' | 'firstExpiry'
 >;
 
 /** An update that is ready to be committed. */
@@ -96,18 +98,23 @@ export async function sealUpdate(
   const ttls = signed.flatMap(({ rrsets }) => rrsets.map(({ rrset }) => rrset.ttl));
   const before = base.soa as PublishedRRset;
   const isSoaChanged = soa.ttl !== before.ttl || !sameButSerial(soa.rdata[0] as Uint8Array, before.rdata);
+  const packed = pages.flatMap((page): PackedPage[] => pagesOf(page.nodes, zone, input.pageOctets));
+  const replaced = pages.map((page) => page.stored);
+  const zonemd = policy.zonemd ? await signDigest(input, store, zone, soaSigned, pages, stage) : undefined;
+  const untouched = await store.firstExpiry(base.generation as string, replaced);
+  const expiries = [untouched, ...packed.map(({ expires }) => expires)].filter((it) => it != null);
   return {
     isChanged: size.removed + size.added > 0 || isSoaChanged,
     changes: {
-      replaced: pages.map((page) => page.stored),
-      pages: pages.flatMap((page): PackedPage[] => pagesOf(page.nodes, zone, input.pageOctets)),
+      replaced,
+      pages: packed,
       journal: journal.take(true),
     },
     result: {
       generation: base.generation as string,
       soa: published(soaSigned),
-      zonemd: policy.zonemd ? await signDigest(input, store, zone, soaSigned, pages, stage) : undefined,
-      resignAt: Math.min(base.resignAt as number, stage.resignAt),
+      zonemd,
+      resignAt: Math.min(stage.resignAt, ...expiries.map((expires) => expires - policy.refresh)),
       maxTtl: Math.max(base.maxTtl ?? 0, soa.ttl, ...ttls),
       records: (base.records as number) + size.added - size.removed,
       octets: (base.octets as number) + journal.growth,

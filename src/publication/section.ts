@@ -1,6 +1,6 @@
 import type { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
-import { unpackPage } from '../signing/page-codec.js';
+import { firstExpiry, unpackPage } from '../signing/page-codec.js';
 import { nodeKey, type SignedNode, type UnsignedNode } from '../signing/signed-node.js';
 import type { PublicationStore, StoredPage } from './ports.js';
 
@@ -150,6 +150,24 @@ export class Section {
   /** The pages that were changed, as they were and as they are, in order. */
   changed(): { readonly stored: StoredPage; readonly entries: readonly Entry[] }[] {
     return this.#pages.filter(({ isChanged }) => isChanged);
+  }
+
+  /** Takes in pages that were read already. */
+  admit(pages: readonly StoredPage[]): void {
+    for (const page of pages) if (page.chain === this.#chain) this.#open(page);
+  }
+
+  /** Has all nodes of loaded pages signed anew of which a signature expires at an instant or before. */
+  renew(until: number): void {
+    for (const page of this.#pages) {
+      for (const entry of page.entries) {
+        if (entry.after !== undefined || entry.before === undefined) continue;
+        const expires = firstExpiry([entry.before]);
+        if (expires === null || expires > until) continue;
+        entry.after = nodeOf(entry);
+        page.isChanged = true;
+      }
+    }
   }
 
   /** Notes that a node of a page is to be signed anew. */

@@ -38,6 +38,10 @@ export async function makeUpdate(input: UpdateInput, store: UpdateStore): Promis
   const before = base.soa as PublishedRRset;
   if (denialTtl !== Math.min(before.ttl, minimumOf(before.rdata))) return undefined;
   await replaceNodes(names, chain, touched, apex, { zone, ttl: denialTtl, policy });
+  for (const section of [names, chain]) {
+    section.admit(input.expiring);
+    section.renew(publication.time + policy.refresh);
+  }
   const soa = apex.rrsets.find(({ type }) => type === RRType.SOA) as RRset;
   return sealUpdate(input, store, zone, soa, [names, chain]);
 }

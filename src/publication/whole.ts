@@ -20,7 +20,7 @@ import { published, type UpdateInput, withSoa } from './seal-update.js';
 import { sameButSerial } from './soa-fields.js';
 
 /** What a whole is made from besides the database. */
-export interface WholeInput extends Omit<UpdateInput, 'base' | 'touched'> {
+export interface WholeInput extends Omit<UpdateInput, 'base' | 'touched' | 'expiring'> {
   readonly gateway: string;
   readonly base: UpdateInput['base'] | undefined;
   /** Where records go while they are signed: what goes there is stored before. */

@@ -38,6 +38,8 @@ export interface PackedPage {
   readonly firstKey: Uint8Array;
   /** Whether a node of it is part of the denial chain: not all are occluded. */
   readonly chained: boolean;
+  /** When the first of its signatures expires, seconds since 1970; null where nothing in it is signed. */
+  readonly expires: number | null;
   readonly content: Uint8Array;
 }
 
@@ -51,8 +53,29 @@ export function packPage(nodes: readonly SignedNode[], zone: Name): PackedPage {
     chain: first.kind === 'nsec3',
     firstKey: nodeKey(first),
     chained: nodes.some(({ kind }) => kind !== 'occluded'),
+    expires: firstExpiry(nodes),
     content: writer.finish(),
   };
+}
+
+/** When the first signature of nodes expires, seconds since 1970; null where there is none that pages hold. */
+export function firstExpiry(nodes: readonly SignedNode[]): number | null {
+  let first: number | null = null;
+  for (const { kind, rrsets } of nodes) {
+    for (const { rrset, signatures } of rrsets) {
+      if (isOfPublication(kind, rrset.type)) continue;
+      for (const rdata of signatures) {
+        const expiration = expirationOf(rdata);
+        if (first === null || expiration < first) first = expiration;
+      }
+    }
+  }
+  return first;
+}
+
+/** The expiration field of RRSIG rdata (RFC 4034 §3.1.5), seconds since 1970. */
+export function expirationOf(rdata: Uint8Array): number {
+  return new DataView(rdata.buffer, rdata.byteOffset).getUint32(8);
 }
 
 /** What a node takes in a page, about: for deciding where one ends. */

@@ -33,6 +33,14 @@ interface LineState {
   readonly lease_held: boolean;
   readonly ready: number | null;
   readonly ready_time: number | null;
+  readonly ready_tuple: {
+    readonly version: number;
+    readonly policy: string;
+    readonly policy_version: number;
+    readonly key_set_version: number;
+    readonly resigned_at: number;
+    readonly wanted: number;
+  } | null;
   readonly ready_current: boolean;
   readonly content_current: boolean;
   readonly policy_current: boolean;
@@ -55,6 +63,9 @@ const LINE_STATE = `
       limit 1) as stored_soa,
     l.building, coalesce(l.building_until > clock_timestamp(), false) as lease_held,
     l.ready, r.time as ready_time,
+    case when r.id is not null then jsonb_build_object('version', r.zone_version, 'policy', r.policy_name,
+      'policy_version', r.policy_version, 'key_set_version', r.key_set_version, 'resigned_at', r.not_before,
+      'wanted', l.ready_wanted) end as ready_tuple,
     coalesce(l.ready_zone_version >= ${SHOWN}, false) as content_current,
     coalesce(l.ready_key_set_version >= l.keys_changed_version, false) as keys_current,
     coalesce(l.ready_policy = z.policy and l.ready_policy_version = p.version, false) as policy_current,
@@ -90,8 +101,13 @@ export const FAIL = `
     set building = null, building_until = null, failed = p.id, failed_zone_version = p.zone_version,
       failed_policy = p.policy_name, failed_policy_version = p.policy_version, failed_key_set_version = p.key_set_version,
       failed_format_version = p.format_version, failed_wanted = p.wanted, retry_at = clock_timestamp() + make_interval(secs => $4::float8)
-    from p, line where l.zone = line.zone and l.view = line.view
+    from p, line where l.zone = line.zone and l.view = line.view and not p.stopgap
     returning l.zone_id
+  ), s as (
+    -- what failed before it stays the newest failure; the renewal is tried again
+    update zoneseal.serial_lines l
+    set building = null, building_until = null, resign_at = clock_timestamp() + make_interval(secs => coalesce($4::float8, 300))
+    from p, line where l.zone = line.zone and l.view = line.view and p.stopgap
   )
   insert into zoneseal.prune_queue (zone_id) select zone_id from l`;
 
@@ -123,6 +139,8 @@ export async function allocate(
   }
   const [state] = await transaction.query<LineState>(LINE_STATE, [served.zoneId, served.view, formatVersion]);
   if (state === undefined) return { kind: 'not-served' };
+  // a change cannot be published, and the signatures of what is served leave their slots: they are renewed
+  let isStopgap = false;
   if (state.building !== null) {
     if (state.lease_held)
       return { kind: 'building-elsewhere', publication: await find(transaction, state.building) };
@@ -135,8 +153,11 @@ export async function allocate(
   } else if (force === undefined) {
     if (causeOf(state) === undefined)
       return { kind: 'current', publication: await find(transaction, state.ready) };
-    if (state.failed_same) return { kind: 'failed', publication: await find(transaction, state.failed) };
+    isStopgap = state.failed_same && state.ready_tuple !== null && !state.ready_current;
+    if (state.failed_same && !isStopgap)
+      return { kind: 'failed', publication: await find(transaction, state.failed) };
   }
+  const tuple = isStopgap ? { ...state, ...state.ready_tuple } : state;
   const { policy, problem } = policyOf(state);
   const { now, last_serial: last } = state;
   const serial = nextSerial({ last, stored: storedSerial(state.stored_soa), now, policy });
@@ -145,22 +166,24 @@ export async function allocate(
     served.zoneId,
     served.view,
     serial,
-    state.version,
-    state.policy,
-    state.policy_version,
-    state.key_set_version,
+    tuple.version,
+    tuple.policy,
+    tuple.policy_version,
+    tuple.key_set_version,
     // a clock that was set back does not take signatures back to an earlier slot
     Math.max(now, state.ready_time ?? 0),
     formatVersion,
     gateway,
     leaseSeconds,
-    state.resigned_at,
-    state.wanted,
-    force ?? causeOf(state) ?? 'asked',
+    tuple.resigned_at,
+    tuple.wanted,
+    isStopgap ? 'refresh' : (force ?? causeOf(state) ?? 'asked'),
     state.ready,
+    isStopgap,
   ]);
   const id = inserted?.id ?? null;
-  if (problem === undefined) return { kind: 'allocated', publication: await find(transaction, id) };
+  if (problem === undefined || isStopgap)
+    return { kind: 'allocated', publication: await find(transaction, id) };
   await transaction.execute(FAIL, [id, null, problem, null]);
   return { kind: 'failed', publication: await find(transaction, id) };
 }
@@ -179,8 +202,8 @@ function causeOf(state: LineState): Cause | undefined {
 const INSERT = `
   with p as (
     insert into zoneseal.publications (zone_id, view, serial, zone_version, policy_name, policy_version, key_set_version,
-      time, format_version, state, gateway, not_before, wanted, cause, previous)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'building', $10, $12, $13, $14, $15)
+      time, format_version, state, gateway, not_before, wanted, cause, previous, stopgap)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'building', $10, $12, $13, $14, $15, $16)
     returning id
   ), l as (
     update zoneseal.serial_lines

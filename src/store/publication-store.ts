@@ -6,6 +6,7 @@ import type {
   ChangedOwners,
   JournalPart,
   PageChanges,
+  PageReference,
   Publication,
   PublicationResult,
   PublicationStore,
@@ -22,6 +23,8 @@ import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publi
 import { readRows, readRowsAt, readRowsBelow } from './row-reader.js';
 import {
   changePages,
+  findExpiring,
+  findFirstExpiry,
   findNeighbour,
   findPages,
   readJournalParts,
@@ -174,6 +177,14 @@ export class PostgresPublicationStore implements PublicationStore {
     return findNeighbour(this.#database, 'after', generation, chain, key);
   }
 
+  expiringPages(generation: string, until: number, limit: number): Promise<StoredPage[]> {
+    return findExpiring(this.#database, generation, until, limit);
+  }
+
+  firstExpiry(generation: string, except: readonly PageReference[]): Promise<number | undefined> {
+    return findFirstExpiry(this.#database, generation, except);
+  }
+
   readChanges(
     zoneId: string,
     view: string,
@@ -264,8 +275,19 @@ const READY_STATE = `
   building = null, building_until = null, ready_zone_version = p.zone_version,
   ready_policy = p.policy_name, ready_policy_version = p.policy_version, ready_key_set_version = p.key_set_version,
   ready_format_version = p.format_version, ready_wanted = p.wanted,
-  failed = null, failed_zone_version = null, failed_policy = null, failed_policy_version = null,
-  failed_key_set_version = null, failed_format_version = null, failed_wanted = 0, retry_at = null`;
+  ${[
+    'failed',
+    'failed_zone_version',
+    'failed_policy',
+    'failed_policy_version',
+    'failed_key_set_version',
+    'failed_format_version',
+    'retry_at',
+  ]
+    // a stopgap mends nothing of what failed
+    .map((column) => `${column} = case when p.stopgap then l.${column} end`)
+    .join(', ')},
+  failed_wanted = case when p.stopgap then l.failed_wanted else 0 end`;
 
 const MARK_READY = `
   with p as (

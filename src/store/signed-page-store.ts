@@ -1,5 +1,5 @@
 import { ZonesealError } from '../errors.js';
-import type { JournalPart, PageChanges, StoredPage } from '../publication/ports.js';
+import type { JournalPart, PageChanges, PageReference, StoredPage } from '../publication/ports.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { Queryable, Transaction } from './database.js';
 
@@ -8,6 +8,7 @@ interface PageRow {
   readonly first_key: Buffer;
   readonly since: number;
   readonly chained: boolean;
+  readonly expires: number | null;
   readonly content: Buffer;
   readonly next_key: Buffer | null;
 }
@@ -15,7 +16,7 @@ interface PageRow {
 /** Pages read with one statement: some 640 KiB. */
 const READ_PAGES = 40;
 
-const COLUMNS = 'p.chain, p.first_key, p.since, p.chained, p.content';
+const COLUMNS = 'p.chain, p.first_key, p.since, p.chained, p.expires, p.content';
 
 /** Where the next present page of the section of `p` begins. */
 const NEXT_KEY = `(select n.first_key from zoneseal.signed_pages n
@@ -110,6 +111,38 @@ export async function findNeighbour(
   return row === undefined ? undefined : pageOf(row);
 }
 
+/** See PublicationStore.expiringPages. */
+export async function findExpiring(
+  database: Queryable,
+  generation: string,
+  until: number,
+  limit: number,
+): Promise<StoredPage[]> {
+  const rows = await database.query<PageRow>(
+    `select ${COLUMNS}, ${NEXT_KEY} from zoneseal.signed_pages p
+     where p.generation = $1 and p.until is null and p.expires <= $2
+     order by p.expires, p.chain, p.first_key limit $3`,
+    [generation, until, limit],
+  );
+  return rows.map(pageOf);
+}
+
+/** See PublicationStore.firstExpiry. */
+export async function findFirstExpiry(
+  database: Queryable,
+  generation: string,
+  except: readonly PageReference[],
+): Promise<number | undefined> {
+  const name = (chain: boolean, key: Uint8Array): string => `${chain} ${Buffer.from(key).toString('latin1')}`;
+  const left = new Set(except.map(({ chain, firstKey }) => name(chain, firstKey)));
+  const rows = await database.query<Pick<PageRow, 'chain' | 'first_key' | 'expires'>>(
+    `select p.chain, p.first_key, p.expires from zoneseal.signed_pages p
+     where p.generation = $1 and p.until is null and p.expires is not null order by p.expires limit $2`,
+    [generation, except.length + 1],
+  );
+  return rows.find((row) => !left.has(name(row.chain, row.first_key)))?.expires ?? undefined;
+}
+
 /**
  * Appends pages of a new generation, and parts of its journal.
  * @throws ZonesealError PUBLICATION_LOST when the publication is not being built by this gateway (any more)
@@ -127,14 +160,15 @@ export async function savePages(
          select p.id, p.zone_id, p.view from zoneseal.publications p join ours on ours.id = p.id
          on conflict (id) do nothing
      ), pages as (
-       insert into zoneseal.signed_pages (generation, chain, first_key, since, chained, content)
-         select ours.id, t.chain, t.first_key, ours.id, t.chained, t.content
-         from ours, unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bytea[]) t (chain, first_key, chained, content)
+       insert into zoneseal.signed_pages (generation, chain, first_key, since, chained, expires, content)
+         select ours.id, t.chain, t.first_key, ours.id, t.chained, t.expires, t.content
+         from ours, unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bigint[], $7::bytea[])
+           t (chain, first_key, chained, expires, content)
          returning 1
      ), parts as (
        insert into zoneseal.journal_parts (publication_id, added, part, content)
          select ours.id, t.added, t.part, t.content
-         from ours, unnest($7::boolean[], $8::integer[], $9::bytea[]) t (added, part, content)
+         from ours, unnest($8::boolean[], $9::integer[], $10::bytea[]) t (added, part, content)
          returning 1
      )
      select (select count(*) from pages) as pages, (select count(*) from parts) as parts`,
@@ -174,12 +208,13 @@ export async function changePages(
   }
   await transaction.execute(
     `with pages as (
-       insert into zoneseal.signed_pages (generation, chain, first_key, since, chained, content)
-         select $1, t.chain, t.first_key, $2, t.chained, t.content
-         from unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bytea[]) t (chain, first_key, chained, content)
+       insert into zoneseal.signed_pages (generation, chain, first_key, since, chained, expires, content)
+         select $1, t.chain, t.first_key, $2, t.chained, t.expires, t.content
+         from unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bigint[], $7::bytea[])
+           t (chain, first_key, chained, expires, content)
      )
      insert into zoneseal.journal_parts (publication_id, added, part, content)
-       select $2, t.added, t.part, t.content from unnest($7::boolean[], $8::integer[], $9::bytea[]) t (added, part, content)`,
+       select $2, t.added, t.part, t.content from unnest($8::boolean[], $9::integer[], $10::bytea[]) t (added, part, content)`,
     [generation, publication, ...pageColumns(pages), ...journalColumns(journal)],
   );
 }
@@ -205,6 +240,7 @@ function pageColumns(pages: readonly PackedPage[]): unknown[] {
     pages.map(({ chain }) => chain),
     pages.map(({ firstKey }) => Buffer.from(firstKey)),
     pages.map(({ chained }) => chained),
+    pages.map(({ expires }) => expires),
     pages.map(({ content }) => Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
   ];
 }
@@ -218,8 +254,8 @@ function journalColumns(journal: readonly JournalPart[]): unknown[] {
 }
 
 function pageOf(row: PageRow): StoredPage {
-  const { chain, first_key: firstKey, since, chained, content, next_key: nextKey } = row;
-  return { chain, firstKey, since: String(since), chained, content, nextKey };
+  const { chain, first_key: firstKey, since, chained, expires, content, next_key: nextKey } = row;
+  return { chain, firstKey, since: String(since), chained, expires, content, nextKey };
 }
 
 function lost(): ZonesealError {

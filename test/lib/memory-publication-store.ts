@@ -7,6 +7,7 @@ import type {
   ChangedOwners,
   JournalPart,
   PageChanges,
+  PageReference,
   Publication,
   PublicationResult,
   PublicationStore,
@@ -236,6 +237,25 @@ export class MemoryPublicationStore implements PublicationStore {
     return this.#answer(() =>
       this.#present(generation, chain).find(({ firstKey, chained }) => chained && order(firstKey, key) >= 0),
     );
+  }
+
+  expiringPages(generation: string, until: number, limit: number): Promise<StoredPage[]> {
+    return this.#answer(() =>
+      [...this.#present(generation, false), ...this.#present(generation, true)]
+        .filter(({ expires }) => expires !== null && expires <= until)
+        .sort((a, b) => (a.expires as number) - (b.expires as number))
+        .slice(0, limit),
+    );
+  }
+
+  firstExpiry(generation: string, except: readonly PageReference[]): Promise<number | undefined> {
+    return this.#answer(() => {
+      const left = [...this.#present(generation, false), ...this.#present(generation, true)].filter(
+        (page) => !except.some((it) => it.chain === page.chain && order(it.firstKey, page.firstKey) === 0),
+      );
+      const expiries = left.map(({ expires }) => expires).filter((it) => it !== null);
+      return expiries.length === 0 ? undefined : Math.min(...expiries);
+    });
   }
 
   readChanges(_zoneId: string, view: string, after: number, upTo: number): Promise<ChangedOwners> {

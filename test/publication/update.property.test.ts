@@ -101,8 +101,15 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('clear' as const), owner: owners }) },
 );
-/** Each inner array is one transaction. */
-const histories = fc.array(fc.array(edits, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 12 });
+/** Transactions, and the time that passes before each. */
+const DAY = 86_400;
+const histories = fc.array(
+  fc.record({
+    transaction: fc.array(edits, { minLength: 0, maxLength: 4 }),
+    seconds: fc.constantFrom(0, 10, 10, 3600, 2 * DAY, 6 * DAY, 30 * DAY),
+  }),
+  { minLength: 1, maxLength: 12 },
+);
 
 /** A zone's rows while a history is applied to them. */
 class Rows {
@@ -257,51 +264,60 @@ describe.each([
     let updates = 0;
     let wholes = 0;
     await fc.assert(
-      fc.asyncProperty(histories, fc.constantFrom(40, 400, 4000), async (history, pageOctets) => {
-        const store = new MemoryPublicationStore(ZONE, 'internal');
-        store.policy = parsePolicy('default', policy);
-        store.keySet = [key];
-        const signer = new DigestSigner();
-        const dependencies = { store, keyRing, signer, pageOctets };
-        const rows = new Rows();
-        store.rows = rows.sorted();
-        const held = new Map<string, Set<string>>();
-        for (const view of VIEWS) {
-          const { publication } = await publish(store, view, dependencies);
-          held.set(view, new Set(records(await nodesOf(publication, store))));
-        }
-        for (const transaction of history) {
-          for (const edit of transaction) rows.apply(edit);
-          store.version++;
+      fc.asyncProperty(
+        histories,
+        fc.constantFrom(40, 400, 4000),
+        fc.constantFrom(1, 1000),
+        async (history, pageOctets, expiringPages) => {
+          const store = new MemoryPublicationStore(ZONE, 'internal');
+          store.policy = parsePolicy('default', policy);
+          store.keySet = [key];
+          const signer = new DigestSigner();
+          const dependencies = { store, keyRing, signer, pageOctets, expiringPages };
+          const rows = new Rows();
           store.rows = rows.sorted();
-          store.now += 10;
+          const held = new Map<string, Set<string>>();
           for (const view of VIEWS) {
-            const wanted = await fromScratch(store, view).catch((error: unknown) => error as Error);
-            if (wanted instanceof Error) {
-              const failure = await publish(store, view, dependencies).then(
-                () => 'made',
-                (error: unknown) => error,
-              );
-              expect(codeOf(failure)).toBe(codeOf(wanted));
-              continue;
-            }
-            const { publication, isUpdate } = await publish(store, view, dependencies);
-            if (isUpdate) updates++;
-            else wholes++;
-            const nodes = await nodesOf(publication, store);
-            expect(nodes.map(shown)).toEqual(wanted.nodes.map(shown));
-            expect(publication).toMatchObject({
-              records: wanted.publication.records,
-              octets: wanted.publication.octets,
-            });
-            expect(publication.resignAt).toBeLessThanOrEqual(wanted.publication.resignAt as number);
-            expect(publication.maxTtl).toBeGreaterThanOrEqual(wanted.publication.maxTtl as number);
-            const after = await applyJournal(held.get(view) as Set<string>, store, publication.id);
-            expect([...after].sort()).toEqual(records(nodes).sort());
-            held.set(view, after);
+            const { publication } = await publish(store, view, dependencies);
+            held.set(view, new Set(records(await nodesOf(publication, store))));
           }
-        }
-      }),
+          for (const { transaction, seconds } of history) {
+            for (const edit of transaction) rows.apply(edit);
+            store.version++;
+            store.rows = rows.sorted();
+            store.now += seconds;
+            for (const view of VIEWS) {
+              const wanted = await fromScratch(store, view).catch((error: unknown) => error as Error);
+              if (wanted instanceof Error) {
+                const failure = await publish(store, view, dependencies).then(
+                  () => 'made',
+                  (error: unknown) => error,
+                );
+                expect(codeOf(failure)).toBe(codeOf(wanted));
+                continue;
+              }
+              let publication: Publication;
+              do {
+                const made = await publish(store, view, dependencies);
+                publication = made.publication;
+                if (made.isUpdate) updates++;
+                else wholes++;
+                held.set(view, await applyJournal(held.get(view) as Set<string>, store, publication.id));
+                // each renews some of the pages that are due
+              } while ((publication.resignAt as number) <= store.now);
+              const nodes = await nodesOf(publication, store);
+              expect(nodes.map(shown)).toEqual(wanted.nodes.map(shown));
+              expect(publication).toMatchObject({
+                records: wanted.publication.records,
+                octets: wanted.publication.octets,
+              });
+              expect(publication.resignAt).toBe(wanted.publication.resignAt);
+              expect(publication.maxTtl).toBeGreaterThanOrEqual(wanted.publication.maxTtl as number);
+              expect([...(held.get(view) as Set<string>)].sort()).toEqual(records(nodes).sort());
+            }
+          }
+        },
+      ),
       { numRuns: RUNS, endOnFailure: process.env['ZONESEAL_NO_SHRINK'] !== undefined },
     );
     // all of this says nothing if wholes were made instead

@@ -8,6 +8,8 @@ alter table zoneseal.publications
   -- what the line was asked for when it was allocated
   add column wanted bigint not null default 0,
   add column cause text,
+  -- renews signatures of the publication before, while a change that came after it cannot be published
+  add column stopgap boolean not null default false,
   -- whose pages it has, as they were when it became ready; and the ready one that it replaced, unless it was the first
   add column generation bigint,
   add column previous bigint,
@@ -48,7 +50,8 @@ alter table zoneseal.serial_lines add column due_at timestamptz not null generat
       then case when failed is null then resign_at else greatest(resign_at, coalesce(retry_at, 'infinity')) end
     when failed is not null and failed_zone_version >= least(changed_version, coalesce(frozen_version, changed_version))
       and failed_key_set_version >= keys_changed_version and failed_policy = policy and failed_wanted >= wanted
-      then coalesce(retry_at, 'infinity')
+      -- signatures are renewed also while a change cannot be published
+      then least(coalesce(retry_at, 'infinity'), case when ready is not null then resign_at end)
     else '-infinity'
   end
 ) stored;
@@ -72,11 +75,14 @@ create table zoneseal.signed_pages (
   since bigint not null,
   until bigint,
   chained boolean not null,
+  expires bigint,
   content bytea not null,
   primary key (generation, chain, first_key, since)
 );
 create index signed_pages_present on zoneseal.signed_pages (generation, chain, first_key) where until is null;
+create index signed_pages_expires on zoneseal.signed_pages (generation, expires) where until is null;
 create index signed_pages_replaced on zoneseal.signed_pages (generation, until) where until is not null;
+comment on column zoneseal.signed_pages.expires is 'when the first of its signatures expires, seconds since 1970';
 -- signatures do not compress
 alter table zoneseal.signed_pages alter column content set storage external;
 comment on table zoneseal.signed_pages is 'signed records in canonical order (chain: of NSEC3, by hash), packed as src/signing/page-codec.ts says';

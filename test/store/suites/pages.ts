@@ -8,6 +8,7 @@ const page = (key: string, content = key, chained = true): PackedPage => ({
   chain: false,
   firstKey: Buffer.from(key),
   chained,
+  expires: key.charCodeAt(0),
   content: Buffer.from(content),
 });
 

@@ -145,6 +145,40 @@ export function publicationsSuite(open: () => Fixture): void {
       expect(await f.due(zone)).toEqual([]);
     });
 
+    it('renew signatures also while a change cannot be published, and leave what failed as it was', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      const ready = await f.publish(zone, 'external', 100);
+      await f.insert(zone.name, [['a', 'A', 'x']]);
+      const bad = await f.allocate(zone);
+      if (bad.kind !== 'allocated') throw new Error(bad.kind);
+      await f.publications.markFailed(bad.publication.id, 'g1', 'a A: bad', null);
+      expect(await f.due(zone)).toEqual([]);
+      const age = (): Promise<number> =>
+        f.database.execute('update zoneseal.serial_lines set resign_at = now() where zone_id = $1', [
+          zone.id,
+        ]);
+      await age();
+      expect(await f.due(zone)).toEqual(['external']);
+      const renewal = await f.allocate(zone);
+      expect(renewal).toMatchObject({
+        kind: 'allocated',
+        publication: { zoneVersion: 1, cause: 'refresh', previous: ready.id },
+      });
+      if (renewal.kind !== 'allocated') return;
+      await f.publications.markFailed(renewal.publication.id, 'g1', 'no keys', 30);
+      expect(await f.due(zone)).toEqual([]);
+      await age();
+      const second = await f.publish(zone);
+      expect(second).toMatchObject({ zoneVersion: 1, cause: 'refresh' });
+      expect(await f.due(zone)).toEqual([]); // the change is not tried again for it
+      const [view] = (await f.zones.showZone(zone.name)).views;
+      expect(view).toMatchObject({ failed: { error: 'a A: bad' }, ready: { serial: second.serial } });
+      await f.insert(zone.name, [['b', 'A', '192.0.2.1']]);
+      expect(await f.publish(zone)).toMatchObject({ zoneVersion: 3, cause: 'change' });
+      expect((await f.zones.showZone(zone.name)).views[0]).toMatchObject({ failed: null });
+    });
+
     it('of a frozen zone stay at its version until it is thawed', async () => {
       const f = open();
       const zone = await f.newZone(undefined, ['external']);
