@@ -6,6 +6,7 @@ import type { OpenStore } from './gateway-store.js';
 import type { KeyRing } from './keys/key-ring.js';
 import type { PublicationKeeper } from './publication/keeper.js';
 import type { PublicationManager } from './publication/manager.js';
+import type { ValidityWatch } from './publication/validity-watch.js';
 import type { DnsServer } from './server/dns-server.js';
 import type { WorkerPool } from './signing/worker-pool.js';
 import type { TransferHandler } from './transfer/handler.js';
@@ -15,6 +16,7 @@ import type { TsigKeyTable } from './transfer/tsig-key-table.js';
 /** The parts that metrics and readiness look at. */
 export interface GatewayState {
   readonly manager: PublicationManager;
+  readonly validity: ValidityWatch;
   readonly keeper: PublicationKeeper;
   readonly fleet: Fleet;
   readonly handler: TransferHandler;
@@ -33,7 +35,8 @@ function labelled(label: string, values: Readonly<Record<string, number>>): Labe
 
 /** The metrics of one gateway; every limit of the configuration has one beside it. */
 export function gatewayMetrics(state: GatewayState): Metric[] {
-  const { manager, keeper, handler, server, images, signer, keyRing, tsigKeys, store, keyStore } = state;
+  const { manager, validity, keeper, handler, server, images, signer, keyRing, tsigKeys, store, keyStore } =
+    state;
   const services = (): [string, GuardState][] => Object.entries(keyStore.client.state);
   const gauge = (name: string, help: string, read: Metric['read'], labels?: readonly string[]): Metric => ({
     name,
@@ -73,6 +76,11 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
       'publications_unrecorded',
       'failures that the database could not be told of yet',
       () => manager.counters.unrecorded,
+    ),
+    gauge(
+      'unsafe_lines',
+      "zones and views with less validity left than the SOA's expire and the largest TTL, in the whole database",
+      () => validity.count,
     ),
     gauge('remembered_lines', 'zones and views kept in mind', () => manager.counters.remembered),
     gauge('held_images', 'finished images held for the next transfer', () => manager.counters.heldImages),

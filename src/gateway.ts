@@ -16,6 +16,7 @@ import { TsigSecretRing } from './keys/tsig-secret-ring.js';
 import type { Log } from './log.js';
 import { PublicationKeeper } from './publication/keeper.js';
 import { PublicationManager } from './publication/manager.js';
+import { ValidityWatch } from './publication/validity-watch.js';
 import { DnsServer, type ListenAddress } from './server/dns-server.js';
 import { probeServer } from './server/probe.js';
 import { WorkerPool } from './signing/worker-pool.js';
@@ -181,10 +182,12 @@ async function assemble({
     onReady: () => fleet.notifier.wake(),
   });
   const fleet = assembleFleet({ config, store: store.peers, secrets, log, clock, gateway });
+  const validity = new ValidityWatch(store.publications, log);
   let nextPrune = 0;
   const housekeeping = async (): Promise<void> => {
     await tsigKeys.reload();
     if (clock.seconds() < nextPrune) return;
+    await validity.look();
     nextPrune = clock.seconds() + PRUNE_SECONDS;
     await store.prune(gateway, publication.retain);
   };
@@ -229,7 +232,20 @@ async function assemble({
     log,
     clock,
   });
-  return { manager, keeper, fleet, handler, server, images, signer, keyRing, tsigKeys, keyStore, store };
+  return {
+    manager,
+    validity,
+    keeper,
+    fleet,
+    handler,
+    server,
+    images,
+    signer,
+    keyRing,
+    tsigKeys,
+    keyStore,
+    store,
+  };
 }
 
 /** Time between looks for history that nothing names any more. */

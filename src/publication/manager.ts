@@ -6,11 +6,10 @@ import type { Log } from '../log.js';
 import type { Image } from '../transfer/image.js';
 import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader, PublicationSource, ServedPublication } from '../transfer/ports.js';
-import { retryAfter } from './failure.js';
+import { lost, notAllocated, retryAfter, stopping } from './failure.js';
 import { KnownLines } from './known-lines.js';
 import { failing } from './pack-image.js';
 import type {
-  Allocation,
   Cause,
   Publication,
   PublicationResult,
@@ -335,7 +334,7 @@ export class PublicationManager implements PublicationSource {
     this.#made.ready++;
     this.#made.signatures += result.signatures;
     this.#made.reused += result.reused;
-    const { zonemd, journal, signatures: _, reused: __, ...facts } = result;
+    const { zonemd, journal, signatures: _, reused: __, safeUntil: ___, ...facts } = result;
     this.#lines.becomeCurrent({
       ...publication,
       ...facts,
@@ -357,11 +356,24 @@ export class PublicationManager implements PublicationSource {
     const key = lineKey(publication);
     const attempt = this.#attempts.get(key) ?? 0;
     this.#attempts.set(key, attempt + 1);
+    await this.#tellValidity(publication);
     const isUnreadable = code === 'PAGES_LOST' || code === 'PAGE_INVALID';
     if (isUnreadable) this.#distrust(await store.listReady(zoneId).catch(() => []));
     const retry = isUnreadable && attempt === 0 ? 0 : retryAfter(error, attempt);
     const record = (): Promise<void> => store.markFailed(publication.id, gateway, errorMessage(error), retry);
     await record().catch(() => this.#unrecorded.add(record));
+  }
+
+  /** Where signatures could not be renewed: says until when those that are served are good. */
+  async #tellValidity({ zone, view, zoneId, cause }: Publication): Promise<void> {
+    if (cause !== 'refresh') return;
+    const ready = await this.#options.store.newestReady(zoneId, view).catch(() => undefined);
+    if (ready?.expiresAt == null) return;
+    const expiresAt = new Date(ready.expiresAt * 1000).toISOString();
+    this.#options.log.warn(
+      { zone, view, expiresAt },
+      'signatures were not renewed; the first that is served expires then',
+    );
   }
 
   /** Prolongs the lease of a publication while it is made; when it is lost, what is made is given up. */
@@ -400,42 +412,4 @@ function publishedSoa(zone: Name, soa: PublishedRRset): NonNullable<ServedPublic
 
 function labelOf({ zone, view }: Publication): string {
   return `zone ${zone} in view ${view}`;
-}
-function stopping(): ZonesealError {
-  return new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');
-}
-
-function lost({ zone, view, serial }: Publication): ZonesealError {
-  return new ZonesealError(
-    'PUBLICATION_LOST',
-    `zone ${zone} in view ${view}: the lease on serial ${serial} was lost, another gateway has taken over`,
-    { zone, view, serial },
-  );
-}
-
-function notAllocated(
-  { zone, view }: ServedZone,
-  allocation: Exclude<Allocation, { kind: 'allocated' }>,
-): ZonesealError {
-  const where = `zone ${zone} in view ${view}`;
-  switch (allocation.kind) {
-    case 'failed': {
-      const reason = allocation.publication.error ?? 'unknown';
-      return new ZonesealError('PUBLICATION_FAILED', `${where}: its newest publication failed: ${reason}`, {
-        zone,
-        view,
-      });
-    }
-    case 'not-served':
-      return new ZonesealError('PUBLICATION_NOT_READY', `${where}: it is no longer served`, { zone, view });
-    default:
-      return new ZonesealError(
-        'PUBLICATION_NOT_READY',
-        `${where}: another gateway is making its publication`,
-        {
-          zone,
-          view,
-        },
-      );
-  }
 }

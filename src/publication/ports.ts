@@ -65,6 +65,8 @@ export interface Publication extends PublicationTuple {
   readonly generation: string | null;
   /** When the first signature of it leaves its slot, seconds since 1970; null until ready. */
   readonly resignAt: number | null;
+  /** When the first signature of it expires, seconds since 1970; null until ready. */
+  readonly expiresAt: number | null;
   readonly soa: PublishedRRset | null;
   /** Where the policy wants one. */
   readonly zonemd: PublishedRRset | null;
@@ -84,6 +86,9 @@ export interface PublicationResult {
   readonly soa: PublishedRRset;
   readonly zonemd: PublishedRRset | undefined;
   readonly resignAt: number;
+  readonly expiresAt: number;
+  /** When less validity is left than the SOA's expire and the largest TTL, seconds since 1970. */
+  readonly safeUntil: number;
   readonly maxTtl: number;
   readonly records: number;
   readonly octets: number;
@@ -138,6 +143,14 @@ export interface ServedZone {
   readonly view: string;
 }
 
+/** A line that a nameserver which loses contact may serve until its signatures have expired. */
+export interface UnsafeLine extends ServedZone {
+  /** Since when, seconds since 1970. */
+  readonly since: number;
+  /** When its first signature expires. */
+  readonly expiresAt: number;
+}
+
 /** What serial allocation looks at; pure data, read under the serial line's lock. */
 export interface SerialInput {
   /** The serial last given out on this line (building and failed ones count); null on a new line. */
@@ -171,6 +184,8 @@ export interface PublicationStore {
    * failed ones whose retry is not due. By the database's clock.
    */
   listDue(limit: number): Promise<ServedZone[]>;
+  /** Lines of which what is ready has less validity left than it should, the worst first; and how many there are. */
+  listUnsafe(limit: number): Promise<{ readonly count: number; readonly lines: readonly UnsafeLine[] }>;
   /** The newest ready publication. */
   newestReady(zoneId: string, view: string): Promise<Publication | undefined>;
   /**

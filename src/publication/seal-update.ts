@@ -20,7 +20,7 @@ import type {
 } from './ports.js';
 import { nodesOfPages } from './published-nodes.js';
 import type { Entry, Section } from './section.js';
-import { sameButSerial } from './soa-fields.js';
+import { expireOf, sameButSerial } from './soa-fields.js';
 
 /** What an update follows from besides the publication. */
 export interface UpdateInput {
@@ -102,6 +102,8 @@ export async function sealUpdate(
   const replaced = pages.map((page) => page.stored);
   const zonemd = policy.zonemd ? await signDigest(input, store, zone, soaSigned, pages, stage) : undefined;
   const untouched = await store.firstExpiry(base.generation as string, replaced);
+  const soaRdata = soa.rdata[0] as Uint8Array;
+  const maxTtl = Math.max(base.maxTtl ?? 0, soa.ttl, ...ttls);
   const expiries = [untouched, ...packed.map(({ expires }) => expires)].filter((it) => it != null);
   return {
     isChanged: size.removed + size.added > 0 || isSoaChanged,
@@ -114,8 +116,13 @@ export async function sealUpdate(
       generation: base.generation as string,
       soa: published(soaSigned),
       zonemd,
-      resignAt: Math.min(stage.resignAt, ...expiries.map((expires) => expires - policy.refresh)),
-      maxTtl: Math.max(base.maxTtl ?? 0, soa.ttl, ...ttls),
+      ...validity(
+        Math.min(stage.resignAt, ...expiries.map((expires) => expires - policy.refresh)),
+        policy,
+        soaRdata,
+        maxTtl,
+      ),
+      maxTtl,
       records: (base.records as number) + size.added - size.removed,
       octets: (base.octets as number) + journal.growth,
       signatures: stage.signatures,
@@ -123,6 +130,20 @@ export async function sealUpdate(
       journal: size,
     },
   };
+}
+
+/**
+ * Until when signatures are good, from when the first of them leaves its slot: with `refresh` left of it. A nameserver that loses
+ * contact serves what it has for the SOA's expire, and caches have it for a TTL after that.
+ */
+export function validity(
+  resignAt: number,
+  { refresh }: Pick<Policy, 'refresh'>,
+  soa: Uint8Array,
+  maxTtl: number,
+): Pick<PublicationResult, 'resignAt' | 'expiresAt' | 'safeUntil'> {
+  const expiresAt = resignAt + refresh;
+  return { resignAt, expiresAt, safeUntil: expiresAt - expireOf(soa) - maxTtl };
 }
 
 /** An RRset of the apex as it is kept with its publication. */

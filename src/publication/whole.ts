@@ -16,7 +16,7 @@ import { PageSaver } from './page-saver.js';
 import type { PublicationStore } from './ports.js';
 import type { Produced } from './production.js';
 import { nodesOfPages, publishedNodes } from './published-nodes.js';
-import { published, type UpdateInput, withSoa } from './seal-update.js';
+import { published, type UpdateInput, validity, withSoa } from './seal-update.js';
 import { sameButSerial } from './soa-fields.js';
 
 /** What a whole is made from besides the database. */
@@ -172,7 +172,7 @@ class Whole {
         generation: publication.id,
         soa,
         zonemd: result.zonemd && published(result.zonemd),
-        resignAt: result.resignAt,
+        ...validity(result.resignAt, this.#input.policy, soa.rdata, this.#maxTtl),
         maxTtl: this.#maxTtl,
         records: result.records,
         octets,

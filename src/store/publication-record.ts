@@ -22,6 +22,7 @@ export interface PublicationRow {
   readonly state: PublicationState;
   readonly error: string | null;
   readonly resign_at: number | null;
+  readonly expires_at: number | null;
   readonly soa_ttl: number | null;
   readonly soa_rdata: Buffer | null;
   readonly soa_signatures: Buffer[] | null;
@@ -41,7 +42,7 @@ export interface PublicationRow {
 
 /** Selects a PublicationRow from `publications p join zones z`. */
 export const PUBLICATION_COLUMNS = `p.id, p.zone_id, z.name as zone, p.view, p.serial, p.zone_version, p.policy_name,
-  p.policy_version, p.key_set_version, p.time, p.format_version, p.state, p.error, p.resign_at, p.soa_ttl, p.soa_rdata,
+  p.policy_version, p.key_set_version, p.time, p.format_version, p.state, p.error, p.resign_at, p.expires_at, p.soa_ttl, p.soa_rdata,
   p.soa_signatures, p.not_before, p.cause, p.previous, p.generation, p.zonemd_rdata, p.zonemd_signatures, p.max_ttl,
   p.records, p.octets, p.removed, p.added, p.journal_octets`;
 
@@ -62,6 +63,7 @@ export function publicationOf(row: PublicationRow): Publication {
     state: row.state,
     error: row.error,
     resignAt: row.resign_at,
+    expiresAt: row.expires_at,
     soa: rrsetOf(row.soa_ttl, row.soa_rdata, row.soa_signatures),
     // RFC 8976 §2.1: the TTL of the SOA
     zonemd: rrsetOf(row.soa_ttl, row.zonemd_rdata, row.zonemd_signatures),

@@ -12,6 +12,7 @@ import type {
   PublicationStore,
   ServedZone,
   StoredPage,
+  UnsafeLine,
 } from '../publication/ports.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
@@ -59,6 +60,24 @@ export class PostgresPublicationStore implements PublicationStore {
   async listDue(limit: number): Promise<ServedZone[]> {
     const rows = await this.#database.query<ServedRow>(LIST_DUE, [limit, this.#formatVersion]);
     return rows.map(servedOf);
+  }
+
+  async listUnsafe(limit: number): Promise<{ count: number; lines: UnsafeLine[] }> {
+    const [total] = await this.#database.query<{ count: number }>(
+      'select count(*) as count from zoneseal.serial_lines where zone_id is not null and safe_until < now()',
+    );
+    const count = total?.count ?? 0;
+    if (count === 0) return { count, lines: [] };
+    const rows = await this.#database.query<ServedRow & { since: number; expires_at: number }>(
+      `select l.zone_id, l.zone, l.view, floor(extract(epoch from l.safe_until))::bigint as since, p.expires_at
+       from zoneseal.serial_lines l join zoneseal.publications p on p.id = l.ready
+       where l.zone_id is not null and l.safe_until < now() order by l.safe_until limit $1`,
+      [limit],
+    );
+    return {
+      count,
+      lines: rows.map((row) => ({ ...servedOf(row), since: row.since, expiresAt: row.expires_at })),
+    };
   }
 
   /** How the database finds what is due: its plan, with the times it took. */
@@ -294,11 +313,11 @@ const MARK_READY = `
     update zoneseal.publications
     set state = 'ready', generation = $2, resign_at = $3, soa_ttl = $4, soa_rdata = $5, soa_signatures = $6,
       zonemd_rdata = $7, zonemd_signatures = $8, max_ttl = $9, records = $10, octets = $11, signatures = $12, reused = $13,
-      removed = $14, added = $15, journal_octets = $16, finished_at = clock_timestamp()
+      removed = $14, added = $15, journal_octets = $16, expires_at = $17, finished_at = clock_timestamp()
     where id = $1
     returning *
   ), l as (
-    update zoneseal.serial_lines l set ${READY_STATE}, ready = p.id, resign_at = to_timestamp(p.resign_at)
+    update zoneseal.serial_lines l set ${READY_STATE}, ready = p.id, resign_at = to_timestamp(p.resign_at), safe_until = to_timestamp($18)
     from p where l.building = p.id and l.zone_id = p.zone_id and l.view = p.view
     returning l.zone_id
   ), q as (
@@ -326,6 +345,8 @@ function readyValues(id: string, result: PublicationResult): unknown[] {
     journal?.removed ?? null,
     journal?.added ?? null,
     journal?.octets ?? null,
+    Math.floor(result.expiresAt),
+    Math.floor(result.safeUntil),
   ];
 }
 

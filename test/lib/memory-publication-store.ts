@@ -14,6 +14,7 @@ import type {
   SerialInput,
   ServedZone,
   StoredPage,
+  UnsafeLine,
 } from '../../src/publication/ports.js';
 import type { PackedPage } from '../../src/signing/page-codec.js';
 import { isVisible, type ZoneRow } from '../../src/zone/row.js';
@@ -46,6 +47,7 @@ export class MemoryPublicationStore implements PublicationStore {
   leaseIsOurs = true;
   /** More owners than this are "all". */
   changeLimit = 1000;
+  unsafe: UnsafeLine[] = [];
   readonly publications: Publication[] = [];
   readonly retries: (number | null)[] = [];
   readonly pages = new Map<string, MemoryPage[]>();
@@ -79,6 +81,10 @@ export class MemoryPublicationStore implements PublicationStore {
       const newest = this.publications.at(-1);
       return newest === undefined || newest.zoneVersion < this.version ? [this.zone] : [];
     });
+  }
+
+  listUnsafe(): Promise<{ count: number; lines: UnsafeLine[] }> {
+    return this.#answer(() => ({ count: this.unsafe.length, lines: this.unsafe }));
   }
 
   newestReady(_zoneId = '1', view = this.zone.view): Promise<Publication | undefined> {
@@ -136,6 +142,7 @@ export class MemoryPublicationStore implements PublicationStore {
         previous: previous?.id ?? null,
         generation: null,
         resignAt: null,
+        expiresAt: null,
         soa: null,
         zonemd: null,
         maxTtl: null,
@@ -161,7 +168,7 @@ export class MemoryPublicationStore implements PublicationStore {
     return this.#answer(() => {
       if (!this.leaseIsOurs) return false;
       if (changes !== undefined) this.#changePages(id, result.generation, changes);
-      const { zonemd, journal, signatures: _, reused: __, ...facts } = result;
+      const { zonemd, journal, signatures: _, reused: __, safeUntil: ___, ...facts } = result;
       this.#change(id, { ...facts, state: 'ready', zonemd: zonemd ?? null, journal: journal ?? null });
       return true;
     });

@@ -36,6 +36,7 @@ const publication: Publication = {
   state: 'building',
   error: null,
   resignAt: null,
+  expiresAt: null,
   soa: null,
   notBefore: 0,
   cause: 'first',

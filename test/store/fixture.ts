@@ -173,6 +173,8 @@ export function resultOf(
     },
     zonemd: undefined,
     resignAt: publication.time + 1000,
+    expiresAt: publication.time + 2000,
+    safeUntil: publication.time + 1500,
     maxTtl: 300,
     records: 5,
     octets: 500,

@@ -16,6 +16,8 @@ alter table zoneseal.publications
   add column zonemd_rdata bytea,
   add column zonemd_signatures bytea[],
   add column max_ttl bigint,
+  -- when the first signature expires; and until when a nameserver that loses contact, and caches after it, stay valid
+  add column expires_at bigint,
   add column octets bigint,
   -- what it took: signatures made and used again
   add column signatures bigint,
@@ -34,6 +36,8 @@ comment on column zoneseal.zones.frozen_version is 'the version that is served w
 
 alter table zoneseal.serial_lines
   add column frozen_version bigint,
+  -- when less validity is left of what is ready than the SOA's expire and the largest TTL
+  add column safe_until timestamptz,
   -- counts what operators ask for: each number wants a publication of its own
   add column wanted bigint not null default 0,
   add column ready_wanted bigint not null default 0,
@@ -55,6 +59,7 @@ alter table zoneseal.serial_lines add column due_at timestamptz not null generat
     else '-infinity'
   end
 ) stored;
+create index serial_lines_safe on zoneseal.serial_lines (safe_until) where zone_id is not null;
 create index serial_lines_due on zoneseal.serial_lines (due_at) where zone_id is not null;
 
 alter table zoneseal.prune_queue add column queued_at timestamptz not null default clock_timestamp();
@@ -109,7 +114,7 @@ begin
     update serial_lines
       set zone_id = null, policy = null, building = null, building_until = null, ready = null, ready_zone_version = null,
         ready_policy = null, ready_policy_version = null, ready_key_set_version = null, ready_format_version = null,
-        resign_at = null, failed = null, failed_zone_version = null, failed_policy = null, failed_policy_version = null,
+        resign_at = null, safe_until = null, failed = null, failed_zone_version = null, failed_policy = null, failed_policy_version = null,
         failed_key_set_version = null, failed_format_version = null, retry_at = null, frozen_version = null
       where zone_id = old.zone_id and view = old.view;
     delete from publications where zone_id = old.zone_id and view = old.view;

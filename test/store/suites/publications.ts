@@ -52,6 +52,7 @@ export function publicationsSuite(open: () => Fixture): void {
         ...made,
         state: 'ready',
         resignAt: made.time + 1000,
+        expiresAt: made.time + 2000,
         generation: made.id,
         maxTtl: 300,
         records: 5,
