@@ -6,7 +6,10 @@ import type { Log } from '../log.js';
 import type { Image } from '../transfer/image.js';
 import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader, PublicationSource, ServedPublication } from '../transfer/ports.js';
-import { lost, notAllocated, retryAfter, stopping } from './failure.js';
+import { makeBatch } from './batch.js';
+import { lost, notAllocated, stopping } from './failure.js';
+import { Failures } from './failures.js';
+import { keepLease } from './keep-lease.js';
 import { KnownLines } from './known-lines.js';
 import { failing } from './pack-image.js';
 import type {
@@ -18,6 +21,7 @@ import type {
   ServedZone,
 } from './ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produce } from './produce.js';
+import { NEEDS_CHANGE } from './production.js';
 import { ReadyImages } from './ready-images.js';
 import { nextSerial } from './serial.js';
 import { Slots } from './slots.js';
@@ -76,15 +80,16 @@ interface Making {
   readonly done: Promise<void>;
 }
 
+/** So many lines that are due together are made in batches of so many. */
+const BATCH_FROM = 8;
+const BATCH_ZONES = 100;
+
 /** How long a transfer waits for a first publication that another gateway makes, and how often it looks. */
 const FIRST_WAIT_MS = 20_000;
 const FIRST_POLL_MS = 250;
 
 /** Publications whose pages proved unreadable that are kept in mind; a new one takes their place soon. */
 const DISTRUSTED = 10_000;
-
-/** Causes for which a publication that says nothing new is not published. */
-const NEEDS_CHANGE: ReadonlySet<Cause> = new Set(['change', 'policy', 'keys']);
 
 /** Keeps publications up to date, and hands their images to transfers. */
 export class PublicationManager implements PublicationSource {
@@ -94,14 +99,12 @@ export class PublicationManager implements PublicationSource {
   readonly #making = new Map<string, Promise<Making>>();
   /** First images that are being made. */
   readonly #growing = new Set<Image>();
-  readonly #attempts = new Map<string, number>();
-  readonly #made = { ready: 0, unchanged: 0, failed: 0, signatures: 0, reused: 0 };
+  readonly #failures: Failures;
+  readonly #made = { ready: 0, unchanged: 0, signatures: 0, reused: 0 };
   readonly #slots: Slots;
   /** The views of a zone share signatures, so they take turns. */
   readonly #turns = new Turns();
   readonly #distrusted = new Set<string>();
-  /** Failures that the database could not be told of yet; without them a lease would have to run out. */
-  readonly #unrecorded = new Set<() => Promise<void>>();
   #underWay = 0;
   #closed = false;
 
@@ -110,6 +113,7 @@ export class PublicationManager implements PublicationSource {
     this.#options = options;
     this.#lines = new KnownLines(store, { freshSeconds: limits.freshSeconds, limit: limits.remembered });
     this.#slots = new Slots(limits.productions);
+    this.#failures = new Failures(options, (publications) => this.#distrust(publications));
     this.#ready = new ReadyImages({
       store,
       images,
@@ -127,8 +131,7 @@ export class PublicationManager implements PublicationSource {
       ...this.#made,
       productions: this.#underWay + making,
       waiting: this.#slots.waiting,
-      failing: this.#attempts.size,
-      unrecorded: this.#unrecorded.size,
+      ...this.#failures.counters,
       remembered: this.#lines.size,
       heldImages,
       heldOctets,
@@ -160,18 +163,10 @@ export class PublicationManager implements PublicationSource {
    * @throws ZonesealError when the database cannot be asked
    */
   async makeDue(limit = 1000): Promise<number> {
-    await this.#recordFailures();
+    await this.#failures.recordLeft();
     const due = await this.#options.store.listDue(limit);
-    for (const served of due) {
-      this.#produce(served).catch((error: unknown) => {
-        if (error instanceof ZonesealError && error.code.startsWith('PUBLICATION_')) return;
-        const { zone, view } = served;
-        this.#options.log.error(
-          { zone, view, reason: errorMessage(error) },
-          'a publication could not be begun',
-        );
-      });
-    }
+    const single = due.length < BATCH_FROM ? due : this.#beginBatches(due);
+    for (const served of single) this.#beginSingle(served);
     return due.length;
   }
 
@@ -201,13 +196,6 @@ export class PublicationManager implements PublicationSource {
     for (const image of this.#growing) image.fail(stopping());
     await done;
     await this.#ready.close(deadline, stopping());
-  }
-
-  async #recordFailures(): Promise<void> {
-    for (const record of this.#unrecorded) {
-      await record();
-      this.#unrecorded.delete(record);
-    }
   }
 
   /** The image of a publication that is being made, as there is none before it. */
@@ -240,6 +228,95 @@ export class PublicationManager implements PublicationSource {
   #distrust(publications: readonly Publication[]): void {
     if (this.#distrusted.size > DISTRUSTED) this.#distrusted.clear();
     for (const { id } of publications) this.#distrusted.add(id);
+  }
+
+  #beginSingle(served: ServedZone): void {
+    this.#produce(served).catch((error: unknown) => {
+      if (error instanceof ZonesealError && error.code.startsWith('PUBLICATION_')) return;
+      this.#tellNotBegun(served, error);
+    });
+  }
+
+  #tellNotBegun({ zone, view }: ServedZone, error: unknown): void {
+    this.#options.log.error({ zone, view, reason: errorMessage(error) }, 'a publication could not be begun');
+  }
+
+  /** Begins the making of many small zones together; returns the lines that are better made one by one. */
+  #beginBatches(due: readonly ServedZone[]): ServedZone[] {
+    const single: ServedZone[] = [];
+    let batch: ServedZone[] = [];
+    let turns: (() => void)[] = [];
+    const begin = (): void => {
+      const [lines, ends] = [batch, turns];
+      batch = [];
+      turns = [];
+      const done = this.#makeMany(lines).finally(() => {
+        for (const end of ends) end();
+        for (const served of lines) this.#making.delete(lineKey(served));
+      });
+      const settled = done.then(
+        () => undefined,
+        () => undefined,
+      );
+      const making = Promise.resolve({ image: undefined, done: settled });
+      for (const served of lines) this.#making.set(lineKey(served), making);
+      done.then(
+        (left) => left.forEach((served) => this.#beginSingle(served)),
+        (error: unknown) => this.#tellNotBegun(lines[0] as ServedZone, error),
+      );
+    };
+    for (const served of due) {
+      if (this.#making.has(lineKey(served))) continue;
+      const end = this.#turns.tryTake(served.zoneId);
+      if (end === undefined) {
+        single.push(served);
+        continue;
+      }
+      batch.push(served);
+      turns.push(end);
+      if (batch.length === BATCH_ZONES) begin();
+    }
+    if (batch.length > 0) begin();
+    return single;
+  }
+
+  /** Makes small zones of some lines; returns the lines that are not decided, which are to be made one by one. */
+  async #makeMany(lines: readonly ServedZone[]): Promise<ServedZone[]> {
+    const { store, gateway, leaseSeconds, dependencies, log } = this.#options;
+    const release = await this.#slots.take();
+    this.#underWay++;
+    try {
+      if (this.#closed) return [];
+      const request = { gateway, leaseSeconds, formatVersion: FORMAT_VERSION, nextSerial };
+      const publications = await store.allocateMany(lines, request);
+      if (publications.length > 0) {
+        const begun = performance.now();
+        const common = { store, dependencies, gateway, distrusted: this.#distrusted };
+        const { ready, failed, left } = await makeBatch(publications, common).catch((error: unknown) => ({
+          ready: [],
+          failed: publications.map((publication) => ({ publication, error })),
+          left: [],
+        }));
+        for (const { publication, result } of ready) this.#becomeReady(publication, result);
+        if (ready.length > 0) this.#options.onReady?.();
+        const seconds = Math.round(performance.now() - begun) / 1000;
+        for (const { publication } of ready) {
+          const { zone, view, serial, zoneVersion, cause } = publication;
+          this.#failures.forget(publication);
+          log.info(
+            { zone, view, serial, zoneVersion, cause, together: ready.length, seconds },
+            'publication ready',
+          );
+        }
+        for (const { publication, error } of failed) await this.#failures.tell(publication, error);
+        for (const publication of left) await this.#make(publication, undefined);
+      }
+      const begunOnes = new Set(publications.map(lineKey));
+      return lines.filter((served) => !begunOnes.has(lineKey(served)));
+    } finally {
+      this.#underWay--;
+      release();
+    }
   }
 
   /** The making of a new publication for a (zone, view), begun now or under way already. */
@@ -291,7 +368,7 @@ export class PublicationManager implements PublicationSource {
   async #make(publication: Publication, image: Image | undefined): Promise<void> {
     const { store, dependencies, gateway, log } = this.#options;
     const begun = performance.now();
-    const lease = this.#keepLease(publication, image);
+    const lease = keepLease(publication, this.#options, (error) => image?.fail(error));
     try {
       await failing(image, async () => {
         const made = await produce(
@@ -321,10 +398,10 @@ export class PublicationManager implements PublicationSource {
           'publication ready',
         );
       });
-      this.#attempts.delete(lineKey(publication));
+      this.#failures.forget(publication);
     } catch (error) {
       image?.release();
-      await this.#fail(publication, error);
+      await this.#failures.tell(publication, error);
     } finally {
       lease.stop();
     }
@@ -342,60 +419,6 @@ export class PublicationManager implements PublicationSource {
       journal: journal ?? null,
       state: 'ready',
     });
-  }
-
-  async #fail(publication: Publication, error: unknown): Promise<void> {
-    const { store, gateway, log } = this.#options;
-    const { zone, view, serial, zoneId } = publication;
-    this.#made.failed++;
-    const code = error instanceof ZonesealError ? error.code : undefined;
-    log.error(
-      { zone, view, serial, code, reason: errorMessage(error) },
-      'publication failed; the one before it, if any, goes on being served',
-    );
-    const key = lineKey(publication);
-    const attempt = this.#attempts.get(key) ?? 0;
-    this.#attempts.set(key, attempt + 1);
-    await this.#tellValidity(publication);
-    const isUnreadable = code === 'PAGES_LOST' || code === 'PAGE_INVALID';
-    if (isUnreadable) this.#distrust(await store.listReady(zoneId).catch(() => []));
-    const retry = isUnreadable && attempt === 0 ? 0 : retryAfter(error, attempt);
-    const record = (): Promise<void> => store.markFailed(publication.id, gateway, errorMessage(error), retry);
-    await record().catch(() => this.#unrecorded.add(record));
-  }
-
-  /** Where signatures could not be renewed: says until when those that are served are good. */
-  async #tellValidity({ zone, view, zoneId, cause }: Publication): Promise<void> {
-    if (cause !== 'refresh') return;
-    const ready = await this.#options.store.newestReady(zoneId, view).catch(() => undefined);
-    if (ready?.expiresAt == null) return;
-    const expiresAt = new Date(ready.expiresAt * 1000).toISOString();
-    this.#options.log.warn(
-      { zone, view, expiresAt },
-      'signatures were not renewed; the first that is served expires then',
-    );
-  }
-
-  /** Prolongs the lease of a publication while it is made; when it is lost, what is made is given up. */
-  #keepLease(publication: Publication, image: Image | undefined): { check: () => void; stop: () => void } {
-    const { store, gateway, leaseSeconds } = this.#options;
-    let isOurs = true;
-    const renew = (): void => {
-      store.renewLease(publication.id, gateway, leaseSeconds).then(
-        (ours) => {
-          isOurs = ours;
-          if (!ours) image?.fail(lost(publication));
-        },
-        () => undefined, // the database is away; the lease tells when it is back
-      );
-    };
-    const beat = setInterval(renew, (leaseSeconds * 1000) / 3);
-    return {
-      check: () => {
-        if (!isOurs) throw lost(publication);
-      },
-      stop: () => clearInterval(beat),
-    };
   }
 }
 

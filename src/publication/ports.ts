@@ -174,6 +174,27 @@ export type Allocation =
   /** The zone is not held, or not assigned to the view. */
   | { readonly kind: 'not-served' };
 
+/** A small zone, read whole: what one publication of it is made from. */
+export interface SmallZoneContent {
+  readonly publication: Publication;
+  /** At the publication's zone version, in canonical order. */
+  readonly rows: readonly ZoneRow[];
+  readonly policy: Policy;
+  readonly keySet: readonly ZoneKey[];
+  /** The newest ready publications of its views, with all their pages in order. */
+  readonly ready: readonly { readonly publication: Publication; readonly pages: readonly StoredPage[] }[];
+  /** Owners that changed for the view since the one before. */
+  readonly changes: ChangedOwners;
+}
+
+/** A publication that was made, and what is to be stored of it. */
+export interface FinishedPublication {
+  readonly publication: Pick<Publication, 'id'>;
+  readonly result: PublicationResult;
+  /** Of an update: what it replaces; of a whole: all pages, nothing replaced. */
+  readonly changes: PageChanges;
+}
+
 /** What publications need of the database. Every call is one short transaction. */
 export interface PublicationStore {
   /** Whether a zone (lower-case absolute text) is held and assigned to the view. */
@@ -205,6 +226,18 @@ export interface PublicationStore {
       readonly force?: Cause;
     },
   ): Promise<Allocation>;
+  /**
+   * Allocates publications of many zones at once, one a zone, as `allocate` does, without waiting for anyone: lines that others
+   * are at, and those that are no plain case, are left for `allocate`.
+   */
+  allocateMany(
+    served: readonly ServedZone[],
+    request: Omit<Parameters<PublicationStore['allocate']>[1], 'force'>,
+  ): Promise<Publication[]>;
+  /** Everything that publications of small zones are made from, with a few questions for all; zones that are not small are left out. */
+  readSmallZones(publications: readonly Publication[]): Promise<SmallZoneContent[]>;
+  /** Marks many ready as `markReady` does, with one commit; returns the ids of those that were. */
+  markManyReady(gateway: string, finished: readonly FinishedPublication[]): Promise<ReadonlySet<string>>;
   /** Prolongs the lease of a building publication; false when it is no longer this gateway's. */
   renewLease(id: string, gateway: string, leaseSeconds: number): Promise<boolean>;
   /**

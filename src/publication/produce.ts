@@ -8,14 +8,20 @@ import { planOf } from './plan.js';
 import type { PublicationStore } from './ports.js';
 import type { Produced, Production } from './production.js';
 import { readRules } from './rules.js';
+import type { UpdateStore } from './seal-update.js';
 import { makeUpdate } from './update.js';
-import { makeWhole } from './whole.js';
+import { makeWhole, type WholeStore } from './whole.js';
 
 /** Version of the rules by which a publication's output is made; see PublicationTuple.formatVersion. */
 export const FORMAT_VERSION = 2;
 
+/** What making a publication needs of the database. */
+export type ProduceStore = UpdateStore &
+  WholeStore &
+  Pick<PublicationStore, 'readPolicy' | 'readKeySet' | 'listReady' | 'readChanges' | 'expiringPages'>;
+
 export interface ProduceDependencies {
-  readonly store: PublicationStore;
+  readonly store: ProduceStore;
   readonly keyRing: Pick<KeyRing, 'privateKeys'>;
   readonly signer: Signer;
   /** Octets at which a page ends; for tests that want many. */

@@ -1,5 +1,8 @@
 import type { Image } from '../transfer/image.js';
-import type { PageChanges, Publication, PublicationResult } from './ports.js';
+import type { Cause, PageChanges, Publication, PublicationResult } from './ports.js';
+
+/** Causes for which a publication that says nothing new is not published. */
+export const NEEDS_CHANGE: ReadonlySet<Cause> = new Set(['change', 'policy', 'keys']);
 
 /** A publication that is to be made. */
 export interface Production {

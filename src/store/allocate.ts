@@ -15,10 +15,13 @@ import { serialIn } from '../publication/soa-fields.js';
 import type { Queryable, Transaction } from './database.js';
 import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 
-type AllocateRequest = Parameters<PublicationStore['allocate']>[1];
+/** How publications are allocated. */
+export type AllocateRequest = Parameters<PublicationStore['allocate']>[1];
 
 /** What allocation looks at, of one snapshot. */
-interface LineState {
+export interface LineState {
+  readonly zone_id: number;
+  readonly view: string;
   readonly version: number;
   readonly key_set_version: number;
   readonly policy: string;
@@ -54,8 +57,9 @@ interface LineState {
 /** The version a line has to show: that at which its zone was frozen, or the newest. */
 const SHOWN = 'least(l.changed_version, coalesce(l.frozen_version, l.changed_version))';
 
-const LINE_STATE = `
-  select coalesce(z.frozen_version, z.version) as version, z.key_set_version, z.policy, p.version as policy_version,
+/** Selects a LineState for each line that a condition on z and l admits; $1 is the output format. */
+export const LINE_STATE = `
+  select z.id as zone_id, l.view, coalesce(z.frozen_version, z.version) as version, z.key_set_version, z.policy, p.version as policy_version,
     p.document, l.last_serial, z.resigned_at, l.wanted,
     floor(extract(epoch from clock_timestamp()))::bigint as now,
     (select r.data[1] from zoneseal.rrsets r
@@ -69,17 +73,17 @@ const LINE_STATE = `
     coalesce(l.ready_zone_version >= ${SHOWN}, false) as content_current,
     coalesce(l.ready_key_set_version >= l.keys_changed_version, false) as keys_current,
     coalesce(l.ready_policy = z.policy and l.ready_policy_version = p.version, false) as policy_current,
-    coalesce(l.ready_format_version >= $3, false) as format_current,
+    coalesce(l.ready_format_version >= $1, false) as format_current,
     l.ready_wanted >= l.wanted as wanted_current,
     coalesce(l.resign_at > clock_timestamp(), false) as ready_current,
     l.failed, coalesce(l.failed_zone_version >= ${SHOWN} and l.failed_key_set_version >= l.keys_changed_version
-      and l.failed_policy = z.policy and l.failed_policy_version = p.version and l.failed_format_version >= $3
+      and l.failed_policy = z.policy and l.failed_policy_version = p.version and l.failed_format_version >= $1
       and l.failed_wanted >= l.wanted and coalesce(l.retry_at, 'infinity') > clock_timestamp(), false) as failed_same
   from zoneseal.zones z
     join zoneseal.policies p on p.name = z.policy
     join zoneseal.serial_lines l on l.zone_id = z.id
     left join zoneseal.publications r on r.id = l.ready
-  where z.id = $1 and l.view = $2`;
+`;
 
 /** The line on which publication $1 is being built, locked: before the publication, as allocation does. */
 export const BUILDING_LINE = `
@@ -117,7 +121,7 @@ export async function allocate(
   served: ServedZone,
   request: AllocateRequest,
 ): Promise<Allocation> {
-  const { gateway, leaseSeconds, formatVersion, nextSerial, force } = request;
+  const { gateway, leaseSeconds, formatVersion, force } = request;
   // the zone before its lines, as everyone else does; a zone's writers are not in the way of this lock
   await transaction.query('select from zoneseal.zones where id = $1 for key share', [served.zoneId]);
   // views share signatures, so one gateway at a time makes publications of a zone; not by locking all its lines, which
@@ -137,7 +141,11 @@ export async function allocate(
   if (other !== undefined) {
     return { kind: 'building-elsewhere', publication: await find(transaction, other.building) };
   }
-  const [state] = await transaction.query<LineState>(LINE_STATE, [served.zoneId, served.view, formatVersion]);
+  const [state] = await transaction.query<LineState>(`${LINE_STATE} where z.id = $2 and l.view = $3`, [
+    formatVersion,
+    served.zoneId,
+    served.view,
+  ]);
   if (state === undefined) return { kind: 'not-served' };
   // a change cannot be published, and the signatures of what is served leave their slots: they are renewed
   let isStopgap = false;
@@ -159,9 +167,7 @@ export async function allocate(
   }
   const tuple = isStopgap ? { ...state, ...state.ready_tuple } : state;
   const { policy, problem } = policyOf(state);
-  const { now, last_serial: last } = state;
-  const serial = nextSerial({ last, stored: storedSerial(state.stored_soa), now, policy });
-  checkSerial(serial, last, served);
+  const serial = giveSerial(state, served, request, policy);
   const [inserted] = await transaction.query<{ id: number }>(INSERT, [
     served.zoneId,
     served.view,
@@ -171,7 +177,7 @@ export async function allocate(
     tuple.policy_version,
     tuple.key_set_version,
     // a clock that was set back does not take signatures back to an earlier slot
-    Math.max(now, state.ready_time ?? 0),
+    Math.max(state.now, state.ready_time ?? 0),
     formatVersion,
     gateway,
     leaseSeconds,
@@ -189,7 +195,7 @@ export async function allocate(
 }
 
 /** Why a line needs a new publication; undefined when it does not. */
-function causeOf(state: LineState): Cause | undefined {
+export function causeOf(state: LineState): Cause | undefined {
   if (state.ready === null) return 'first';
   if (!state.format_current) return 'format';
   if (!state.policy_current) return 'policy';
@@ -221,8 +227,24 @@ async function find(transaction: Queryable, id: number | null): Promise<Publicat
   return publicationOf(row);
 }
 
+/**
+ * The serial that a line gives out next.
+ * @throws ZonesealError DATA_REFUSED when it does not come after the last one
+ */
+export function giveSerial(
+  state: LineState,
+  served: ServedZone,
+  { nextSerial }: AllocateRequest,
+  policy: Policy,
+): number {
+  const { now, last_serial: last } = state;
+  const serial = nextSerial({ last, stored: storedSerial(state.stored_soa), now, policy });
+  checkSerial(serial, last, served);
+  return serial;
+}
+
 /** The policy; where the stored one does not parse, the defaults, by which a serial is given to the attempt that fails. */
-function policyOf({ policy, document }: LineState): { policy: Policy; problem?: string } {
+export function policyOf({ policy, document }: LineState): { policy: Policy; problem?: string } {
   try {
     return { policy: parsePolicy(policy, document) };
   } catch (error) {

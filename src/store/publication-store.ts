@@ -4,6 +4,7 @@ import { type Policy, parsePolicy } from '../keys/policy.js';
 import type {
   Allocation,
   ChangedOwners,
+  FinishedPublication,
   JournalPart,
   PageChanges,
   PageReference,
@@ -11,19 +12,20 @@ import type {
   PublicationResult,
   PublicationStore,
   ServedZone,
+  SmallZoneContent,
   StoredPage,
   UnsafeLine,
 } from '../publication/ports.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
-import { allocate, BUILDING_LINE, FAIL } from './allocate.js';
+import { type AllocateRequest, allocate, FAIL } from './allocate.js';
 import { readChanges } from './change-reader.js';
-import type { Database, Transaction } from './database.js';
+import type { Database } from './database.js';
 import { readKeySetVersion } from './key-set-reader.js';
+import { commitReady, holdsLine, lockBuilding, MARK_UNCHANGED } from './mark-ready.js';
 import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 import { readRows, readRowsAt, readRowsBelow } from './row-reader.js';
 import {
-  changePages,
   findExpiring,
   findFirstExpiry,
   findNeighbour,
@@ -32,8 +34,10 @@ import {
   readPages,
   savePages,
 } from './signed-page-store.js';
+import { allocateMany, readSmallZones } from './small-zones.js';
 
-type AllocateRequest = Parameters<PublicationStore['allocate']>[1];
+/** What a whole changes in its last commit: its pages are stored already. */
+const NO_CHANGES: PageChanges = { replaced: [], pages: [], journal: [] };
 
 /** Publications and serial lines in PostgreSQL. */
 export class PostgresPublicationStore implements PublicationStore {
@@ -150,10 +154,31 @@ export class PostgresPublicationStore implements PublicationStore {
   ): Promise<boolean> {
     return this.#database.transaction(async (transaction) => {
       if (!(await holdsLine(transaction, id, gateway))) return false;
-      if (changes !== undefined) await changePages(transaction, id, result.generation, changes);
-      await transaction.query(MARK_READY, readyValues(id, result));
+      await commitReady(transaction, [{ publication: { id }, result, changes: changes ?? NO_CHANGES }]);
       return true;
     });
+  }
+
+  async markManyReady(
+    gateway: string,
+    finished: readonly FinishedPublication[],
+  ): Promise<ReadonlySet<string>> {
+    return this.#database.transaction(async (transaction) => {
+      const ours = await lockBuilding(transaction, gateway, finished);
+      await commitReady(transaction, ours);
+      return new Set(ours.map(({ publication }) => publication.id));
+    });
+  }
+
+  allocateMany(
+    served: readonly ServedZone[],
+    request: Omit<AllocateRequest, 'force'>,
+  ): Promise<Publication[]> {
+    return this.#database.transaction((transaction) => allocateMany(transaction, served, request));
+  }
+
+  readSmallZones(publications: readonly Publication[]): Promise<SmallZoneContent[]> {
+    return readSmallZones(this.#database, publications);
   }
 
   async markUnchanged(id: string, gateway: string): Promise<boolean> {
@@ -282,78 +307,3 @@ const LIST_DUE = `
       order by tried_format_version limit $1)
   ) due
   order by due_at limit $1`;
-
-/** Locks the line on which a publication is being built; false when it is not (any more) by this gateway. */
-async function holdsLine(transaction: Transaction, id: string, gateway: string): Promise<boolean> {
-  const lines = await transaction.query(`with ${BUILDING_LINE} select view from line`, [id, gateway]);
-  return lines.length > 0;
-}
-
-/** What of a line says how far its ready publication has come, from publication `p`. */
-const READY_STATE = `
-  building = null, building_until = null, ready_zone_version = p.zone_version,
-  ready_policy = p.policy_name, ready_policy_version = p.policy_version, ready_key_set_version = p.key_set_version,
-  ready_format_version = p.format_version, ready_wanted = p.wanted,
-  ${[
-    'failed',
-    'failed_zone_version',
-    'failed_policy',
-    'failed_policy_version',
-    'failed_key_set_version',
-    'failed_format_version',
-    'retry_at',
-  ]
-    // a stopgap mends nothing of what failed
-    .map((column) => `${column} = case when p.stopgap then l.${column} end`)
-    .join(', ')},
-  failed_wanted = case when p.stopgap then l.failed_wanted else 0 end`;
-
-const MARK_READY = `
-  with p as (
-    update zoneseal.publications
-    set state = 'ready', generation = $2, resign_at = $3, soa_ttl = $4, soa_rdata = $5, soa_signatures = $6,
-      zonemd_rdata = $7, zonemd_signatures = $8, max_ttl = $9, records = $10, octets = $11, signatures = $12, reused = $13,
-      removed = $14, added = $15, journal_octets = $16, expires_at = $17, finished_at = clock_timestamp()
-    where id = $1
-    returning *
-  ), l as (
-    update zoneseal.serial_lines l set ${READY_STATE}, ready = p.id, resign_at = to_timestamp(p.resign_at), safe_until = to_timestamp($18)
-    from p where l.building = p.id and l.zone_id = p.zone_id and l.view = p.view
-    returning l.zone_id
-  ), q as (
-    insert into zoneseal.prune_queue (zone_id) select zone_id from l
-  )
-  select pg_notify('zoneseal', zone_id::text)::text from l`;
-
-function readyValues(id: string, result: PublicationResult): unknown[] {
-  const { soa, zonemd, journal } = result;
-  const buffers = (octets: readonly Uint8Array[]): Buffer[] => octets.map((it) => Buffer.from(it));
-  return [
-    id,
-    result.generation,
-    Math.floor(result.resignAt),
-    soa.ttl,
-    Buffer.from(soa.rdata),
-    buffers(soa.signatures),
-    zonemd === undefined ? null : Buffer.from(zonemd.rdata),
-    zonemd === undefined ? null : buffers(zonemd.signatures),
-    result.maxTtl,
-    result.records,
-    result.octets,
-    result.signatures,
-    result.reused,
-    journal?.removed ?? null,
-    journal?.added ?? null,
-    journal?.octets ?? null,
-    Math.floor(result.expiresAt),
-    Math.floor(result.safeUntil),
-  ];
-}
-
-/** The line goes on with the publication that it has; the one that said nothing new is gone, its serial stays burned. */
-const MARK_UNCHANGED = `
-  with p as (select * from zoneseal.publications where id = $1), l as (
-    update zoneseal.serial_lines l set ${READY_STATE}
-    from p where l.building = p.id and l.zone_id = p.zone_id and l.view = p.view
-  )
-  delete from zoneseal.publications where id = $1`;

@@ -1,9 +1,16 @@
 import { ZonesealError } from '../errors.js';
-import type { JournalPart, PageChanges, PageReference, StoredPage } from '../publication/ports.js';
+import type {
+  FinishedPublication,
+  JournalPart,
+  PageChanges,
+  PageReference,
+  StoredPage,
+} from '../publication/ports.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { Queryable, Transaction } from './database.js';
 
-interface PageRow {
+/** A row of signed_pages, and where the next page begins. */
+export interface PageRow {
   readonly chain: boolean;
   readonly first_key: Buffer;
   readonly since: number;
@@ -179,22 +186,28 @@ export async function savePages(
 }
 
 /**
- * Writes what an update changes; to be called in the transaction that marks it ready.
- * @throws ZonesealError PAGES_LOST when a page that it replaces is not there any more
+ * Writes what publications change; to be called in the transaction that marks them ready.
+ * @throws ZonesealError PAGES_LOST when a page that is replaced is not there any more
  */
 export async function changePages(
   transaction: Transaction,
-  publication: string,
-  generation: string,
-  { replaced, pages, journal }: PageChanges,
+  finished: readonly FinishedPublication[],
 ): Promise<void> {
+  const each = <T>(
+    of: (changes: PageChanges) => readonly T[],
+  ): (T & { readonly id: string; readonly generation: string })[] =>
+    finished.flatMap(({ publication: { id }, result: { generation }, changes }) =>
+      of(changes).map((it) => ({ ...it, id, generation })),
+    );
+  const replaced = each(({ replaced: some }) => some);
   const ended = await transaction.execute(
-    `update zoneseal.signed_pages p set until = $2
-     from unnest($3::boolean[], $4::bytea[], $5::bigint[]) t (chain, first_key, since)
-     where p.generation = $1 and p.chain = t.chain and p.first_key = t.first_key and p.since = t.since and p.until is null`,
+    `update zoneseal.signed_pages p set until = t.id
+     from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bytea[], $5::bigint[]) t (generation, id, chain, first_key, since)
+     where p.generation = t.generation and p.chain = t.chain and p.first_key = t.first_key and p.since = t.since
+       and p.until is null`,
     [
-      generation,
-      publication,
+      replaced.map(({ generation }) => generation),
+      replaced.map(({ id }) => id),
       replaced.map(({ chain }) => chain),
       replaced.map(({ firstKey }) => Buffer.from(firstKey)),
       replaced.map(({ since }) => since),
@@ -203,19 +216,33 @@ export async function changePages(
   if (ended !== replaced.length) {
     throw new ZonesealError(
       'PAGES_LOST',
-      `${replaced.length - ended} of the stored pages that publication ${publication} replaces are gone`,
+      `${replaced.length - ended} of the stored pages that are to be replaced are gone`,
     );
   }
+  const pages = each((changes) => changes.pages);
+  const journal = each((changes) => changes.journal);
   await transaction.execute(
-    `with pages as (
-       insert into zoneseal.signed_pages (generation, chain, first_key, since, chained, expires, content)
-         select $1, t.chain, t.first_key, $2, t.chained, t.expires, t.content
-         from unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bigint[], $7::bytea[])
-           t (chain, first_key, chained, expires, content)
+    `with g as (
+       insert into zoneseal.signed_generations (id, zone_id, view)
+         select p.id, p.zone_id, p.view from zoneseal.publications p
+         where p.id = any ($1::bigint[]) on conflict (id) do nothing
+     ), pages as (
+       insert into zoneseal.signed_pages (generation, since, chain, first_key, chained, expires, content)
+         select t.* from unnest($2::bigint[], $3::bigint[], $4::boolean[], $5::bytea[], $6::boolean[], $7::bigint[], $8::bytea[]) t
      )
      insert into zoneseal.journal_parts (publication_id, added, part, content)
-       select $2, t.added, t.part, t.content from unnest($8::boolean[], $9::integer[], $10::bytea[]) t (added, part, content)`,
-    [generation, publication, ...pageColumns(pages), ...journalColumns(journal)],
+       select t.* from unnest($9::bigint[], $10::boolean[], $11::integer[], $12::bytea[]) t`,
+    [
+      // a whole has pages of its own
+      finished
+        .filter(({ publication, result }) => publication.id === result.generation)
+        .map(({ publication }) => publication.id),
+      pages.map(({ generation }) => generation),
+      pages.map(({ id }) => id),
+      ...pageColumns(pages),
+      journal.map(({ id }) => id),
+      ...journalColumns(journal),
+    ],
   );
 }
 
@@ -253,7 +280,8 @@ function journalColumns(journal: readonly JournalPart[]): unknown[] {
   ];
 }
 
-function pageOf(row: PageRow): StoredPage {
+/** The page that a row is. */
+export function pageOf(row: PageRow): StoredPage {
   const { chain, first_key: firstKey, since, chained, expires, content, next_key: nextKey } = row;
   return { chain, firstKey, since: String(since), chained, expires, content, nextKey };
 }

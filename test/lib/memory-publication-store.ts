@@ -155,6 +155,19 @@ export class MemoryPublicationStore implements PublicationStore {
     });
   }
 
+  /** Batches are for many zones; this store has one. */
+  allocateMany(): Promise<Publication[]> {
+    return Promise.resolve([]);
+  }
+
+  readSmallZones(): Promise<never[]> {
+    return Promise.resolve([]);
+  }
+
+  markManyReady(): Promise<ReadonlySet<string>> {
+    return Promise.resolve(new Set());
+  }
+
   renewLease(): Promise<boolean> {
     return this.#answer(() => this.leaseIsOurs);
   }

@@ -7,9 +7,10 @@ import { generateKey } from '../../src/keys/generate.js';
 import type { ZoneKey } from '../../src/keys/key-set.js';
 import { parsePolicy } from '../../src/keys/policy.js';
 import { readJournal } from '../../src/publication/journal.js';
-import type { Publication } from '../../src/publication/ports.js';
+import type { Publication, StoredPage } from '../../src/publication/ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produce } from '../../src/publication/produce.js';
 import { publishedNodes } from '../../src/publication/published-nodes.js';
+import { SmallZone } from '../../src/publication/small-zone.js';
 import { blockItems } from '../../src/signing/batch.js';
 import type { SignedNode } from '../../src/signing/signed-node.js';
 import type { Signer } from '../../src/signing/signer.js';
@@ -205,10 +206,34 @@ async function applyJournal(
   return after;
 }
 
+/** A zone read whole, as publications of many small zones are made. */
+async function smallZone(publication: Publication, store: MemoryPublicationStore): Promise<SmallZone> {
+  const rows: ZoneRow[] = [];
+  for await (const batch of store.readRows('1', publication.zoneVersion)) rows.push(...batch);
+  const ready = [];
+  for (const it of await store.listReady()) {
+    const pages: StoredPage[] = [];
+    for (const chain of [false, true]) {
+      const section: StoredPage[] = [];
+      const of = { id: it.id, generation: it.generation as string };
+      for await (const batch of store.readPages(of, chain)) section.push(...batch);
+      pages.push(...section.map((page, i) => ({ ...page, nextKey: section[i + 1]?.firstKey ?? null })));
+    }
+    ready.push({ publication: it, pages });
+  }
+  const before = ready.find((it) => it.publication.id === publication.previous)?.publication.zoneVersion ?? 0;
+  const changes = await store.readChanges('1', publication.view, before, publication.zoneVersion);
+  return new SmallZone(
+    { publication, rows, policy: store.policy, keySet: store.keySet, ready, changes },
+    store,
+  );
+}
+
 async function publish(
   store: MemoryPublicationStore,
   view: string,
   dependencies: ProduceDependencies,
+  isSmall = false,
 ): Promise<{ publication: Publication; isUpdate: boolean }> {
   const allocation = await store.allocate(
     { zoneId: '1', zone: ZONE, view },
@@ -220,10 +245,12 @@ async function publish(
   if (allocation.kind !== 'allocated') throw new Error('not allocated');
   const { publication } = allocation;
   try {
+    const small = isSmall ? await smallZone(publication, store) : undefined;
     const produced = await produce(
       { publication, gateway: 'g', image: undefined, distrusted: new Set() },
-      dependencies,
+      { ...dependencies, store: small ?? dependencies.store },
     );
+    if (small !== undefined) await store.savePages(publication.id, 'g', small.pages, small.journal);
     await store.markReady(publication.id, 'g', produced.result, produced.changes);
     return {
       publication: (await store.newestReady('1', view)) as Publication,
@@ -268,7 +295,8 @@ describe.each([
         histories,
         fc.constantFrom(40, 400, 4000),
         fc.constantFrom(1, 1000),
-        async (history, pageOctets, expiringPages) => {
+        fc.boolean(),
+        async (history, pageOctets, expiringPages, isSmall) => {
           const store = new MemoryPublicationStore(ZONE, 'internal');
           store.policy = parsePolicy('default', policy);
           store.keySet = [key];
@@ -278,7 +306,7 @@ describe.each([
           store.rows = rows.sorted();
           const held = new Map<string, Set<string>>();
           for (const view of VIEWS) {
-            const { publication } = await publish(store, view, dependencies);
+            const { publication } = await publish(store, view, dependencies, isSmall);
             held.set(view, new Set(records(await nodesOf(publication, store))));
           }
           for (const { transaction, seconds } of history) {
@@ -289,7 +317,7 @@ describe.each([
             for (const view of VIEWS) {
               const wanted = await fromScratch(store, view).catch((error: unknown) => error as Error);
               if (wanted instanceof Error) {
-                const failure = await publish(store, view, dependencies).then(
+                const failure = await publish(store, view, dependencies, isSmall).then(
                   () => 'made',
                   (error: unknown) => error,
                 );
@@ -298,7 +326,7 @@ describe.each([
               }
               let publication: Publication;
               do {
-                const made = await publish(store, view, dependencies);
+                const made = await publish(store, view, dependencies, isSmall);
                 publication = made.publication;
                 if (made.isUpdate) updates++;
                 else wholes++;

@@ -10,6 +10,7 @@ import { namesSuite } from './suites/names.js';
 import { pagesSuite } from './suites/pages.js';
 import { peersSuite } from './suites/peers.js';
 import { publicationsSuite } from './suites/publications.js';
+import { smallZonesSuite } from './suites/small-zones.js';
 import { versionsSuite } from './suites/versions.js';
 import { writingSuite } from './suites/writing.js';
 
@@ -33,5 +34,6 @@ namesSuite(() => fixture);
 versionsSuite(() => fixture);
 publicationsSuite(() => fixture);
 pagesSuite(() => fixture);
+smallZonesSuite(() => fixture);
 peersSuite(() => fixture);
 writingSuite(() => fixture);
