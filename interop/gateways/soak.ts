@@ -14,7 +14,10 @@ import type { Variant } from '../validators/variants.js';
 export const SOAK_SECONDS = Number(process.env['ZONESEAL_SOAK_SECONDS'] ?? 60);
 
 const variant = (denial: Variant['denial']): Variant => ({
-  ...{ algorithm: 13, keys: 'split', denial, zonemd: false },
+  algorithm: 13,
+  keys: 'split',
+  denial,
+  zonemd: false,
 });
 
 const ZONES: readonly { readonly apex: string; readonly variant: Variant; readonly rows: number }[] = [
@@ -28,6 +31,8 @@ const JUDGED_EVERY = 10;
 
 /** What goes wrong meanwhile, one thing after the other; is let rest while there is judging. */
 export type Disturbance = (elapsedShare: number) => Promise<void>;
+
+const GOING_ON = Promise.resolve('going on' as const);
 
 /** Zones with their writers on a cluster, and what watches over them. */
 export class Soak {
@@ -79,19 +84,19 @@ export class Soak {
 
   /** Ten changes, while what is to go wrong goes wrong. */
   async #segment(share: () => number, disturb: Disturbance | undefined): Promise<void> {
-    let isWriting = true;
-    const disturbing = (async (): Promise<void> => {
-      while (isWriting && disturb !== undefined) await disturb(share());
-    })();
-    try {
-      for (let i = 0; i < JUDGED_EVERY; i++) {
-        await this.random.pick(this.judged).writer.change();
-        this.counts.changes++;
-        await sleep(this.random.below(400));
-      }
-    } finally {
-      isWriting = false;
-      await disturbing;
+    const writing = this.#writeTen();
+    writing.catch(() => undefined);
+    // what is begun is brought to its end, so that nothing is amiss when there is judging
+    const isGoingOn = async (): Promise<boolean> => (await Promise.race([writing, GOING_ON])) === 'going on';
+    if (disturb !== undefined) while (await isGoingOn()) await disturb(share());
+    await writing;
+  }
+
+  async #writeTen(): Promise<void> {
+    for (let i = 0; i < JUDGED_EVERY; i++) {
+      await this.random.pick(this.judged).writer.change();
+      this.counts.changes++;
+      await sleep(this.random.below(400));
     }
   }
 
@@ -132,12 +137,20 @@ export class Soak {
     const { gateways, secondaries } = this.cluster;
     const gatewaysWatched = ZONE_VIEWS.flatMap((view) =>
       gateways.map(({ target }, i) => ({
-        ...{ label: `gateway ${i} (${view})`, target, view, key: this.cluster.tsigKey(view) },
-        ...{ isExact: true, takes: true },
+        label: `gateway ${i} (${view})`,
+        target,
+        view,
+        key: this.cluster.tsigKey(view),
+        isExact: true,
+        takes: true,
       })),
     );
     const secondariesWatched = secondaries.map(({ view, secondary }) => ({
-      ...{ label: secondary.label, target: secondary.target, view, isExact: false, takes: false },
+      label: secondary.label,
+      target: secondary.target,
+      view,
+      isExact: false,
+      takes: false,
     }));
     this.#watch = new ServingWatch([...gatewaysWatched, ...secondariesWatched], this.#apexes);
     this.#watch.start();

@@ -55,7 +55,14 @@ export async function shapeByCommand(
   const { denial } = zone.variant;
   const options = denial === 'nsec' ? [] : ['--nsec3', ...(denial === 'opt-out' ? ['--opt-out'] : [])];
   await gateway.command([
-    ...['sign', unsigned, '--zone', zone.apex, '--keys', join(folder, 'keys'), '--output', out],
+    'sign',
+    unsigned,
+    '--zone',
+    zone.apex,
+    '--keys',
+    join(folder, 'keys'),
+    '--output',
+    out,
     ...options,
   ]);
   return shapeOfFile(out, zone.apex);
@@ -81,7 +88,10 @@ export async function objections(
   const file = join(mkdtempSync(join(zone.folder, 'dump-')), 'dump.zone');
   await writeMasterFile(file, records);
   const signed = {
-    ...{ apex: zone.apex, file, isCsk: zone.variant.keys === 'csk', hasZonemd: zone.variant.zonemd },
+    apex: zone.apex,
+    file,
+    isCsk: zone.variant.keys === 'csk',
+    hasZonemd: zone.variant.zonemd,
   };
   const verdicts = await Promise.all(
     validators.map(async (validator) => ({ validator, ...(await judge(validator, signed)) })),

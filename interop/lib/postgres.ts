@@ -83,8 +83,16 @@ function accepts(port: number): Promise<boolean> {
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const folder = makeFolder();
   run('initdb', [
-    ...['-D', join(folder, 'data'), '-U', 'postgres'],
-    ...['-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'],
+    '-D',
+    join(folder, 'data'),
+    '-U',
+    'postgres',
+    '-A',
+    'trust',
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '-N',
   ]);
   const server = serverIn(folder, await freePort(), options);
   await server.start();
@@ -136,8 +144,20 @@ function serverIn(folder: string, port: number, options: PostgresOptions): TestP
     run(
       'psql',
       [
-        ...['-h', folder, '-p', String(port), '-U', 'postgres', '-d', database],
-        ...['-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1'],
+        '-h',
+        folder,
+        '-p',
+        String(port),
+        '-U',
+        'postgres',
+        '-d',
+        database,
+        '-X',
+        '-A',
+        '-t',
+        '-q',
+        '-v',
+        'ON_ERROR_STOP=1',
       ],
       { input: sql },
     );

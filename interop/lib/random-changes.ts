@@ -56,7 +56,9 @@ function about(
 const insert = (row: StoredRow): Step => ({ kind: 'insert', row });
 const remove = (row: StoredRow): Step => ({ kind: 'delete', row });
 const update = (from: StoredRow, changes: Partial<StoredRow>): Step => ({
-  ...{ kind: 'update', from, to: { ...from, ...changes } },
+  kind: 'update',
+  from,
+  to: { ...from, ...changes },
 });
 const all = (): boolean => true;
 const isNs = ({ type }: StoredRow): boolean => type === 'NS';

@@ -131,8 +131,9 @@ export class RandomWriter {
   async #connected(): Promise<pg.Client> {
     if (this.#client !== undefined) return this.#client;
     const client = new pg.Client({ connectionString: this.#url, connectionTimeoutMillis: 5000 });
-    // an outage is told of by the query that meets it
-    client.on('error', () => undefined);
+    client.on('error', () => {
+      if (this.#client === client) this.#client = undefined;
+    });
     await client.connect();
     this.#client = client;
     return client;

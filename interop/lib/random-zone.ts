@@ -85,7 +85,11 @@ export function randomDelegation(random: Random, zone: string, views = randomVie
   const ttl = random.pick(TTLS);
   const isGlued = random.chance(50);
   const row = (type: string, data: readonly string[], at = owner): StoredRow => ({
-    ...{ owner: at, type, ttl, data, views },
+    owner: at,
+    type,
+    ttl,
+    data,
+    views,
   });
   return [
     row('NS', isGlued ? [`ns.${owner}`] : randomData(random, zone, 'NS')),
@@ -109,7 +113,11 @@ export function randomDname(random: Random, zone: string): StoredRow {
 /** Apex and nameservers, without which nothing is served. Secondaries ask every other second. */
 export function baseRows(zone: string): StoredRow[] {
   const row = (owner: string, type: string, ...data: string[]): StoredRow => ({
-    ...{ owner, type, ttl: 300, data, views: null },
+    owner,
+    type,
+    ttl: 300,
+    data,
+    views: null,
   });
   return [
     row(zone, 'SOA', `ns1.${zone} hostmaster.${zone} 1 2 1 604800 60`),
@@ -128,9 +136,9 @@ export function randomZone(random: Random, zone: string, rows: number): StoredRo
     const added = random.chance(12)
       ? randomDelegation(random, zone)
       : [random.chance(4) ? randomDname(random, zone) : randomRow(random, zone)];
-    const with_ = new Map(held);
-    for (const row of added) with_.set(keyOf(row), row);
-    if (zoneFaults([...with_.values()], zone).length > 0) continue;
+    const wanted = new Map(held);
+    for (const row of added) wanted.set(keyOf(row), row);
+    if (zoneFaults([...wanted.values()], zone).length > 0) continue;
     for (const row of added) held.set(keyOf(row), row);
   }
   return [...held.values()];
