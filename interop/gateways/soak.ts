@@ -8,6 +8,7 @@ import type { Random } from '../lib/random.js';
 import { contentOf, RandomWriter } from '../lib/random-writer.js';
 import { ZONE_VIEWS } from '../lib/random-zone.js';
 import { ServingWatch } from '../lib/serving-watch.js';
+import { watchedServers } from '../lib/watched-servers.js';
 import type { Variant } from '../validators/variants.js';
 
 /** Seconds of changes: one minute, or what is asked for (issue 3 wants 300). */
@@ -134,25 +135,7 @@ export class Soak {
   }
 
   #startWatch(): ServingWatch {
-    const { gateways, secondaries } = this.cluster;
-    const gatewaysWatched = ZONE_VIEWS.flatMap((view) =>
-      gateways.map(({ target }, i) => ({
-        label: `gateway ${i} (${view})`,
-        target,
-        view,
-        key: this.cluster.tsigKey(view),
-        isExact: true,
-        takes: true,
-      })),
-    );
-    const secondariesWatched = secondaries.map(({ view, secondary }) => ({
-      label: secondary.label,
-      target: secondary.target,
-      view,
-      isExact: false,
-      takes: false,
-    }));
-    this.#watch = new ServingWatch([...gatewaysWatched, ...secondariesWatched], this.#apexes);
+    this.#watch = new ServingWatch(watchedServers(this.cluster), this.#apexes);
     this.#watch.start();
     return this.#watch;
   }

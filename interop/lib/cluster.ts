@@ -233,9 +233,11 @@ export class Cluster {
     throw new Error(`gateway ${index} does not give ${apex} (${view})\n${this.tail(index)}`);
   }
 
-  /** The last lines of a gateway's log. */
+  /** The last lines of a gateway's log, but for transfers that went well. */
   tail(index: number): string {
-    return this.gateways[index]?.log.slice(-4000) ?? '';
+    const lines = this.gateways[index]?.log.split('\n') ?? [];
+    const telling = lines.filter((line) => !line.includes('a transfer was completed'));
+    return telling.slice(-15).join('\n');
   }
 
   async stop(): Promise<void> {

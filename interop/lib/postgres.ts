@@ -40,6 +40,10 @@ export interface TestPostgres {
   saveFiles(name: string): void;
   /** Puts a copy that was kept in the place of its files; it must be stopped. */
   restoreFiles(name: string): void;
+  /** The database as pg_dump has it. */
+  dump(database?: string): string;
+  /** Puts such a dump in the place of the database, whoever is connected. */
+  restoreDump(dump: string, database?: string): void;
   /** Stops it and removes its folder. */
   remove(): void;
 }
@@ -52,6 +56,7 @@ function run(program: string, args: readonly string[], options: { input?: string
   return execFileSync(file as string, rest, {
     encoding: 'utf8',
     stdio: ['pipe', 'pipe', 'pipe'],
+    maxBuffer: 256 * 1024 * 1024,
     cwd: '/',
     ...options,
   });
@@ -210,6 +215,13 @@ function serverIn(folder: string, port: number, options: PostgresOptions): TestP
     restoreFiles: (name) => {
       rmSync(data, { recursive: true });
       execFileSync('cp', ['-a', join(folder, name), data]);
+    },
+    dump: (database = 'zoneseal') =>
+      run('pg_dump', ['-h', folder, '-p', String(port), '-U', 'postgres', database]),
+    restoreDump: (dump, database = 'zoneseal') => {
+      psql(`drop database "${database}" with (force)`, 'postgres');
+      psql(`create database "${database}"`, 'postgres');
+      psql(dump, database);
     },
     remove: () => {
       try {

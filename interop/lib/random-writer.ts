@@ -82,6 +82,12 @@ export class RandomWriter {
     return rows;
   }
 
+  /** Goes on from what the database holds, whoever put it there. */
+  async reload(): Promise<void> {
+    await this.close();
+    this.#rows = new Map((await this.stored()).map((row) => [keyOf(row), row]));
+  }
+
   async close(): Promise<void> {
     await this.#client?.end().catch(() => undefined);
     this.#client = undefined;

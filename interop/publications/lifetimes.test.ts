@@ -18,6 +18,7 @@ import { ShiftedClock } from '../lib/shifted-postgres.js';
 import { type FoundSignature, signaturesIn } from '../lib/signatures.js';
 import { serialOf } from '../lib/soa.js';
 import { TOOLS } from '../lib/tools.js';
+import { watchedServers } from '../lib/watched-servers.js';
 import { writeMasterFile } from '../validators/lab.js';
 
 const ZONE = 'lifetimes.example.';
@@ -48,19 +49,7 @@ beforeAll(async () => {
   zone = await cluster.addZone(ZONE, { algorithm: 13, keys: 'split', denial: 'nsec', zonemd: false });
   writer = await RandomWriter.fill(cluster.writerUrl, ZONE, Random.fromEnvironment('lifetimes'), 250);
   cluster.serve(ZONE);
-  watch = new ServingWatch(
-    ZONE_VIEWS.flatMap((view) =>
-      cluster.gateways.map(({ target }, i) => ({
-        label: `gateway ${i} (${view})`,
-        target,
-        view,
-        key: cluster.tsigKey(view),
-        isExact: true,
-        takes: true,
-      })),
-    ),
-    [ZONE],
-  );
+  watch = new ServingWatch(watchedServers(cluster), [ZONE]);
   for (const view of ZONE_VIEWS) await agreedDump(cluster, { zone, rows: writer.rows }, view);
   watch.start();
 }, 240_000);

@@ -11,6 +11,7 @@ import { Random } from '../lib/random.js';
 import { RandomWriter } from '../lib/random-writer.js';
 import { ZONE_VIEWS } from '../lib/random-zone.js';
 import { ServingWatch } from '../lib/serving-watch.js';
+import { watchedServers } from '../lib/watched-servers.js';
 
 const ZONE = 'replica.example.';
 /** Seconds by which the replica lags. */
@@ -64,19 +65,7 @@ describe(`a streaming replica that is ${DELAY} s behind`, () => {
   });
 
   test('lends nothing old to a new serial, nor a serial that goes back', async () => {
-    const watch = new ServingWatch(
-      ZONE_VIEWS.flatMap((view) =>
-        cluster.gateways.map(({ target }, i) => ({
-          label: `gateway ${i} (${view})`,
-          target,
-          view,
-          key: cluster.tsigKey(view),
-          isExact: true,
-          takes: true,
-        })),
-      ),
-      [ZONE],
-    );
+    const watch = new ServingWatch(watchedServers(cluster), [ZONE]);
     watch.start();
     try {
       for (let i = 0; i < CHANGES; i++) {
