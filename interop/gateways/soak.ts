@@ -4,6 +4,7 @@ import { systemClock } from '../../src/clock.js';
 import { agreedDump, dumpFaults, type Expected, secondaryHas } from '../lib/agreement.js';
 import type { Cluster } from '../lib/cluster.js';
 import type { JudgedZone } from '../lib/from-scratch.js';
+import { announcePeers } from '../lib/peers.js';
 import type { Random } from '../lib/random.js';
 import { contentOf, RandomWriter } from '../lib/random-writer.js';
 import { ZONE_VIEWS } from '../lib/random-zone.js';
@@ -57,6 +58,7 @@ export class Soak {
       this.cluster.serve(apex);
     }
     await this.cluster.startSecondaries(this.#apexes);
+    await announcePeers(this.cluster);
   }
 
   get #apexes(): string[] {
