@@ -1,4 +1,5 @@
 /** That all gateways and all secondaries hold what signing the stored rows from scratch gives, and nothing else. */
+import { systemClock } from '../../src/clock.js';
 import type { ResourceRecord } from '../../src/dns/record.js';
 import { servedLines, storedLines } from '../secondaries/content.js';
 import type { Cluster, HeldSecondary } from './cluster.js';
@@ -11,6 +12,9 @@ import { serialOf } from './soa.js';
 
 /** How long gateways and secondaries may take to have a change, milliseconds. */
 const PATIENCE = 90_000;
+
+/** How long it takes at the most to see that the gateways have gone on, milliseconds. */
+const LOOK_AGAIN = 10_000;
 
 /** A zone as it has to be when nothing is being written. */
 export interface Expected {
@@ -71,15 +75,49 @@ export async function dumpFaults(
   return [...compared.flat(), ...(await objections(zone, title, dump))];
 }
 
+/** What gateways and the secondaries of a view serve, these by their labels. */
+export interface Everywhere {
+  readonly dump: readonly ResourceRecord[];
+  readonly copies: ReadonlyMap<string, readonly ResourceRecord[]>;
+}
+
+/**
+ * Waits until all secondaries of a view hold what all gateways serve. The serial may move on meanwhile, with the same contents.
+ * @throws Error that says who does not
+ */
+export async function agreedEverywhere(
+  cluster: Cluster,
+  expected: Expected,
+  view: ZoneView,
+): Promise<Everywhere> {
+  const deadline = systemClock.milliseconds() + PATIENCE;
+  const held = cluster.secondaries.filter((it) => it.view === view);
+  for (;;) {
+    const dump = await agreedDump(cluster, expected, view);
+    try {
+      const copies = await Promise.all(
+        held.map(async (it) => {
+          const copy = await secondaryHas(it, expected.zone.apex, dump, LOOK_AGAIN);
+          return [it.secondary.label, copy] as const;
+        }),
+      );
+      return { dump, copies: new Map(copies) };
+    } catch (error) {
+      if (systemClock.milliseconds() > deadline) throw error;
+    }
+  }
+}
+
 /** Waits until a secondary holds exactly what the gateways serve. @throws Error with what is between them, and its log */
 export async function secondaryHas(
   { secondary }: HeldSecondary,
   zone: string,
   dump: readonly ResourceRecord[],
+  patience = PATIENCE,
 ): Promise<readonly ResourceRecord[]> {
   const wanted = canonicalDigest(dump);
   const serial = serialOf(dump[0] as ResourceRecord);
-  await secondary.waitForSerial(zone, serial, PATIENCE);
+  await secondary.waitForSerial(zone, serial, patience);
   let held: readonly ResourceRecord[] | undefined;
   await waitUntil(
     () => {

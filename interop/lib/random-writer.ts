@@ -44,9 +44,12 @@ export class RandomWriter {
     return [...this.#rows.values()];
   }
 
-  /** One random transaction; with a few, another one that mends what it broke. */
-  async change(): Promise<void> {
-    const isFaulty = this.#random.chance(4);
+  /**
+   * One random transaction. Where it may be faulty, a few break the zone, and another one mends it: that gives a new serial with
+   * the contents of before.
+   */
+  async change({ mayBeFaulty = false }: { readonly mayBeFaulty?: boolean } = {}): Promise<void> {
+    const isFaulty = mayBeFaulty && this.#random.chance(4);
     const before = this.#rows;
     const change = (isFaulty ? faultyChange : randomChange)(this.#random, this.zone, before);
     await this.#write(change);
