@@ -330,7 +330,8 @@ class TransferEnding {
   endMessage(): void {
     if (this.#count === 1 && this.#first !== undefined && this.#requestedSerial !== undefined) {
       const serial = Number.parseInt(this.#first.slice(-40, -32), 16);
-      if (serial === this.#requestedSerial) this.isReached = true;
+      // the server has nothing newer (RFC 1982 §3.2)
+      if (((serial - this.#requestedSerial) | 0) <= 0) this.isReached = true;
     }
   }
 }

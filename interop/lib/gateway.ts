@@ -98,6 +98,16 @@ export class GatewayProcess {
     return this.#program?.pid;
   }
 
+  /** Whether it was started and has not ended since, by itself or otherwise. */
+  get isRunning(): boolean {
+    return this.#program !== undefined && !this.#program.hasEnded;
+  }
+
+  /** Sends a signal to a running gateway. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.isRunning) this.#program?.kill(signal);
+  }
+
   /** What the running or last gateway wrote. */
   get log(): string {
     return this.#program?.log ?? '';

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Target } from './dns-client.js';
 import { freePort } from './ports.js';
+import { withAllPrimaries } from './primaries.js';
 import { RunningProgram, runWell, temporaryFolder } from './processes.js';
 import type { SecondaryOptions, StartedSecondary } from './secondary.js';
 import { fillTemplate, type TemplateValues } from './templates.js';
@@ -12,15 +13,17 @@ const KNOTC = join(dirname(KNOTD), 'knotc');
 
 /** Starts Knot DNS with knot.conf, and waits until it runs. */
 export async function startKnotd(
-  { zones, label, port: wanted }: SecondaryOptions,
+  options: SecondaryOptions,
   values: TemplateValues,
 ): Promise<StartedSecondary> {
+  const { zones, label, port: wanted } = options;
   const folder = temporaryFolder('knotd');
   const port = wanted ?? (await freePort());
   const all = { ...values, FOLDER: folder, PORT: port };
   const file = join(folder, 'knot.conf');
   const stanzas = zones.map((zone) => fillTemplate('knot-zone.conf', { ...all, ZONE: zone }));
-  writeFileSync(file, [fillTemplate('knot.conf', all), ...stanzas].join(''));
+  const text = [fillTemplate('knot.conf', all), ...stanzas, options.settings ?? ''].join('');
+  writeFileSync(file, withAllPrimaries('knotd', text, options));
   const program = RunningProgram.start({ name: label, path: KNOTD, args: ['-c', file], cwd: folder });
   await program.waitUntil('running', () => program.log.includes('server started'));
   return {

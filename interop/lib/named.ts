@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Target } from './dns-client.js';
 import { freePort } from './ports.js';
+import { withAllPrimaries } from './primaries.js';
 import { RunningProgram, runWell, temporaryFolder } from './processes.js';
 import type { SecondaryKey, SecondaryOptions, StartedSecondary } from './secondary.js';
 import { fillTemplate, type TemplateValues } from './templates.js';
@@ -13,9 +14,10 @@ const RNDC = TOOLS['rndc']?.path ?? 'rndc';
 
 /** Starts BIND with named.conf, and waits until it runs. */
 export async function startNamed(
-  { zones, label, port: wanted }: SecondaryOptions,
+  options: SecondaryOptions,
   values: TemplateValues,
 ): Promise<StartedSecondary> {
+  const { zones, label, port: wanted } = options;
   const folder = temporaryFolder('named');
   const port = wanted ?? (await freePort());
   const controlPort = await freePort();
@@ -29,7 +31,8 @@ export async function startNamed(
   };
   const file = join(folder, 'named.conf');
   const stanzas = zones.map((zone) => fillTemplate('named-zone.conf', { ...all, ZONE: zone }));
-  writeFileSync(file, [fillTemplate('named.conf', all), ...stanzas].join('\n'));
+  const text = [fillTemplate('named.conf', all), options.settings ?? '', ...stanzas].join('\n');
+  writeFileSync(file, withAllPrimaries('named', text, options));
   const control = join(folder, 'rndc.key');
   writeFileSync(control, `key "rndc-key" { algorithm hmac-sha256; secret "${controlSecret}"; };\n`, {
     mode: 0o600,

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { freePort } from './ports.js';
+import { withAllPrimaries } from './primaries.js';
 import { RunningProgram, runWell, temporaryFolder } from './processes.js';
 import type { SecondaryOptions, StartedSecondary } from './secondary.js';
 import { fillTemplate, type TemplateValues } from './templates.js';
@@ -12,19 +13,21 @@ const CONTROL = join(dirname(UTIL), 'pdns_control');
 
 /** Starts PowerDNS with pdns.conf on an SQLite database, and waits until it runs. */
 export async function startPdns(
-  { zones, label, port: wanted }: SecondaryOptions,
+  options: SecondaryOptions,
   values: TemplateValues,
 ): Promise<StartedSecondary> {
+  const { zones, label, port: wanted } = options;
   const folder = temporaryFolder('pdns');
   const port = wanted ?? (await freePort());
   const all = { ...values, FOLDER: folder, PORT: port };
-  writeFileSync(join(folder, 'pdns.conf'), fillTemplate('pdns.conf', all));
+  writeFileSync(join(folder, 'pdns.conf'), `${fillTemplate('pdns.conf', all)}${options.settings ?? ''}`);
   const script = [
     'set -e',
     fillTemplate('pdns-database.sh', all),
     ...zones.map((zone) => fillTemplate('pdns-zone.sh', { ...all, ZONE: zone })),
   ];
-  await runWell('/bin/sh', ['-c', script.join('\n')], { cwd: folder });
+  const text = withAllPrimaries('pdns_server', script.join('\n'), options);
+  await runWell('/bin/sh', ['-c', text], { cwd: folder });
   const program = RunningProgram.start({
     name: label,
     path: SERVER,

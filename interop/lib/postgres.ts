@@ -13,6 +13,8 @@ export interface PostgresOptions {
   readonly settings?: readonly string[];
   /** Whether commits wait for the disk; tests that kill the server want it. Default false. */
   readonly durable?: boolean;
+  /** Variables of the server's, such as those of libfaketime. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** How a stop treats clients: waits for their transactions, ends them, or as if the machine had lost power. */
@@ -34,6 +36,14 @@ export interface TestPostgres {
   start(): Promise<void>;
   stop(mode?: StopMode): void;
   restart(mode?: StopMode): Promise<void>;
+  /** Keeps a copy of its files, as a backup of the machine does; it must be stopped. */
+  saveFiles(name: string): void;
+  /** Puts a copy that was kept in the place of its files; it must be stopped. */
+  restoreFiles(name: string): void;
+  /** The database as pg_dump has it. */
+  dump(database?: string): string;
+  /** Puts such a dump in the place of the database, whoever is connected. */
+  restoreDump(dump: string, database?: string): void;
   /** Stops it and removes its folder. */
   remove(): void;
 }
@@ -46,6 +56,7 @@ function run(program: string, args: readonly string[], options: { input?: string
   return execFileSync(file as string, rest, {
     encoding: 'utf8',
     stdio: ['pipe', 'pipe', 'pipe'],
+    maxBuffer: 256 * 1024 * 1024,
     cwd: '/',
     ...options,
   });
@@ -75,12 +86,54 @@ function accepts(port: number): Promise<boolean> {
 
 /** Makes and starts one, with an empty database `zoneseal`. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
+  const folder = makeFolder();
+  run('initdb', [
+    '-D',
+    join(folder, 'data'),
+    '-U',
+    'postgres',
+    '-A',
+    'trust',
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '-N',
+  ]);
+  const server = serverIn(folder, await freePort(), options);
+  await server.start();
+  server.psql('create database zoneseal', 'postgres');
+  return server;
+}
+
+/** Makes and starts a streaming replica of a running one. */
+export async function startReplica(
+  primary: Pick<TestPostgres, 'port' | 'socketFolder'>,
+  options: PostgresOptions = {},
+): Promise<TestPostgres> {
+  const folder = makeFolder();
+  const source = ['-h', primary.socketFolder, '-p', String(primary.port), '-U', 'postgres'];
+  run('pg_basebackup', [...source, '-D', join(folder, 'data'), '-X', 'stream', '-c', 'fast', '-R']);
+  const server = serverIn(folder, await freePort(), options);
+  await server.start();
+  return server;
+}
+
+/** The URL of a server's database for another user. */
+export function userUrl(postgres: Pick<TestPostgres, 'url'>, user: string): string {
+  const url = new URL(postgres.url);
+  url.username = user;
+  return url.href;
+}
+
+function makeFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'zoneseal-pg-'));
   if (process.getuid?.() === 0) execFileSync('chown', ['postgres', folder]);
   chmodSync(folder, 0o755);
+  return folder;
+}
+
+function serverIn(folder: string, port: number, options: PostgresOptions): TestPostgres {
   const data = join(folder, 'data');
-  run('initdb', ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N']);
-  const port = await freePort();
   const settings = [
     ...(options.durable === true ? [] : ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']),
     'max_connections=100',
@@ -102,19 +155,25 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
         String(port),
         '-U',
         'postgres',
+        '-d',
+        database,
         '-X',
         '-A',
         '-t',
         '-q',
         '-v',
         'ON_ERROR_STOP=1',
-        '-d',
-        database,
       ],
-      {
-        input: sql,
-      },
+      { input: sql },
     );
+  const isReady = (): boolean => {
+    try {
+      psql('select 1', 'postgres');
+      return true;
+    } catch {
+      return false; // it is still recovering
+    }
+  };
   const server: TestPostgres = {
     url: `postgres://postgres@127.0.0.1:${port}/zoneseal`,
     port,
@@ -130,7 +189,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       const asRoot = process.getuid?.() === 0;
       const command = [join(BIN, 'pg_ctl'), '-D', data, '-l', join(folder, 'log'), '-o', flags, 'start'];
       const [file, ...rest] = asRoot ? ['/usr/sbin/runuser', '-u', 'postgres', '--', ...command] : command;
-      spawn(file as string, rest, { stdio: 'ignore', cwd: '/' });
+      spawn(file as string, rest, {
+        stdio: 'ignore',
+        cwd: '/',
+        env: { ...process.env, ...options.environment },
+      });
       for (let i = 0; i < 300; i++) {
         if ((await accepts(port)) && isReady()) return;
         await sleep(100);
@@ -146,6 +209,20 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       server.stop(mode);
       await server.start();
     },
+    saveFiles: (name) => {
+      execFileSync('cp', ['-a', data, join(folder, name)]);
+    },
+    restoreFiles: (name) => {
+      rmSync(data, { recursive: true });
+      execFileSync('cp', ['-a', join(folder, name), data]);
+    },
+    dump: (database = 'zoneseal') =>
+      run('pg_dump', ['-h', folder, '-p', String(port), '-U', 'postgres', database]),
+    restoreDump: (dump, database = 'zoneseal') => {
+      psql(`drop database "${database}" with (force)`, 'postgres');
+      psql(`create database "${database}"`, 'postgres');
+      psql(dump, database);
+    },
     remove: () => {
       try {
         server.stop('immediate');
@@ -155,15 +232,5 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       rmSync(folder, { recursive: true, force: true });
     },
   };
-  const isReady = (): boolean => {
-    try {
-      psql('select 1', 'postgres');
-      return true;
-    } catch {
-      return false; // it is still recovering
-    }
-  };
-  await server.start();
-  psql('create database zoneseal', 'postgres');
   return server;
 }

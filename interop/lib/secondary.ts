@@ -27,6 +27,10 @@ export interface SecondaryOptions {
   /** Zone names with the dot at their end. */
   readonly zones: readonly string[];
   readonly primary: Target;
+  /** Beside the first; when given, even empty, the secondary takes NOTIFY, too. */
+  readonly morePrimaries?: readonly Target[];
+  /** Lines for its configuration beside those of interop/config/. */
+  readonly settings?: string;
   readonly key: SecondaryKey;
   /** Seconds that lie at least between two questions for the SOA. */
   readonly refreshSeconds?: number;

@@ -41,6 +41,7 @@ export const TOOLS: Readonly<Record<string, { readonly path: string; readonly de
   sqlite3: { path: '/usr/bin/sqlite3', debian: 'sqlite3' },
   openssl: { path: '/usr/bin/openssl', debian: 'openssl' },
   postgres: { path: '/usr/lib/postgresql/15/bin/postgres', debian: 'postgresql-15' },
+  faketime: { path: '/usr/bin/faketime', debian: 'faketime' },
   dnspython: { path: '/usr/lib/python3/dist-packages/dns/__init__.py', debian: 'python3-dnspython' },
   keystone: { path: '/usr/lib/python3/dist-packages/keystone/__init__.py', debian: 'python3-keystone' },
   barbican: { path: '/usr/lib/python3/dist-packages/barbican/__init__.py', debian: 'python3-barbican' },
@@ -60,18 +61,20 @@ const signers = [
   'keymgr',
 ];
 
-const nameservers = [
-  'named',
-  'rndc',
-  'nsd',
-  'knotd',
-  'pdns_server',
-  'pdns-sqlite',
-  'pdnsutil',
-  'sqlite3',
-  'delv',
-  'unbound',
-  'dig',
+const secondaries = ['named', 'rndc', 'nsd', 'knotd', 'pdns_server', 'pdns-sqlite', 'pdnsutil', 'sqlite3'];
+
+const nameservers = [...secondaries, 'delv', 'unbound', 'dig'];
+
+/** What a cluster of gateways is judged with. */
+const clusters = [
+  'postgres',
+  'dnssec-keygen',
+  'dnssec-signzone',
+  'dnssec-verify',
+  'ldns-signzone',
+  'ldns-verify-zone',
+  'kzonesign',
+  'keymgr',
 ];
 
 /** The groups, and what each needs. */
@@ -83,4 +86,9 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   publications: [...nameservers, 'postgres'],
   barbican: [...nameservers, 'keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone', 'openssl'],
   tsig: ['dig', 'kdig', 'dnspython', 'named', 'knotd', 'nsd'],
+  publications: [...clusters, ...secondaries, 'faketime'],
+  ixfr: [...clusters, ...secondaries, 'dig', 'kdig'],
+  gateways: [...clusters, ...secondaries],
+  replica: clusters,
+  latency: [...clusters, 'knotd'],
 };

@@ -26,7 +26,7 @@ const MADE_BY_SIGNER: ReadonlySet<number> = new Set([
 ]);
 
 /** RRsets as lines `owner TTL TYPE hex`, the SOA's serial left out. */
-export function storedLines(rrsets: readonly StoredRRset[]): string[] {
+export function storedLines(rrsets: readonly Omit<StoredRRset, 'views'>[]): string[] {
   return rrsets
     .flatMap(({ owner, ttl, type, data }) => {
       const number = typeOf(type);

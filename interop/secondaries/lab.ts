@@ -1,16 +1,17 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { Name } from '../../src/dns/name.js';
-import { parseTsigAlgorithm, type TsigKey } from '../../src/dns/tsig-key.js';
+import type { TsigKey } from '../../src/dns/tsig-key.js';
 import { RRType } from '../../src/dns/types.js';
 import { bindAnchors } from '../lib/delv.js';
 import { type Answer, query, type Transfer, transfer } from '../lib/dns-client.js';
 import { type GatewayOptions, GatewayProcess } from '../lib/gateway.js';
 import { startPlainKnotd } from '../lib/knotd.js';
-import { startPostgres, type TestPostgres } from '../lib/postgres.js';
+import { startPostgres, type TestPostgres, userUrl } from '../lib/postgres.js';
 import { waitUntil, whenThisProcessEnds } from '../lib/processes.js';
 import { SECONDARY_PROGRAMS, Secondary, type SecondaryKey, type SecondaryProgram } from '../lib/secondary.js';
+import { runSome } from '../lib/tasks.js';
+import { addTsigKey, tsigKeyOf } from '../lib/tsig-keys.js';
 import { Unbound } from '../lib/unbound.js';
 import {
   insecureChildOf,
@@ -141,17 +142,8 @@ export class Lab {
   }
 
   async #addKey(owner: string, view: View, algorithm: string): Promise<void> {
-    const file = join(this.gateway.folder, `${owner}-${view}.key`);
-    const grant = ['--view', view, '--address', '127.0.0.1'];
-    const output = ['--algorithm', algorithm, '--key-file', file];
-    await this.gateway.command(['tsig', 'add', `${owner}-${view}.`, ...grant, ...output]);
-    const text = readFileSync(file, 'utf8');
-    const word = (pattern: RegExp): string => pattern.exec(text)?.[1] ?? '';
-    this.#keys.set(`${owner} ${view}`, {
-      name: word(/key\s+"?([^"\s]+)"?/),
-      algorithm: word(/algorithm\s+([^;\s]+);/),
-      secret: word(/secret\s+"([^"]+)"/),
-    });
+    const options = ['--view', view, '--address', '127.0.0.1', '--algorithm', algorithm];
+    this.#keys.set(`${owner} ${view}`, await addTsigKey(this.gateway, `${owner}-${view}.`, options));
   }
 
   async #addSmallZone(zone: string): Promise<void> {
@@ -245,10 +237,7 @@ export class Lab {
   }
 
   tsigKey(view: View): TsigKey {
-    const { name, algorithm, secret } = this.key('suite', view);
-    const known = parseTsigAlgorithm(algorithm);
-    if (known === undefined) throw new Error(`no TSIG algorithm: ${algorithm}`);
-    return { name: Name.parse(name, Name.root), algorithm: known, secret: Buffer.from(secret, 'base64') };
+    return tsigKeyOf(this.key('suite', view));
   }
 
   /** Asks the gateway for a zone's SOA with a view's key. */
@@ -340,19 +329,4 @@ export class Lab {
     await this.gateway.remove();
     this.postgres.remove();
   }
-}
-
-/** Runs tasks, three at a time: each is a process of its own, and cores are few. */
-async function runSome(tasks: readonly (() => Promise<unknown>)[]): Promise<void> {
-  const left = [...tasks];
-  const work = async (): Promise<void> => {
-    for (let task = left.shift(); task !== undefined; task = left.shift()) await task();
-  };
-  await Promise.all([work(), work(), work()]);
-}
-
-function userUrl(postgres: TestPostgres, user: string): string {
-  const url = new URL(postgres.url);
-  url.username = user;
-  return url.href;
 }

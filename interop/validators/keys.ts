@@ -25,10 +25,13 @@ export type SuiteKeys = ReadonlyMap<string, readonly SuiteKey[]>;
 export const keySetName = (algorithm: number, kind: KeyKind): string => `${algorithm} ${kind}`;
 
 /** Makes a KSK, a ZSK and a CSK of each algorithm. */
-export async function makeSuiteKeys(folder: string): Promise<SuiteKeys> {
+export async function makeSuiteKeys(
+  folder: string,
+  algorithms: readonly AlgorithmNumber[] = ALGORITHMS,
+): Promise<SuiteKeys> {
   const sets = new Map<string, readonly SuiteKey[]>();
   await Promise.all(
-    ALGORITHMS.map(async (algorithm) => {
+    algorithms.map(async (algorithm) => {
       const ksk = await makeKey(folder, algorithm, 'KSK');
       const zsk = await makeKey(folder, algorithm, 'ZSK');
       sets.set(keySetName(algorithm, 'split'), [ksk, zsk]);

@@ -1,18 +1,19 @@
 /** The running gateway of this suite, and the way of one zone from it to a file. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { parseMasterText } from '../../src/dns/master-file.js';
 import { formatMasterFile, type WritableRecord } from '../../src/dns/master-writer.js';
 import { Name } from '../../src/dns/name.js';
 import type { ResourceRecord } from '../../src/dns/record.js';
-import { parseTsigAlgorithm, type TsigKey } from '../../src/dns/tsig-key.js';
+import type { TsigKey } from '../../src/dns/tsig-key.js';
 import { RRType } from '../../src/dns/types.js';
 import { query, transfer } from '../lib/dns-client.js';
 import { GatewayProcess } from '../lib/gateway.js';
-import { startPostgres, type TestPostgres } from '../lib/postgres.js';
+import { startPostgres, type TestPostgres, userUrl } from '../lib/postgres.js';
 import { removeFolder, temporaryFolder, waitUntil } from '../lib/processes.js';
 import { runSome } from '../lib/tasks.js';
+import { addTsigKey, tsigKeyOf } from '../lib/tsig-keys.js';
 import { placeIn, type SignedFile } from '../lib/validators.js';
 import { CORPUS, type CorpusZone, masterTextOf } from './corpus.js';
 import { keySetName, makeSuiteKeys, type SuiteKeys, writeKeys } from './keys.js';
@@ -121,14 +122,8 @@ export class ValidatorLab {
   }
 
   async #addTsigKey(view: string): Promise<void> {
-    const file = join(this.folder, `${view}.key`);
-    await this.gateway.command(['tsig', 'add', `suite-${view}.`, '--view', view, '--key-file', file]);
-    const text = readFileSync(file, 'utf8');
-    const word = (pattern: RegExp): string => pattern.exec(text)?.[1] ?? '';
-    const algorithm = parseTsigAlgorithm(word(/algorithm\s+([^;\s]+);/));
-    if (algorithm === undefined) throw new Error(`no TSIG key in ${file}`);
-    const secret = Buffer.from(word(/secret\s+"([^"]+)"/), 'base64');
-    this.#tsigKeys.set(view, { name: Name.parse(`suite-${view}.`), algorithm, secret });
+    const key = await addTsigKey(this.gateway, `suite-${view}.`, ['--view', view]);
+    this.#tsigKeys.set(view, tsigKeyOf(key));
   }
 
   /** Puts a zone into the database, by `zone import` or, where views see different rows, with plain SQL. */
@@ -322,10 +317,4 @@ export async function writeMasterFile(file: string, records: readonly WritableRe
 
 function serialOf({ rdata }: ResourceRecord): number {
   return Buffer.from(rdata).readUInt32BE(rdata.length - 20);
-}
-
-function userUrl(postgres: TestPostgres, user: string): string {
-  const url = new URL(postgres.url);
-  url.username = user;
-  return url.href;
 }

@@ -110,10 +110,13 @@ ${zonemd}`,
 
 const onOff = (value: boolean): string => (value ? 'on' : 'off');
 
+/** Where signed zones may be put, and where the keys come from. */
+export type SigningPlace = Pick<ValidatorLab, 'folder' | 'writeKeyFiles'>;
+
 /** The zone of a view as another signer makes it, in a folder of its own. */
 export async function signByOther(
   signer: SignerName,
-  lab: ValidatorLab,
+  lab: SigningPlace,
   zone: CorpusZone,
   view: string,
   variant: Variant,
