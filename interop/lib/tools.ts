@@ -83,7 +83,6 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   store: ['postgres'],
   validators: [...signers, 'named-compilezone', 'unbound', 'knotd', 'postgres'],
   secondaries: [...nameservers, 'postgres'],
-  publications: [...nameservers, 'postgres'],
   barbican: [...nameservers, 'keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone', 'openssl'],
   tsig: ['dig', 'kdig', 'dnspython', 'named', 'knotd', 'nsd'],
   publications: [...clusters, ...secondaries, 'faketime'],
