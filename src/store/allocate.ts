@@ -18,13 +18,16 @@ import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publi
 type AllocateRequest = Parameters<PublicationStore['allocate']>[1];
 
 /** What allocation looks at, of one snapshot. */
-interface LineState {
+export interface LineState {
   readonly version: number;
+  readonly newest_version: number;
+  readonly frozen_version: number | null;
   readonly key_set_version: number;
   readonly policy: string;
   readonly policy_version: number;
   readonly document: unknown;
   readonly last_serial: number | null;
+  readonly served_serial: number | null;
   readonly now: number;
   readonly stored_soa: string | null;
   readonly resigned_at: number;
@@ -46,9 +49,10 @@ interface LineState {
 /** The version a line has to show: that at which its zone was frozen, or the newest. */
 const SHOWN = 'least(l.changed_version, coalesce(l.frozen_version, l.changed_version))';
 
-const LINE_STATE = `
-  select coalesce(z.frozen_version, z.version) as version, z.key_set_version, z.policy, p.version as policy_version,
-    p.document, l.last_serial, z.resigned_at, l.wanted,
+/** Selects a LineState: of zone $1 in view $2, as output format $3 judges it. */
+export const LINE_STATE = `
+  select coalesce(z.frozen_version, z.version) as version, z.version as newest_version, z.frozen_version, z.key_set_version, z.policy, p.version as policy_version,
+    p.document, l.last_serial, r.serial as served_serial, z.resigned_at, l.wanted,
     floor(extract(epoch from clock_timestamp()))::bigint as now,
     (select r.data[1] from zoneseal.rrsets r
       where r.zone_id = z.id and r.sort_key = z.sort_key and r.type = 'SOA' and (r.views is null or l.view = any (r.views))
@@ -137,9 +141,9 @@ export async function allocate(
       return { kind: 'current', publication: await find(transaction, state.ready) };
     if (state.failed_same) return { kind: 'failed', publication: await find(transaction, state.failed) };
   }
-  const { policy, problem } = policyOf(state);
+  const { problem } = policyOf(state);
   const { now, last_serial: last } = state;
-  const serial = nextSerial({ last, stored: storedSerial(state.stored_soa), now, policy });
+  const serial = nextSerial(serialInput(state));
   checkSerial(serial, last, served);
   const [inserted] = await transaction.query<{ id: number }>(INSERT, [
     served.zoneId,
@@ -165,14 +169,21 @@ export async function allocate(
   return { kind: 'failed', publication: await find(transaction, id) };
 }
 
+/** What a line's next serial follows from. */
+export function serialInput(state: LineState): SerialInput {
+  const { last_serial: last, served_serial: served, stored_soa: soa, now } = state;
+  return { last, served, stored: storedSerial(soa), now, policy: policyOf(state).policy };
+}
+
 /** Why a line needs a new publication; undefined when it does not. */
-function causeOf(state: LineState): Cause | undefined {
+export function causeOf(state: LineState): Cause | undefined {
   if (state.ready === null) return 'first';
   if (!state.format_current) return 'format';
+  // before those for which a publication that says nothing new is dropped: an operator wants a serial
+  if (!state.wanted_current) return 'asked';
   if (!state.policy_current) return 'policy';
   if (!state.keys_current) return 'keys';
   if (!state.content_current) return 'change';
-  if (!state.wanted_current) return 'asked';
   return state.ready_current ? undefined : 'refresh';
 }
 
