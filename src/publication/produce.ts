@@ -14,8 +14,26 @@ import { makeWhole } from './whole.js';
 /** Version of the rules by which a publication's output is made; see PublicationTuple.formatVersion. */
 export const FORMAT_VERSION = 2;
 
+/** What making a publication needs of the database: what it reads, and where pages and journals go. */
+export type ProductionStore = Pick<
+  PublicationStore,
+  | 'listReady'
+  | 'readPolicy'
+  | 'readKeySet'
+  | 'readChanges'
+  | 'readRows'
+  | 'readRowsAt'
+  | 'readRowsBelow'
+  | 'readPages'
+  | 'findPages'
+  | 'pageBefore'
+  | 'pageAfter'
+  | 'savePages'
+  | 'dropJournal'
+>;
+
 export interface ProduceDependencies {
-  readonly store: PublicationStore;
+  readonly store: ProductionStore;
   readonly keyRing: Pick<KeyRing, 'privateKeys'>;
   readonly signer: Signer;
   /** Octets at which a page ends; for tests that want many. */
