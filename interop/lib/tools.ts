@@ -74,13 +74,15 @@ const nameservers = [
   'dig',
 ];
 
+const signing = ['dnssec-keygen', 'dnssec-signzone', 'dnssec-verify', 'ldns-verify-zone'];
+
 /** The groups, and what each needs. */
 export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   codecs: [...codecs, ...signers, 'openssl'],
   store: ['postgres'],
   validators: [...signers, 'named-compilezone', 'unbound', 'knotd', 'postgres'],
   secondaries: [...nameservers, 'postgres'],
-  publications: [...nameservers, 'postgres'],
+  publications: [...nameservers, ...signing, 'postgres'],
   barbican: [...nameservers, 'keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone', 'openssl'],
   tsig: ['dig', 'kdig', 'dnspython', 'named', 'knotd', 'nsd'],
 };
