@@ -19,12 +19,20 @@ import type { TsigKeyEntry } from './transfer/ports.js';
 // the command line has the store from here alone
 export { grantRoles } from './store/migrate.js';
 export {
+  type Asked,
+  type HistoryEntry,
+  type LineProgress,
+  OperatorStore,
+  type SerialLine,
+} from './store/operator-store.js';
+export {
   type NewPeer,
   type PeerDescription,
   PeerStore,
   type ServingState,
   type ServingStatus,
 } from './store/peer-store.js';
+export type { Preview } from './store/preview.js';
 export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
 export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
 export type { ImportResult } from './store/zone-import.js';

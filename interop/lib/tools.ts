@@ -85,7 +85,7 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   secondaries: [...nameservers, 'postgres'],
   barbican: [...nameservers, 'keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone', 'openssl'],
   tsig: ['dig', 'kdig', 'dnspython', 'named', 'knotd', 'nsd'],
-  publications: [...clusters, ...secondaries, 'faketime'],
+  publications: [...clusters, ...nameservers, 'faketime'],
   ixfr: [...clusters, ...secondaries, 'dig', 'kdig'],
   gateways: [...clusters, ...secondaries],
   replica: clusters,

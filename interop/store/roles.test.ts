@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Database } from '../../src/store/database.js';
 import { grantRoles, migrate } from '../../src/store/migrate.js';
+import { OperatorStore } from '../../src/store/operator-store.js';
 import { PostgresPeerStateStore } from '../../src/store/peer-state-store.js';
 import { PeerStore } from '../../src/store/peer-store.js';
 import { prune } from '../../src/store/prune.js';
@@ -84,6 +85,10 @@ describe('zoneseal_writer', () => {
     'select serial_seen from zoneseal.peer_states',
     "update zoneseal.peer_states set state = 'current'",
     'select zoneseal.fill_states_of_peer(1)',
+    "select zoneseal.zone_thaw('z1.test.')",
+    "select zoneseal.zone_resign('z1.test.')",
+    "select zoneseal.ask_publication('z1.test.', null)",
+    "select zoneseal.operated_zone('z1.test.')",
     'truncate zoneseal.rrsets',
     "insert into zoneseal.rrsets (id, zone_id, owner, type, ttl, data) overriding system value values (5, 1, 'a.', 'A', 1, '{x}')",
     'alter table zoneseal.rrsets disable trigger all',
@@ -168,6 +173,8 @@ describe('zoneseal_gateway', () => {
     'update zoneseal.zones set policy = $$default$$',
     'delete from zoneseal.serial_lines',
     "select zoneseal.zone_recheck('z1.test.')",
+    "select * from zoneseal.zone_freeze('z1.test.')",
+    "select * from zoneseal.move_serial('z1.test.', 'external', 1)",
     "insert into zoneseal.peers (name, view, address) values ('x', 'internal', '127.0.0.1')",
     'update zoneseal.peers set port = 1',
     'delete from zoneseal.peer_states',
@@ -232,6 +239,16 @@ describe('zoneseal_admin', () => {
     expect(await peers.list()).toMatchObject([{ name: 'ns1', key: 'k.', states: { pending: 1 } }]);
     expect(await peers.status(name, 9)).toMatchObject({ states: { pending: 1 } });
     await peers.delete('ns1');
+    const operators = new OperatorStore(as.admin.database);
+    expect(await operators.freeze(name)).toMatchObject({ isNew: true });
+    await operators.thaw(name);
+    await operators.resign(name);
+    await operators.startSerials(name, ['internal'], 7);
+    await operators.moveSerials(name, undefined, 8);
+    expect(await operators.ask(name, 'partner')).toMatchObject([{ view: 'partner' }]);
+    expect(await operators.progress(name)).toHaveLength(1);
+    expect(await operators.history(name, undefined, 9)).toEqual([]);
+    expect(await operators.preview(name, 'partner', 1)).toMatchObject({ frozenVersion: null });
     await tsig.delete('k.');
     await zones.deleteZone(name);
     expect((await zones.listZones()).some((zone) => zone.name === name)).toBe(false);

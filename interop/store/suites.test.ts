@@ -4,6 +4,7 @@ import { Database as PostgresDatabase } from '../../src/store/database.js';
 import { migrate } from '../../src/store/migrate.js';
 import { Fixture } from '../../test/store/fixture.js';
 import { namesSuite } from '../../test/store/suites/names.js';
+import { operatorsSuite } from '../../test/store/suites/operators.js';
 import { pagesSuite } from '../../test/store/suites/pages.js';
 import { peersSuite } from '../../test/store/suites/peers.js';
 import { publicationsSuite } from '../../test/store/suites/publications.js';
@@ -32,6 +33,7 @@ afterAll(async () => {
 namesSuite(() => fixture);
 versionsSuite(() => fixture);
 publicationsSuite(() => fixture);
+operatorsSuite(() => fixture);
 pagesSuite(() => fixture);
 smallZonesSuite(() => fixture);
 peersSuite(() => fixture);

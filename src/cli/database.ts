@@ -1,6 +1,7 @@
 import type { Config } from '../config.js';
 import type {
   OpenStore,
+  OperatorStore,
   PeerStore,
   RrsetStore,
   TsigStore,
@@ -18,6 +19,7 @@ export interface DatabaseParts {
   readonly keys: ZoneKeyStore;
   readonly tsig: TsigStore;
   readonly peers: PeerStore;
+  readonly operators: OperatorStore;
 }
 
 /**
@@ -31,9 +33,8 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const config = configOf(options);
   // loaded where they are needed: most of the time that a command takes to start is in what it loads
-  const { openStore, PeerStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } = await import(
-    '../gateway-store.js'
-  );
+  const { openStore, OperatorStore, PeerStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } =
+    await import('../gateway-store.js');
   const store = await openStore(config);
   const { database } = store;
   try {
@@ -46,6 +47,7 @@ export async function withDatabase<T>(
       keys: new ZoneKeyStore(database),
       tsig: new TsigStore(database),
       peers: new PeerStore(database),
+      operators: new OperatorStore(database),
     });
   } finally {
     await store.close();

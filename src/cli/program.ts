@@ -8,6 +8,7 @@ import { addKeysCommands } from './keys.js';
 import { addMigrateCommand } from './migrate.js';
 import { addPeerCommands } from './peer.js';
 import { addPolicyCommands } from './policy.js';
+import { addPublishCommand } from './publish.js';
 import { addRrsetCommands } from './rrset.js';
 import { addServeCommand } from './serve.js';
 import { addSignCommand } from './sign.js';
@@ -44,6 +45,7 @@ export function buildProgram(json = false): Command {
   addKeysCommands(program);
   addTsigCommands(program);
   addPeerCommands(program);
+  addPublishCommand(program);
   addStatusCommand(program);
   addMigrateCommand(program);
   addCheckCommand(program);

@@ -23,7 +23,7 @@ export function addStatusCommand(program: Command): void {
     .summary('what is published, and what nameservers serve of it')
     .description(
       'Shows for each zone and view the serial that is published, and for each peer whether it serves it: current; pending, while it may ' +
-        'still arrive; behind, when it took longer than fleet.arrival; unreachable, when the peer gives no answer. The worst come first. ' +
+        'still arrive; behind, when it took longer than fleet.arrival; unreachable, when the peer gives no answer. The worst come first. Zones that are frozen are marked. ' +
         'The exit code is 1 when a peer is behind or unreachable.',
     )
     .argument('[zone]', 'this zone alone', nameArgument)
@@ -58,13 +58,13 @@ async function print(status: ServingStatus): Promise<void> {
 }
 
 function rowOf(
-  { zone, view, serial, peer, state, serialSeen, seenAt, problem }: ServingState,
+  { zone, view, serial, frozen, peer, state, serialSeen, seenAt, problem }: ServingState,
   now: number,
 ): string[] {
   return [
     zone,
     view,
-    String(serial ?? '-'),
+    `${serial ?? '-'}${frozen ? ' (frozen)' : ''}`,
     peer ?? '-',
     state ?? '-',
     String(serialSeen ?? '-'),
@@ -78,10 +78,11 @@ function ageText(milliseconds: number): string {
 }
 
 /** `120 zones and views; of their peers 358 current, 2 pending, 0 behind, 0 unreachable` */
-export function summaryOf({ lines, withoutPublication, states, rows }: ServingStatus): string {
+export function summaryOf({ lines, withoutPublication, frozen, states, rows }: ServingStatus): string {
   const { current, pending, behind, unreachable } = states;
   const unready = withoutPublication > 0 ? `, ${withoutPublication} without a publication` : '';
+  const held = frozen > 0 ? `, ${frozen} frozen` : '';
   const all = current + pending + behind + unreachable;
   const shown = all > rows.length ? `; ${rows.length} shown` : '';
-  return `${lines} zones and views${unready}; of their peers ${current} current, ${pending} pending, ${behind} behind, ${unreachable} unreachable${shown}`;
+  return `${lines} zones and views${unready}${held}; of their peers ${current} current, ${pending} pending, ${behind} behind, ${unreachable} unreachable${shown}`;
 }

@@ -12,7 +12,10 @@ import { countRows, hint, judgedViews, judgeRows } from './stored-zone.js';
 import { printJson, printLines, printTable } from './terminal.js';
 import { addZoneExportCommand } from './zone-export.js';
 import { countProblems, hasErrors, plural, problemLine } from './zone-file.js';
+import { addZoneFreezeCommands } from './zone-freeze.js';
+import { addZoneHistoryCommand } from './zone-history.js';
 import { addZoneImportCommand } from './zone-import.js';
+import { addZoneSerialCommand } from './zone-serial.js';
 
 interface ReadOptions extends GlobalOptions {
   readonly json?: true;
@@ -31,7 +34,7 @@ export function addZoneCommands(program: Command): void {
     .command('list')
     .summary('list zones')
     .description(
-      'Lists the zones and what each view is served: serial, number of records, and whether the newest attempt failed.',
+      'Lists the zones and what each view is served: serial, number of records, whether the newest attempt failed, and whether the zone is frozen.',
     )
     .addOption(jsonOption())
     .action(async (_: unknown, self: Command) => {
@@ -63,6 +66,9 @@ export function addZoneCommands(program: Command): void {
     .action(async (name: Name, _: unknown, self: Command) => {
       await check(name, self.optsWithGlobals<ReadOptions>());
     });
+  addZoneFreezeCommands(zone);
+  addZoneSerialCommand(zone);
+  addZoneHistoryCommand(zone);
   zone
     .command('delete')
     .summary('delete a zone')
@@ -76,11 +82,13 @@ export function addZoneCommands(program: Command): void {
     });
 }
 
-function listLines({ name, policy, views }: ZoneSummary): string[][] {
-  if (views.length === 0) return [[name, '-', '-', '-', policy, 'in no view']];
-  return views.map(({ view, ready, building, failed }) => {
-    const state =
+function listLines({ name, policy, views, frozenVersion }: ZoneSummary): string[][] {
+  const frozen = frozenVersion === null ? '' : ', frozen';
+  if (views.length === 0) return [[name, '-', '-', '-', policy, `in no view${frozen}`]];
+  return views.map(({ view, ready, building, failed, waiting }) => {
+    const stands =
       failed !== null ? 'failed' : building !== null ? 'building' : ready === null ? 'waiting' : 'ready';
+    const state = `${stands}${frozen}${waiting ? ', changes wait' : ''}`;
     return [name, view, String(ready?.serial ?? '-'), String(ready?.records ?? '-'), policy, state];
   });
 }
@@ -121,6 +129,20 @@ function showLines(zone: ZoneDescription): string[] {
     `version:  ${zone.version}${zone.writtenAt === null ? '' : `, written ${zone.writtenAt}`}`,
     `rrsets:   ${zone.rrsets}`,
     `policy:   ${zone.policy}`,
+    ...frozenLines(zone),
+  ];
+}
+
+function frozenLines({ name, frozenVersion, frozenAt, views }: ZoneDescription): string[] {
+  if (frozenVersion === null) return [];
+  const waiting = views.filter((it) => it.waiting).map(({ view }) => view);
+  const changes =
+    waiting.length === 0
+      ? 'no changes wait'
+      : `changes wait in ${waiting.join(', ')}; see: zoneseal publish --dry-run ${name}`;
+  return [
+    `frozen:   at version ${frozenVersion} since ${frozenAt}, ${changes}`,
+    `          it goes on with: zoneseal zone thaw ${name}`,
   ];
 }
 

@@ -155,6 +155,8 @@ export interface UnsafeLine extends ServedZone {
 export interface SerialInput {
   /** The serial last given out on this line (building and failed ones count); null on a new line. */
   readonly last: number | null;
+  /** The serial that is served; the last one may have been moved far past it by an operator. Null: none is. */
+  readonly served?: number | null;
   /** The serial in the zone's stored SOA row as this view sees it, or null when there is none to be read. */
   readonly stored: number | null;
   /** Seconds since 1970 by the database's clock. */

@@ -16,12 +16,12 @@ import { makeWhole, type WholeStore } from './whole.js';
 export const FORMAT_VERSION = 2;
 
 /** What making a publication needs of the database. */
-export type ProduceStore = UpdateStore &
+export type ProductionStore = UpdateStore &
   WholeStore &
   Pick<PublicationStore, 'readPolicy' | 'readKeySet' | 'listReady' | 'readChanges' | 'expiringPages'>;
 
 export interface ProduceDependencies {
-  readonly store: ProduceStore;
+  readonly store: ProductionStore;
   readonly keyRing: Pick<KeyRing, 'privateKeys'>;
   readonly signer: Signer;
   /** Octets at which a page ends; for tests that want many. */

@@ -1,5 +1,5 @@
 import type { Image } from '../transfer/image.js';
-import type { Cause, PageChanges, Publication, PublicationResult } from './ports.js';
+import type { Cause, JournalSize, PageChanges, Publication, PublicationResult } from './ports.js';
 
 /** Causes for which a publication that says nothing new is not published. */
 export const NEEDS_CHANGE: ReadonlySet<Cause> = new Set(['change', 'policy', 'keys']);
@@ -22,6 +22,8 @@ export interface Produced {
   readonly changes: PageChanges | undefined;
   /** Whether it says anything that the publication before did not say. */
   readonly isChanged: boolean;
+  /** What it changed, also where that is larger than the zone; undefined for the first, and where the result's journal says it. */
+  readonly difference?: JournalSize | undefined;
   /** Gives the image its closing SOA: to be called when the publication is committed, not before. */
   finishImage(): Promise<void>;
 }

@@ -19,12 +19,16 @@ export function successor(serial: number): number {
 
 /**
  * The serial of a new publication: the greater, by RFC 1982, of the last one's successor and what the policy says. A new line
- * begins where the stored SOA stands, or past it. Zero is stepped over, as some nameservers read it as "none".
+ * begins where the stored SOA stands, or past it. What the policy says has to come after the one that is served as well:
+ * after a serial that was moved by nearly half the circle it may not, and nameservers would take it for an older one. Zero is
+ * stepped over, as some nameservers read it as "none".
  */
-export function nextSerial({ last, stored, now, policy }: SerialInput): number {
+export function nextSerial({ last, served = null, stored, now, policy }: SerialInput): number {
   const wanted = suggested(policy.serial, now);
   const floor = last === null ? (stored ?? 1) : successor(last);
-  const next = wanted !== undefined && isAfter(wanted, floor) ? wanted : floor;
+  const isForward =
+    wanted !== undefined && isAfter(wanted, floor) && (served === null || isAfter(wanted, served));
+  const next = isForward ? wanted : floor;
   return next === 0 ? 1 : next;
 }
 

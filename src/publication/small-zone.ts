@@ -11,7 +11,7 @@ import type {
   SmallZoneContent,
   StoredPage,
 } from './ports.js';
-import type { ProduceStore } from './produce.js';
+import type { ProductionStore } from './produce.js';
 
 const compare = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
 
@@ -19,7 +19,7 @@ const compare = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
  * A small zone that was read whole, as the store that its publication is made from; what is stored of it is kept for a commit
  * together with others'. Policies and keys of earlier versions are asked of the database.
  */
-export class SmallZone implements ProduceStore {
+export class SmallZone implements ProductionStore {
   readonly #content: SmallZoneContent;
   readonly #store: Pick<PublicationStore, 'readPolicy' | 'readKeySet'>;
   readonly pages: PackedPage[] = [];

@@ -167,6 +167,7 @@ class Whole {
     return {
       changes: undefined,
       isChanged: !isSame,
+      difference: size,
       finishImage: () => this.#finishImage(result),
       result: {
         generation: publication.id,

@@ -23,11 +23,14 @@ export interface LineState {
   readonly zone_id: number;
   readonly view: string;
   readonly version: number;
+  readonly newest_version: number;
+  readonly frozen_version: number | null;
   readonly key_set_version: number;
   readonly policy: string;
   readonly policy_version: number;
   readonly document: unknown;
   readonly last_serial: number | null;
+  readonly served_serial: number | null;
   readonly now: number;
   readonly stored_soa: string | null;
   readonly resigned_at: number;
@@ -59,8 +62,9 @@ const SHOWN = 'least(l.changed_version, coalesce(l.frozen_version, l.changed_ver
 
 /** Selects a LineState for each line that a condition on z and l admits; $1 is the output format. */
 export const LINE_STATE = `
-  select z.id as zone_id, l.view, coalesce(z.frozen_version, z.version) as version, z.key_set_version, z.policy, p.version as policy_version,
-    p.document, l.last_serial, z.resigned_at, l.wanted,
+  select z.id as zone_id, l.view, coalesce(z.frozen_version, z.version) as version, z.version as newest_version, z.frozen_version,
+    z.key_set_version, z.policy, p.version as policy_version,
+    p.document, l.last_serial, r.serial as served_serial, z.resigned_at, l.wanted,
     floor(extract(epoch from clock_timestamp()))::bigint as now,
     (select r.data[1] from zoneseal.rrsets r
       where r.zone_id = z.id and r.sort_key = z.sort_key and r.type = 'SOA' and (r.views is null or l.view = any (r.views))
@@ -166,8 +170,8 @@ export async function allocate(
       return { kind: 'failed', publication: await find(transaction, state.failed) };
   }
   const tuple = isStopgap ? { ...state, ...state.ready_tuple } : state;
-  const { policy, problem } = policyOf(state);
-  const serial = giveSerial(state, served, request, policy);
+  const { problem } = policyOf(state);
+  const serial = giveSerial(state, served, request);
   const [inserted] = await transaction.query<{ id: number }>(INSERT, [
     served.zoneId,
     served.view,
@@ -194,14 +198,21 @@ export async function allocate(
   return { kind: 'failed', publication: await find(transaction, id) };
 }
 
+/** What a line's next serial follows from. */
+export function serialInput(state: LineState): SerialInput {
+  const { last_serial: last, served_serial: served, stored_soa: soa, now } = state;
+  return { last, served, stored: storedSerial(soa), now, policy: policyOf(state).policy };
+}
+
 /** Why a line needs a new publication; undefined when it does not. */
 export function causeOf(state: LineState): Cause | undefined {
   if (state.ready === null) return 'first';
   if (!state.format_current) return 'format';
+  // before those for which a publication that says nothing new is dropped: an operator wants a serial
+  if (!state.wanted_current) return 'asked';
   if (!state.policy_current) return 'policy';
   if (!state.keys_current) return 'keys';
   if (!state.content_current) return 'change';
-  if (!state.wanted_current) return 'asked';
   return state.ready_current ? undefined : 'refresh';
 }
 
@@ -231,15 +242,9 @@ async function find(transaction: Queryable, id: number | null): Promise<Publicat
  * The serial that a line gives out next.
  * @throws ZonesealError DATA_REFUSED when it does not come after the last one
  */
-export function giveSerial(
-  state: LineState,
-  served: ServedZone,
-  { nextSerial }: AllocateRequest,
-  policy: Policy,
-): number {
-  const { now, last_serial: last } = state;
-  const serial = nextSerial({ last, stored: storedSerial(state.stored_soa), now, policy });
-  checkSerial(serial, last, served);
+export function giveSerial(state: LineState, served: ServedZone, { nextSerial }: AllocateRequest): number {
+  const serial = nextSerial(serialInput(state));
+  checkSerial(serial, state.last_serial, served);
   return serial;
 }
 

@@ -27,6 +27,8 @@ export interface ServingState {
   readonly view: string;
   /** The serial that is published; null: nothing is ready. */
   readonly serial: number | null;
+  /** Whether the zone is frozen, so that changes of it wait. */
+  readonly frozen: boolean;
   readonly peer: string | null;
   /** Null where there is no peer. */
   readonly state: PeerState | null;
@@ -44,6 +46,8 @@ export interface ServingState {
 export interface ServingStatus {
   readonly lines: number;
   readonly withoutPublication: number;
+  /** Of the lines, those whose zone is frozen. */
+  readonly frozen: number;
   readonly states: Readonly<Record<PeerState, number>>;
   readonly rows: readonly ServingState[];
 }
@@ -56,6 +60,7 @@ interface StateRow {
   readonly zone: string;
   readonly view: string;
   readonly serial: number | null;
+  readonly frozen: boolean;
   readonly peer: string | null;
   readonly state: PeerState | null;
   readonly serial_seen: number | null;
@@ -145,8 +150,9 @@ export class PeerStore {
           `select s.state, count(*) as count ${SERVED} group by s.state`,
           [zone ?? null],
         );
-        const [lines] = await transaction.query<{ lines: number; unready: number }>(
-          `select count(*) as lines, count(*) filter (where ready is null) as unready from zoneseal.serial_lines l
+        const [lines] = await transaction.query<{ lines: number; unready: number; frozen: number }>(
+          `select count(*) as lines, count(*) filter (where ready is null) as unready,
+             count(*) filter (where frozen_version is not null) as frozen from zoneseal.serial_lines l
            where l.zone_id is not null and ($1::text is null or l.zone = $1)`,
           [zone ?? null],
         );
@@ -154,7 +160,7 @@ export class PeerStore {
           throw notHeld('zone in a view', zone, 'see: zoneseal zone list');
         }
         const rows = await transaction.query<StateRow>(
-          `select l.zone, l.view, b.serial, p.name as peer, s.state, s.serial_seen, s.seen_at, s.serial_notified, s.notified_at,
+          `select l.zone, l.view, b.serial, l.frozen_version is not null as frozen, p.name as peer, s.state, s.serial_seen, s.seen_at, s.serial_notified, s.notified_at,
              case when s.state <> 'current' then s.since end as since, s.problem
            ${SERVED}
            order by array_position('{unreachable,behind,pending}', s.state), zoneseal.sort_key(l.zone), l.view, p.name limit $2`,
@@ -162,8 +168,8 @@ export class PeerStore {
         );
         const states = { pending: 0, current: 0, behind: 0, unreachable: 0 };
         for (const { state, count } of counts) if (state !== null) states[state] = count;
-        const { lines: all = 0, unready = 0 } = lines ?? {};
-        return { lines: all, withoutPublication: unready, states, rows: rows.map(stateOf) };
+        const { lines: all = 0, unready = 0, frozen = 0 } = lines ?? {};
+        return { lines: all, withoutPublication: unready, frozen, states, rows: rows.map(stateOf) };
       },
       { snapshot: true },
     );
@@ -171,11 +177,12 @@ export class PeerStore {
 }
 
 function stateOf(row: StateRow): ServingState {
-  const { zone, view, serial, peer, state, problem } = row;
+  const { zone, view, serial, frozen, peer, state, problem } = row;
   return {
     zone,
     view,
     serial,
+    frozen,
     peer,
     state,
     serialSeen: row.serial_seen,

@@ -86,6 +86,12 @@ const OLDEST_READ = `
     (select min(p.id) from zoneseal.publications p where p.zone_id = l.zone_id and p.view = l.view and p.state = 'ready')
   )`;
 
+/** The oldest version that can still be asked for: of a publication, or that at which the zone is frozen; null: none. */
+const OLDEST_VERSION = `least(
+  (select min(p.zone_version) from zoneseal.publications p where p.zone_id = $1),
+  (select z.frozen_version from zoneseal.zones z where z.id = $1)
+)`;
+
 /** Publications first: which versions are still named decides on the rest. */
 const SUPERFLUOUS = [
   `delete from zoneseal.signed_pages where ctid = any (array(
@@ -106,17 +112,16 @@ const SUPERFLUOUS = [
      where h.zone_id = $1 and not exists (
        select from zoneseal.publications p
        where p.zone_id = $1 and p.zone_version >= h.valid_from and p.zone_version < h.valid_to
+     ) and not exists (
+       select from zoneseal.zones z
+       where z.id = $1 and z.frozen_version >= h.valid_from and z.frozen_version < h.valid_to
      ) limit $2))`,
   `delete from zoneseal.rrset_births where ctid = any (array(
      select b.ctid from zoneseal.rrset_births b
-     where b.zone_id = $1 and b.version <= coalesce(
-       (select min(p.zone_version) from zoneseal.publications p where p.zone_id = $1), b.version
-     ) limit $2))`,
+     where b.zone_id = $1 and b.version <= coalesce(${OLDEST_VERSION}, b.version) limit $2))`,
   `delete from zoneseal.changes where ctid = any (array(
      select c.ctid from zoneseal.changes c
-     where c.zone_id = $1 and c.version <= coalesce(
-       (select min(p.zone_version) from zoneseal.publications p where p.zone_id = $1), c.version
-     ) limit $2))`,
+     where c.zone_id = $1 and c.version <= coalesce(${OLDEST_VERSION}, c.version) limit $2))`,
   `delete from zoneseal.key_set_versions where ctid = any (array(
      select v.ctid from zoneseal.key_set_versions v join zoneseal.zones z on z.id = v.zone_id
      where v.zone_id = $1 and v.version < z.key_set_version and not exists (

@@ -74,14 +74,14 @@ export async function allocateMany(
   );
   const given = states.flatMap((state) => {
     const cause = causeOf(state);
-    const { policy, problem } = policyOf(state);
+    const { problem } = policyOf(state);
     if (cause === undefined || state.building !== null || state.failed_same || problem !== undefined)
       return [];
     const zone = served.find(({ zoneId }) => zoneId === String(state.zone_id)) as ServedZone;
     return {
       zone_id: state.zone_id,
       view: state.view,
-      serial: giveSerial(state, zone, request, policy),
+      serial: giveSerial(state, zone, request),
       zone_version: state.version,
       policy: state.policy,
       policy_version: state.policy_version,

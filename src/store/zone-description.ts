@@ -5,6 +5,8 @@ export interface LineDescription {
   readonly view: string;
   /** The serial last given out, failed attempts included. */
   readonly lastSerial: number | null;
+  /** Whether the zone is frozen, and something that the view sees has changed since. */
+  readonly waiting: boolean;
   /** The publication that is served; null while there is none. */
   readonly ready: {
     readonly id: string;
@@ -31,6 +33,7 @@ interface LineRow {
   readonly zone_id: number;
   readonly view: string;
   readonly last_serial: number | null;
+  readonly waiting: boolean;
   readonly ready: LineDescription['ready'];
   readonly building: LineDescription['building'];
   readonly failed: LineDescription['failed'];
@@ -48,7 +51,7 @@ export async function describeLines(
   values: readonly unknown[],
 ): Promise<ReadonlyMap<number, readonly LineDescription[]>> {
   const rows = await database.query<LineRow>(
-    `select l.zone_id, l.view, l.last_serial,
+    `select l.zone_id, l.view, l.last_serial, coalesce(l.changed_version > l.frozen_version, false) as waiting,
        case when r.id is not null then jsonb_build_object('id', r.id::text, 'serial', r.serial, 'zoneVersion', r.zone_version,
          'time', to_char(to_timestamp(r.time) at time zone 'UTC', ${ISO}), 'records', r.records,
          'resignAt', to_char(to_timestamp(r.resign_at) at time zone 'UTC', ${ISO})) end as ready,

@@ -10,6 +10,9 @@ export interface ZoneSummary {
   readonly version: number;
   readonly policy: string;
   readonly keySetVersion: number;
+  /** The version at which it is frozen, and since when (ISO 8601); null: it is not. */
+  readonly frozenVersion: number | null;
+  readonly frozenAt: string | null;
   readonly views: readonly LineDescription[];
 }
 
@@ -19,6 +22,12 @@ export interface ZoneDescription extends ZoneSummary {
   readonly rrsets: number;
   /** When its data were last changed, ISO 8601; null when never. */
   readonly writtenAt: string | null;
+}
+
+interface SummaryRow extends HeldZone {
+  readonly key_set_version: number;
+  readonly frozen_version: number | null;
+  readonly frozen_at: Date | null;
 }
 
 /** A policy as it is stored. */
@@ -90,18 +99,20 @@ export class ZoneStore {
   }
 
   async #summaries(where: string, values: readonly unknown[]): Promise<ZoneSummary[]> {
-    const zones = await this.#database.query<HeldZone & { key_set_version: number }>(
-      `select z.id, z.name, z.version, z.policy, z.key_set_version from zoneseal.zones z ${where} order by z.sort_key`,
+    const zones = await this.#database.query<SummaryRow>(
+      `select z.id, z.name, z.version, z.policy, z.key_set_version, z.frozen_version, z.frozen_at from zoneseal.zones z ${where} order by z.sort_key`,
       values,
     );
     const lines = await describeLines(this.#database, where, values);
-    return zones.map(({ id, name, version, policy, key_set_version: keySetVersion }) => ({
-      id: String(id),
-      name,
-      version,
-      policy,
-      keySetVersion,
-      views: lines.get(id) ?? [],
+    return zones.map((zone) => ({
+      id: String(zone.id),
+      name: zone.name,
+      version: zone.version,
+      policy: zone.policy,
+      keySetVersion: zone.key_set_version,
+      frozenVersion: zone.frozen_version,
+      frozenAt: zone.frozen_at?.toISOString() ?? null,
+      views: lines.get(zone.id) ?? [],
     }));
   }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parsePolicy } from '../../src/keys/policy.js';
 import { isAfter, nextSerial, successor } from '../../src/publication/serial.js';
+import { serialDistance, stepsTo } from '../../src/publication/serial-move.js';
 
 const policy = (serial: 'unixtime' | 'increment' | 'date'): ReturnType<typeof parsePolicy> =>
   parsePolicy('test', { serial });
@@ -39,6 +40,29 @@ describe('the serial of a new publication', () => {
     );
   });
 
+  it('is after the one that is served, however far an operator moved the line', () => {
+    fc.assert(
+      fc.property(
+        serial,
+        fc.integer({ min: 0, max: 2 ** 31 - 1000 }),
+        serial,
+        fc.constantFrom('unixtime' as const, 'increment' as const, 'date' as const),
+        (served, distance, now, kind) => {
+          const last = (served + distance) % 2 ** 32;
+          const next = nextSerial({ last, served, stored: null, now, policy: policy(kind) });
+          expect(isAfter(next, last)).toBe(true);
+          expect(isAfter(next, served)).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it('is not the clock’s where nameservers would take that for an earlier one', () => {
+    const input = { last: 105_000_000, stored: null, now: 1_790_000_000, policy: policy('unixtime') };
+    expect(nextSerial(input)).toBe(1_790_000_000);
+    expect(nextSerial({ ...input, served: 3_900_000_000 })).toBe(105_000_001);
+  });
+
   it('follows the clock with unixtime, the day with date, the last one with increment', () => {
     const now = Date.UTC(2026, 10, 23, 12) / 1000;
     expect(nextSerial({ last: 5, stored: 1, now, policy: policy('unixtime') })).toBe(now);
@@ -59,6 +83,26 @@ describe('the serial of a new publication', () => {
     expect(nextSerial({ last: null, stored: 77, now: 99, policy: policy('unixtime') })).toBe(99);
     expect(nextSerial({ last: null, stored: 2_000_000_000, now: 99, policy: policy('unixtime') })).toBe(
       2_000_000_000,
+    );
+  });
+});
+
+describe('the way to a serial that does not come after another one', () => {
+  it('has two or three steps, each forward, and ends there', () => {
+    fc.assert(
+      fc.property(serial, fc.integer({ min: 2 ** 31, max: 2 ** 32 - 1 }), (from, distance) => {
+        const to = (from + distance) % 2 ** 32;
+        const steps = stepsTo(from, to);
+        expect(steps.length).toBeLessThanOrEqual(3);
+        expect(steps.at(-1)).toBe(to);
+        // a publication is made after each step
+        let at = from;
+        for (const step of steps) {
+          expect(serialDistance(at, step)).toBeGreaterThan(0);
+          expect(isAfter((step + 1) % 2 ** 32, at)).toBe(true);
+          at = step;
+        }
+      }),
     );
   });
 });

@@ -7,6 +7,7 @@ import { migrate } from '../../src/store/migrate.js';
 import { openDatabase } from '../../src/store/open.js';
 import { Fixture } from './fixture.js';
 import { namesSuite } from './suites/names.js';
+import { operatorsSuite } from './suites/operators.js';
 import { pagesSuite } from './suites/pages.js';
 import { peersSuite } from './suites/peers.js';
 import { publicationsSuite } from './suites/publications.js';
@@ -33,6 +34,7 @@ afterAll(async () => {
 namesSuite(() => fixture);
 versionsSuite(() => fixture);
 publicationsSuite(() => fixture);
+operatorsSuite(() => fixture);
 pagesSuite(() => fixture);
 smallZonesSuite(() => fixture);
 peersSuite(() => fixture);

@@ -240,7 +240,11 @@ export function writingSuite(open: () => Fixture): void {
         version: 1,
         policy: 'default',
         keySetVersion: 0,
-        views: [{ view: 'external', lastSerial: null, ready: null, building: null, failed: null }],
+        frozenVersion: null,
+        frozenAt: null,
+        views: [
+          { view: 'external', lastSerial: null, waiting: false, ready: null, building: null, failed: null },
+        ],
       });
       const { serial } = await f.publish(zone);
       const shown = await f.zones.showZone(zone.name.toUpperCase());
