@@ -76,7 +76,12 @@ export async function sealUpdate(
   const changed = sections.flatMap((section) => section.changed());
   const entries = changed.flatMap((page) => page.entries.filter(({ after }) => after !== undefined));
   const shared = await sharedNodes(input, store, zone, entries);
-  stage.add({ name: zone, kind: 'apex', hash: undefined, children: 0, rrsets: [soa] });
+  const soaNode = { name: zone, kind: 'apex', hash: undefined, children: 0, rrsets: [soa] } as const;
+  stage.add(soaNode, {
+    before: undefined,
+    gone: [],
+    candidates: publishedApexes(zone, input.siblings, input),
+  });
   for (const entry of entries) {
     const { before, after } = entry;
     const candidates = [...(before === undefined ? [] : [before]), ...shared(entry)];
@@ -144,6 +149,41 @@ export function validity(
 ): Pick<PublicationResult, 'resignAt' | 'expiresAt' | 'safeUntil'> {
   const expiresAt = resignAt + refresh;
   return { resignAt, expiresAt, safeUntil: expiresAt - expireOf(soa) - maxTtl };
+}
+
+/**
+ * The apex as other views publish it, with the RRsets that are kept with publications: where they have the same serial, a SOA has its
+ * signatures already. Those of the same key set alone: whose they are is told by their place.
+ */
+export function publishedApexes(
+  zone: Name,
+  publications: readonly Publication[],
+  { publication, zoneSigning }: Pick<UpdateInput, 'publication' | 'zoneSigning'>,
+): SignedNode[] {
+  return publications
+    .filter(({ keySetVersion }) => keySetVersion === publication.keySetVersion)
+    .map(({ soa, zonemd }) => ({
+      name: zone,
+      kind: 'apex',
+      hash: undefined,
+      children: 0,
+      rrsets: (
+        [
+          [RRType.SOA, soa],
+          [RRType.ZONEMD, zonemd],
+        ] as const
+      ).flatMap(([type, kept]) =>
+        kept === null
+          ? []
+          : [
+              {
+                rrset: { owner: zone, type, ttl: kept.ttl, rdata: [kept.rdata] },
+                signatures: kept.signatures,
+                prints: zoneSigning.map(({ print }) => print),
+              },
+            ],
+      ),
+    }));
 }
 
 /** An RRset of the apex as it is kept with its publication. */

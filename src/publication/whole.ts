@@ -16,7 +16,7 @@ import { PageSaver } from './page-saver.js';
 import type { PublicationStore } from './ports.js';
 import type { Produced } from './production.js';
 import { nodesOfPages, publishedNodes } from './published-nodes.js';
-import { published, type UpdateInput, validity, withSoa } from './seal-update.js';
+import { published, publishedApexes, type UpdateInput, validity, withSoa } from './seal-update.js';
 import { sameButSerial } from './soa-fields.js';
 
 /** What a whole is made from besides the database. */
@@ -41,7 +41,9 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
   const zone = Name.parse(publication.zone);
   const earlier = new EarlierNodes(
     base && publishedNodes(base, store),
-    siblings.map((sibling) => publishedNodes(sibling, store)),
+    siblings.map((sibling) =>
+      withApex(publishedNodes(sibling, store), publishedApexes(zone, [sibling], input)),
+    ),
   );
   const whole = new Whole(
     input,
@@ -84,6 +86,20 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
   const produced = whole.produced(result);
   if (base !== undefined && produced.result.journal === undefined) await store.dropJournal(publication.id);
   return produced;
+}
+
+/** Nodes of another view, the apex with the RRsets that are kept with its publication. */
+async function* withApex(
+  nodes: AsyncIterable<readonly SignedNode[]>,
+  [apex]: readonly SignedNode[],
+): AsyncGenerator<readonly SignedNode[], void, undefined> {
+  for await (const batch of nodes) {
+    yield batch.map((node) =>
+      node.kind === 'apex' && apex !== undefined
+        ? { ...node, rrsets: [...apex.rrsets, ...node.rrsets] }
+        : node,
+    );
+  }
 }
 
 /** Pages that may be on their way to the database before the eldest is waited for. */
