@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import type { GatewayProcess } from '../interop/lib/gateway.js';
 import { startPostgres, type TestPostgres } from '../interop/lib/postgres.js';
 import { removeFolder, temporaryFolder } from '../interop/lib/processes.js';
 import { ChangePlan, KINDS, type Kind } from './change-plan.js';
@@ -52,17 +53,20 @@ export async function changes({ names, rounds, changes }: ChangesOptions): Promi
     settings: ['track_commit_timestamp=on', 'max_wal_size=16GB', 'checkpoint_timeout=1d'],
   });
   try {
+    const files = sizes.map((size) => join(folder, `${size}.zone`));
+    for (const [i, size] of sizes.entries()) await writeZone(files[i] as string, ZONE, size);
     const rows: Row[] = [];
     for (const denial of ['nsec', 'nsec3'] as const) {
-      const samples = new Map<number, Sample[]>(sizes.map((size) => [size, []]));
+      const samples: Sample[][] = sizes.map(() => []);
       for (let round = 0; round < rounds; round++) {
-        for (const size of sizes) {
-          const file = join(folder, `${size}.zone`);
-          if (round === 0) await writeZone(file, ZONE, size);
-          const database = `changes_${denial}_${size}_${round}`;
-          const taken = await runChanges(postgres, { database, file, denial, size, changes });
-          samples.get(size)?.push(...taken);
-        }
+        const databases = sizes.map((size) => `changes_${denial}_${size}_${round}`);
+        const series = sizes.map((size, i) => ({
+          size,
+          denial,
+          file: files[i] as string,
+          database: databases[i] as string,
+        }));
+        await runChanges(postgres, series, changes, samples);
       }
       rows.push(...rowsOf(denial, sizes, samples));
     }
@@ -78,35 +82,29 @@ interface Series {
   readonly file: string;
   readonly denial: string;
   readonly size: number;
-  readonly changes: number;
 }
 
-async function runChanges(postgres: TestPostgres, series: Series): Promise<Sample[]> {
-  const { database, file, denial, size, changes } = series;
-  const gateway = await prepareGateway(postgres, database, { policy: [`denial=${denial}`] });
-  const writer = new pg.Client(`postgres://postgres@127.0.0.1:${postgres.port}/${database}`);
-  let poller: SoaPoller | undefined;
+/** Changes each of the zones in turn, so that whatever else the machine does meets all alike. */
+async function runChanges(
+  postgres: TestPostgres,
+  series: readonly Series[],
+  changes: number,
+  samples: readonly Sample[][],
+): Promise<void> {
+  const lines: ServedLine[] = [];
   try {
-    await gateway.command(['zone', 'import', file, '--zone', ZONE]);
-    await gateway.command(['keys', 'generate', ZONE]);
-    await gateway.serve();
-    postgres.psql(SERVE_ALL, database);
-    const { port } = gateway.target;
-    await fetchServed(port, ZONE);
-    await writer.connect();
-    poller = new SoaPoller(port, ZONE);
-    const line = new ServedLine(port, poller, writer);
-    const plan = new ChangePlan(ZONE, size);
-    const samples: Sample[] = [];
-    for (let i = 0; i < changes; i++) samples.push(await line.measure(plan.next()));
-    const times = ['ready', 'soa', 'ixfr'] as const;
-    const said = times.map((what) => `${what} ${median(samples.map((s) => s[what])).toFixed(0)} ms`);
-    say(`  ${denial}, ${size} names: ${said.join(', ')}`);
-    return samples;
+    for (const one of series) lines.push(await ServedLine.open(postgres, one));
+    for (let i = 0; i < changes; i++) {
+      for (const [j, line] of lines.entries()) samples[j]?.push(await line.measureNext());
+    }
   } finally {
-    poller?.close();
-    await writer.end().catch(() => undefined);
-    await gateway.remove();
+    for (const line of lines) await line.close();
+  }
+  for (const [j, { denial, size }] of series.entries()) {
+    const times = (['ready', 'soa', 'ixfr'] as const).map(
+      (what) => `${what} ${median((samples[j] ?? []).map((sample) => sample[what])).toFixed(0)} ms`,
+    );
+    say(`  ${denial}, ${size} names: ${times.join(', ')}`);
   }
 }
 
@@ -123,20 +121,49 @@ const SOA_RECORDS = 6;
 /** SQL that tells how much write-ahead log there is. */
 const WAL = "pg_current_wal_insert_lsn() - '0/0'::pg_lsn";
 
-/** One zone at a gateway, as its writer and a nameserver see it. */
+/** One zone at a gateway of its own, as its writer and a nameserver see it. */
 class ServedLine {
-  readonly #port: number;
+  readonly #gateway: GatewayProcess;
   readonly #poller: SoaPoller;
   readonly #writer: pg.Client;
+  readonly #plan: ChangePlan;
 
-  constructor(port: number, poller: SoaPoller, writer: pg.Client) {
-    this.#port = port;
+  private constructor(gateway: GatewayProcess, poller: SoaPoller, writer: pg.Client, plan: ChangePlan) {
+    this.#gateway = gateway;
     this.#poller = poller;
     this.#writer = writer;
+    this.#plan = plan;
   }
 
-  /** Makes a change and follows it to the nameserver. */
-  async measure({ kind, sql, values }: ReturnType<ChangePlan['next']>): Promise<Sample> {
+  /** Imports a zone and has it served, its first publication ready. */
+  static async open(postgres: TestPostgres, series: Series): Promise<ServedLine> {
+    const { database, file, denial, size } = series;
+    const gateway = await prepareGateway(postgres, database, { policy: [`denial=${denial}`] });
+    try {
+      await gateway.command(['zone', 'import', file, '--zone', ZONE]);
+      await gateway.command(['keys', 'generate', ZONE]);
+      await gateway.serve();
+      postgres.psql(SERVE_ALL, database);
+      const { port } = gateway.target;
+      await fetchServed(port, ZONE);
+      const writer = new pg.Client(`postgres://postgres@127.0.0.1:${postgres.port}/${database}`);
+      await writer.connect();
+      return new ServedLine(gateway, new SoaPoller(port, ZONE), writer, new ChangePlan(ZONE, size));
+    } catch (error) {
+      await gateway.remove();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#poller.close();
+    await this.#writer.end().catch(() => undefined);
+    await this.#gateway.remove();
+  }
+
+  /** Makes the next change and follows it to the nameserver. */
+  async measureNext(): Promise<Sample> {
+    const { kind, sql, values } = this.#plan.next();
     const before = await this.#poller.serial();
     if (before === undefined) throw new Error('the SOA is not answered');
     const begun = performance.now();
@@ -144,7 +171,7 @@ class ServedLine {
     const committed = performance.now();
     await this.#waitForSerialAfter(before);
     const soa = performance.now() - committed;
-    const connection = new TransferConnection(this.#port);
+    const connection = new TransferConnection(this.#gateway.target.port);
     const fetched = await connection.fetchDifference(ZONE, before).finally(() => connection.close());
     const ixfr = performance.now() - committed;
     if (fetched === undefined) throw new Error(`the IXFR from ${before} was refused or cut off`);
@@ -242,27 +269,22 @@ const FIGURES: readonly {
   { name: "write-ahead log, the writer's own", unit: 'octets', of: ({ writerWal }) => writerWal },
 ];
 
-function rowsOf(
-  denial: string,
-  sizes: readonly number[],
-  samples: ReadonlyMap<number, readonly Sample[]>,
-): Row[] {
+function rowsOf(denial: string, sizes: readonly number[], samples: readonly (readonly Sample[])[]): Row[] {
   const rows: Row[] = [];
   const [small = 0, large = 0] = sizes;
   const peer = `${small} names`;
-  const of = (size: number, figure: (sample: Sample) => number): number[] =>
-    (samples.get(size) ?? []).map(figure);
+  const [smaller = [], larger = []] = samples;
   for (const { name, unit, of: figure } of FIGURES) {
-    const [theirs, ours] = [of(small, figure), of(large, figure)];
+    const [theirs, ours] = [smaller.map(figure), larger.map(figure)];
     const what = `changes, ${denial}, ${large} names, ${name}`;
     rows.push(row(`${what}, median`, median(ours), unit, peer, median(theirs)));
     rows.push(row(`${what}, 99 %`, quantile(ours, 0.99), unit, peer, quantile(theirs, 0.99)));
   }
   for (const kind of KINDS) {
-    const signatures = (size: number): number =>
-      median((samples.get(size) ?? []).filter((s) => s.kind === kind).map((s) => s.signatures));
+    const signatures = (of: readonly Sample[]): number =>
+      median(of.filter((sample) => sample.kind === kind).map((sample) => sample.signatures));
     const what = `changes, ${denial}, ${large} names, signatures to ${kind}, median`;
-    rows.push(row(what, signatures(large), 'signatures', peer, signatures(small)));
+    rows.push(row(what, signatures(larger), 'signatures', peer, signatures(smaller)));
   }
   return rows;
 }

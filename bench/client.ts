@@ -178,7 +178,7 @@ export class TransferConnection {
         try {
           if (!ending.isLast(answer)) return;
         } catch (error) {
-          return reject(error as Error);
+          return reject(error);
         }
         end({ milliseconds: performance.now() - begun, firstMessage, messages, octets, records });
       };

@@ -16,13 +16,7 @@ export interface Row {
 }
 
 /** A row with its ratio; without a peer's value, the figure alone. */
-export function row(
-  name: string,
-  value: number,
-  unit: string,
-  peer?: string,
-  peerValue: number | undefined = undefined,
-): Row {
+export function row(name: string, value: number, unit: string, peer?: string, peerValue?: number): Row {
   if (peer === undefined || peerValue === undefined) return { name, value, unit };
   return { name, value, unit, peer, peerValue, ratio: value / peerValue };
 }
