@@ -4,11 +4,12 @@ import { startPostgres, type TestPostgres } from '../interop/lib/postgres.js';
 import { removeFolder, temporaryFolder } from '../interop/lib/processes.js';
 import { tellProfiles } from './cpu-profile.js';
 import { processStatus, treeCpuSeconds } from './measure.js';
-import { type Pulled, pullAll } from './puller.js';
-import { hasPeer, needTools, type Row, row, say } from './report.js';
+import { pullAll } from './puller.js';
+import { hasPeer, needTools, type Row, say } from './report.js';
 import { prepareGateway, SERVE_ALL } from './served.js';
 import { loadZones, shareKeys, smallZoneNames } from './small-zone-data.js';
 import { type SmallZoneServer, startKnotSecondary, startPowerDns } from './small-zone-peers.js';
+import { type Phase, type PowerDnsPhases, smallZoneRows, type ZonesealPhases } from './small-zone-rows.js';
 import { type Statement, StatementCounter } from './statements.js';
 
 const DATABASE = 'small_zones';
@@ -21,15 +22,6 @@ interface SmallZonesOptions {
   readonly zones: number;
   /** Whether the gateway runs with `--cpu-prof`, and where its time and the database's went is told. */
   readonly profile: boolean;
-}
-
-/** All zones pulled once from one server. */
-interface Phase extends Pulled {
-  readonly serverCpu: number;
-  readonly databaseCpu: number;
-  /** Statements that the database was sent. */
-  readonly statements: number;
-  readonly peakMegabytes: number;
 }
 
 /** What a phase is measured at. */
@@ -54,25 +46,10 @@ export async function smallZones({ zones: count, profile }: SmallZonesOptions): 
     const powerDns = hasPeer('PowerDNS', 'pdns_server', 'pdns-pgsql', 'pdnsutil')
       ? await lab.measurePowerDns()
       : undefined;
-    return rowsOf(count, zoneseal, powerDns);
+    return smallZoneRows(count, zoneseal, powerDns);
   } finally {
     postgres.remove();
   }
-}
-
-interface ZonesealPhases {
-  readonly unsigned: Phase;
-  readonly started: Phase;
-  readonly again: Phase;
-  readonly kept: Phase;
-  readonly signatures: number;
-  readonly knot: { readonly secondary: number; readonly pulled: Phase; readonly kept: Phase } | undefined;
-}
-
-interface PowerDnsPhases {
-  readonly first: Phase;
-  readonly again: Phase;
-  readonly secondary: number | undefined;
 }
 
 class Lab {
@@ -229,75 +206,3 @@ class Lab {
     }
   }
 }
-
-function rowsOf(count: number, zoneseal: ZonesealPhases, powerDns: PowerDnsPhases | undefined): Row[] {
-  const rows: Row[] = [];
-  const { unsigned, started, again, kept, knot } = zoneseal;
-  const all = `small zones, ${count}`;
-  const beside = (
-    name: string,
-    ours: Phase,
-    peers: readonly (readonly [string, Phase | undefined])[],
-  ): void => {
-    const [rate, cpu] = [`${all}, ${name}`, `${all}, ${name}, CPU of server and PostgreSQL a zone`];
-    const cpuOf = ({ serverCpu, databaseCpu }: Phase): number => (1000 * (serverCpu + databaseCpu)) / count;
-    const known = peers.filter(([, phase]) => phase !== undefined) as [string, Phase][];
-    if (known.length === 0) {
-      rows.push(row(rate, ours.zonesPerSecond, 'zones/s'), row(cpu, cpuOf(ours), 'ms'));
-    }
-    for (const [peer, theirs] of known) {
-      rows.push(row(rate, ours.zonesPerSecond, 'zones/s', peer, theirs.zonesPerSecond));
-      rows.push(row(cpu, cpuOf(ours), 'ms', peer, cpuOf(theirs)));
-    }
-  };
-  beside('nothing signed yet', unsigned, [['PowerDNS', powerDns?.first]]);
-  beside('signed, just started', started, [
-    ['PowerDNS', powerDns?.first],
-    ['Knot DNS', knot?.pulled],
-  ]);
-  beside('again', again, [
-    ['PowerDNS again', powerDns?.again],
-    ['Knot DNS', knot?.pulled],
-  ]);
-  beside('again, connections kept', kept, [['Knot DNS', knot?.kept]]);
-  if (knot !== undefined) {
-    const name = `${all}, Knot DNS as a new secondary has all`;
-    rows.push(row(name, knot.secondary, 's', 'of PowerDNS', powerDns?.secondary));
-  }
-  for (const [name, phase, peer] of [
-    ['nothing signed yet', unsigned, powerDns?.first],
-    ['signed, just started', started, powerDns?.first],
-    ['again', again, powerDns?.again],
-  ] as const) {
-    const perZone = (of: Phase | undefined): number | undefined =>
-      of === undefined ? undefined : of.statements / count;
-    const what = `${all}, ${name}, statements a zone`;
-    rows.push(row(what, phase.statements / count, '', 'PowerDNS', perZone(peer)));
-  }
-  rows.push(
-    row(`${all}, nothing signed yet, asked again a zone`, unsigned.retries / count, ''),
-    row(
-      `${all}, again, connections kept, CPU seconds of the puller a second`,
-      kept.pullerCpu / kept.seconds,
-      '',
-      'Knot DNS',
-      knot && knot.kept.pullerCpu / knot.kept.seconds,
-    ),
-    row(`${all}, signatures a zone`, zoneseal.signatures / count, ''),
-    row(`${all}, records a zone`, again.records / count, '', 'PowerDNS', recordsOf(powerDns, count)),
-    row(`${all}, octets a zone`, again.octets / count, '', 'PowerDNS', octetsOf(powerDns, count)),
-    row(
-      `${all}, peak memory of the gateway`,
-      Math.max(unsigned.peakMegabytes, kept.peakMegabytes),
-      'MB',
-      'Knot DNS',
-      knot?.kept.peakMegabytes,
-    ),
-  );
-  return rows;
-}
-
-const recordsOf = (phases: PowerDnsPhases | undefined, count: number): number | undefined =>
-  phases && phases.first.records / count;
-const octetsOf = (phases: PowerDnsPhases | undefined, count: number): number | undefined =>
-  phases && phases.first.octets / count;
