@@ -31,7 +31,7 @@ interface Subject {
   readonly database?: string;
   readonly keep?: boolean;
   readonly patience?: number;
-  /** Done when the clock runs already. */
+  /** Done before the clock starts; CPU and statements are counted from before it. */
   readonly first?: () => void;
 }
 
