@@ -11,13 +11,14 @@ export interface Row {
   readonly unit: string;
   readonly peer?: string;
   readonly peerValue?: number;
-  /** value / peerValue. */
+  /** value / peerValue, unless that is 0. */
   readonly ratio?: number;
 }
 
 /** A row with its ratio; without a peer's value, the figure alone. */
 export function row(name: string, value: number, unit: string, peer?: string, peerValue?: number): Row {
   if (peer === undefined || peerValue === undefined) return { name, value, unit };
+  if (peerValue === 0) return { name, value, unit, peer, peerValue };
   return { name, value, unit, peer, peerValue, ratio: value / peerValue };
 }
 
@@ -73,7 +74,9 @@ export function report(rows: readonly Row[]): void {
   const width = Math.max(...rows.map(({ name }) => name.length));
   for (const { name, value, unit, peer, peerValue, ratio } of rows) {
     const beside =
-      peerValue === undefined ? '' : `  ${peer} ${text(peerValue)} ${unit}, ratio ${ratio?.toFixed(2)}`;
+      peerValue === undefined
+        ? ''
+        : `  ${peer} ${text(peerValue)} ${unit}, ratio ${ratio?.toFixed(2) ?? '-'}`;
     console.log(`${name.padEnd(width)} ${text(value).padStart(10)} ${unit}${beside}`);
   }
   const folder = fileURLToPath(new URL('./results/', import.meta.url));
