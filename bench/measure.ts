@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** What a whole process took, its children included. */
 export interface Measured {
@@ -50,5 +50,28 @@ export function processStatus(pid: number): { cpuSeconds: number; peakMegabytes:
     return { cpuSeconds: ticks / 100, peakMegabytes: Number(peak?.[1] ?? 0) / 1024 };
   } catch {
     return undefined;
+  }
+}
+
+/** CPU seconds of a process and all that descends from it, what has ended and was waited for included. */
+export function treeCpuSeconds(root: number): number {
+  const children = new Map<number, number[]>();
+  for (const entry of readdirSync('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid)) continue;
+    const parent = parentOf(pid);
+    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), pid]);
+  }
+  const family = [root];
+  for (const pid of family) family.push(...(children.get(pid) ?? []));
+  return family.reduce((sum, pid) => sum + (processStatus(pid)?.cpuSeconds ?? 0), 0);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined; // it has ended meanwhile
   }
 }

@@ -10,7 +10,7 @@ import { createWriteStream } from 'node:fs';
 const SEED = 0x5eed;
 
 /** Mulberry32: 32-bit pseudo-random numbers, the same on every machine. */
-function random(seed: number): () => number {
+export function random(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

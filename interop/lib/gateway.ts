@@ -23,6 +23,8 @@ export interface GatewayOptions {
   readonly commandEnvironment?: Readonly<Record<string, string>>;
   /** Whether an empty embedded database gets the quickstart zone; default not. */
   readonly quickstart?: boolean;
+  /** For node itself when it serves, such as `--cpu-prof`. */
+  readonly nodeArguments?: readonly string[];
 }
 
 /** One line of the gateway's log. */
@@ -77,6 +79,7 @@ export class GatewayProcess {
       name: 'gateway',
       path: process.execPath,
       args: [
+        ...(this.#options.nodeArguments ?? []),
         MAIN,
         'serve',
         '-c',

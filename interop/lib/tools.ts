@@ -33,6 +33,10 @@ export const TOOLS: Readonly<Record<string, { readonly path: string; readonly de
     path: `/usr/lib/${multiarch(machine())}/pdns/libgsqlite3backend.so`,
     debian: 'pdns-backend-sqlite3',
   },
+  'pdns-pgsql': {
+    path: `/usr/lib/${multiarch(machine())}/pdns/libgpgsqlbackend.so`,
+    debian: 'pdns-backend-pgsql',
+  },
   pdnsutil: { path: '/usr/bin/pdnsutil', debian: 'pdns-server' },
   'ldns-verify-zone': { path: '/usr/bin/ldns-verify-zone', debian: 'ldnsutils' },
   'ldns-signzone': { path: '/usr/bin/ldns-signzone', debian: 'ldnsutils' },
