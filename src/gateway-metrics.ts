@@ -2,6 +2,7 @@ import type { LabelledValue, Metric } from './admin/metrics.js';
 import type { GuardState } from './barbican/guard.js';
 import { type Fleet, fleetMetrics } from './gateway-fleet.js';
 import type { OpenKeyStore } from './gateway-parts.js';
+import { type Recovery, recoveryMetrics } from './gateway-recovery.js';
 import type { OpenStore } from './gateway-store.js';
 import type { KeyRing } from './keys/key-ring.js';
 import type { PublicationKeeper } from './publication/keeper.js';
@@ -17,6 +18,7 @@ export interface GatewayState {
   readonly manager: PublicationManager;
   readonly keeper: PublicationKeeper;
   readonly fleet: Fleet;
+  readonly recovery: Recovery;
   readonly handler: TransferHandler;
   readonly server: DnsServer;
   readonly images: ImageStore;
@@ -149,6 +151,7 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     gauge('transfers_running', 'transfers that run (limits.transfers)', () => handler.load.running),
     gauge('transfers_waiting', 'transfers that wait (limits.transfersWaiting)', () => handler.load.waiting),
     ...fleetMetrics(() => state.fleet),
+    ...recoveryMetrics(() => state.recovery),
     ...Object.entries(server.counts).flatMap(([transport, counts]) => [
       gauge(
         transport,

@@ -6,13 +6,16 @@ import { readTextFile } from './gateway-parts.js';
 import type { Log } from './log.js';
 import type { PublicationStore } from './publication/ports.js';
 import { FORMAT_VERSION } from './publication/produce.js';
+import type { RecoveryStore } from './publication/recovery-ports.js';
 import { ChangeListener } from './store/change-listener.js';
 import type { Database } from './store/database.js';
-import { migrate } from './store/migrate.js';
+import { GatewayRegistry } from './store/gateway-registry.js';
+import { migrate, readMigrations } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
 import { PostgresPeerStateStore } from './store/peer-state-store.js';
 import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
-import { PostgresPublicationStore } from './store/publication-store.js';
+import { PostgresPublicationStore, type TrustRule } from './store/publication-store.js';
+import { PostgresRecoveryStore } from './store/recovery-store.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
@@ -41,9 +44,18 @@ export interface OpenStore {
   readonly database: Database;
   readonly publications: PublicationStore;
   readonly peers: PeerStateStore;
+  readonly recovery: RecoveryStore;
+  readonly gateways: GatewayRegistry;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
+  /**
+   * From now on what decides on what is served is used only where the rule trusts the database, and publications of an older output
+   * format than this are due.
+   */
+  serveBy(rule: TrustRule, formatVersion: () => number): void;
   /** Brings the schema up to date; the names of the migrations that were applied. */
   migrate(): Promise<readonly string[]>;
+  /** The newest migration that this release knows. */
+  schemaLevel(): Promise<number>;
   /** Seconds since 1970 by the database's clock. */
   time(): Promise<number>;
   /** All TSIG keys; the log is warned of rows that cannot be read, of each once for as long as it is there. */
@@ -79,14 +91,27 @@ export async function openStore(config: Config): Promise<OpenStore> {
       ...(caFile === undefined ? {} : { ca: readTextFile(caFile, 'database.caFile') }),
     });
   }
+  let rule: TrustRule | undefined;
+  let format = (): number => FORMAT_VERSION;
+  const trust: TrustRule = {
+    check: (standing) => rule?.check(standing),
+    trusting: (work) => (rule === undefined ? work() : rule.trusting(work)),
+  };
   return {
     database,
-    publications: new PostgresPublicationStore(database, { formatVersion: FORMAT_VERSION }),
+    publications: new PostgresPublicationStore(database, { formatVersion: () => format(), trust }),
     peers: new PostgresPeerStateStore(database),
+    recovery: new PostgresRecoveryStore(database),
+    gateways: new GatewayRegistry(database),
+    serveBy: (by, formatVersion) => {
+      rule = by;
+      format = formatVersion;
+    },
     get statistics() {
       return database.statistics;
     },
     migrate: async () => (await migrate(database)).applied,
+    schemaLevel: async () => (await readMigrations()).at(-1)?.id ?? 0,
     time: async () => {
       const rows = await database.query<{ now: number }>(
         'select floor(extract(epoch from now()))::bigint as now',

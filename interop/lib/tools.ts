@@ -81,6 +81,7 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   validators: [...signers, 'named-compilezone', 'unbound', 'knotd', 'postgres'],
   secondaries: [...nameservers, 'postgres'],
   publications: [...nameservers, 'postgres'],
+  gateways: [...nameservers, 'postgres'],
   barbican: [...nameservers, 'keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone', 'openssl'],
   tsig: ['dig', 'kdig', 'dnspython', 'named', 'knotd', 'nsd'],
 };

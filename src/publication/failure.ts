@@ -1,4 +1,5 @@
 import { type ErrorCode, ZonesealError } from '../errors.js';
+import type { Allocation, ServedZone } from './ports.js';
 
 /** Codes that only a change of the zone, its policy or its keys can mend: tried again when the inputs change. */
 const LASTING = new Set<ErrorCode>([
@@ -17,4 +18,32 @@ export function retryAfter(error: unknown, attempt: number): number | null {
   if (error instanceof ZonesealError && LASTING.has(error.code)) return null;
   if (error instanceof ZonesealError && error.code === 'GATEWAY_STOPPING') return 0;
   return Math.min(300, 5 * 2 ** Math.min(attempt, 6));
+}
+
+/** Why a publication that was asked for is not begun here. */
+export function notAllocated(
+  { zone, view }: ServedZone,
+  allocation: Exclude<Allocation, { kind: 'allocated' }>,
+): ZonesealError {
+  const where = `zone ${zone} in view ${view}`;
+  switch (allocation.kind) {
+    case 'failed': {
+      const reason = allocation.publication.error ?? 'unknown';
+      return new ZonesealError('PUBLICATION_FAILED', `${where}: its newest publication failed: ${reason}`, {
+        zone,
+        view,
+      });
+    }
+    case 'not-served':
+      return new ZonesealError('PUBLICATION_NOT_READY', `${where}: it is no longer served`, { zone, view });
+    default:
+      return new ZonesealError(
+        'PUBLICATION_NOT_READY',
+        `${where}: another gateway is making its publication`,
+        {
+          zone,
+          view,
+        },
+      );
+  }
 }

@@ -6,11 +6,10 @@ import type { Log } from '../log.js';
 import type { Image } from '../transfer/image.js';
 import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader, PublicationSource, ServedPublication } from '../transfer/ports.js';
-import { retryAfter } from './failure.js';
+import { notAllocated, retryAfter } from './failure.js';
 import { KnownLines } from './known-lines.js';
 import { failing } from './pack-image.js';
 import type {
-  Allocation,
   Cause,
   Publication,
   PublicationResult,
@@ -20,6 +19,7 @@ import type {
 } from './ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produce } from './produce.js';
 import { ReadyImages } from './ready-images.js';
+import type { ServedSerial } from './recovery-ports.js';
 import { nextSerial } from './serial.js';
 import { Slots } from './slots.js';
 import { Turns } from './turns.js';
@@ -46,6 +46,10 @@ export interface PublicationManagerOptions {
   /** Called when a publication was made ready here. */
   readonly onReady?: () => void;
   readonly leaseSeconds: number;
+  /** The output format to make publications in; default this release's newest. */
+  readonly formatVersion?: () => number;
+  /** Told of a serial that was served and that the database does not have: it was set back. */
+  readonly onSetBack?: (served: ServedSerial) => Promise<unknown>;
 }
 
 /** What the manager has done and holds. */
@@ -84,6 +88,9 @@ const FIRST_POLL_MS = 250;
 /** Publications whose pages proved unreadable that are kept in mind; a new one takes their place soon. */
 const DISTRUSTED = 10_000;
 
+/** Codes of what is told of elsewhere. */
+const QUIET = /^PUBLICATION_|^DATABASE_SET_BACK$/;
+
 /** Causes for which a publication that says nothing new is not published. */
 const NEEDS_CHANGE: ReadonlySet<Cause> = new Set(['change', 'policy', 'keys']);
 
@@ -109,7 +116,11 @@ export class PublicationManager implements PublicationSource {
   constructor(options: PublicationManagerOptions) {
     const { store, images, log, limits } = options;
     this.#options = options;
-    this.#lines = new KnownLines(store, { freshSeconds: limits.freshSeconds, limit: limits.remembered });
+    this.#lines = new KnownLines(store, {
+      freshSeconds: limits.freshSeconds,
+      limit: limits.remembered,
+      onSetBack: options.onSetBack,
+    });
     this.#slots = new Slots(limits.productions);
     this.#ready = new ReadyImages({
       store,
@@ -155,6 +166,13 @@ export class PublicationManager implements PublicationSource {
     this.#lines.forget(zoneId);
   }
 
+  /** Forgets all that came from a database that was set back, images included; returns the serials that were served. */
+  takeServed(): ServedSerial[] {
+    this.#ready.forget();
+    this.#distrusted.clear();
+    return this.#lines.takeServed();
+  }
+
   /**
    * Begins every publication that is due, and returns how many were looked at; a large one goes on while later rounds look for
    * others. Failures are recorded and logged, one zone's not stopping another's.
@@ -165,7 +183,7 @@ export class PublicationManager implements PublicationSource {
     const due = await this.#options.store.listDue(limit);
     for (const served of due) {
       this.#produce(served).catch((error: unknown) => {
-        if (error instanceof ZonesealError && error.code.startsWith('PUBLICATION_')) return;
+        if (error instanceof ZonesealError && QUIET.test(error.code)) return;
         const { zone, view } = served;
         this.#options.log.error(
           { zone, view, reason: errorMessage(error) },
@@ -267,7 +285,7 @@ export class PublicationManager implements PublicationSource {
       const allocation = await store.allocate(served, {
         gateway,
         leaseSeconds,
-        formatVersion: FORMAT_VERSION,
+        formatVersion: this.#options.formatVersion?.() ?? FORMAT_VERSION,
         nextSerial,
         ...(force === undefined ? {} : { force }),
       });
@@ -411,31 +429,4 @@ function lost({ zone, view, serial }: Publication): ZonesealError {
     `zone ${zone} in view ${view}: the lease on serial ${serial} was lost, another gateway has taken over`,
     { zone, view, serial },
   );
-}
-
-function notAllocated(
-  { zone, view }: ServedZone,
-  allocation: Exclude<Allocation, { kind: 'allocated' }>,
-): ZonesealError {
-  const where = `zone ${zone} in view ${view}`;
-  switch (allocation.kind) {
-    case 'failed': {
-      const reason = allocation.publication.error ?? 'unknown';
-      return new ZonesealError('PUBLICATION_FAILED', `${where}: its newest publication failed: ${reason}`, {
-        zone,
-        view,
-      });
-    }
-    case 'not-served':
-      return new ZonesealError('PUBLICATION_NOT_READY', `${where}: it is no longer served`, { zone, view });
-    default:
-      return new ZonesealError(
-        'PUBLICATION_NOT_READY',
-        `${where}: another gateway is making its publication`,
-        {
-          zone,
-          view,
-        },
-      );
-  }
 }

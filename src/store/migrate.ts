@@ -153,5 +153,6 @@ export async function grantRoles(database: Database, create = false): Promise<vo
     await transaction.query('select zoneseal.grant_roles($1)', [create]);
     await transaction.query('select zoneseal.grant_later_roles()');
     await transaction.query('select zoneseal.grant_peer_roles()');
+    await transaction.query('select zoneseal.grant_recovery_roles()');
   });
 }

@@ -10,6 +10,7 @@ import { namesSuite } from './suites/names.js';
 import { pagesSuite } from './suites/pages.js';
 import { peersSuite } from './suites/peers.js';
 import { publicationsSuite } from './suites/publications.js';
+import { recoverySuite } from './suites/recovery.js';
 import { versionsSuite } from './suites/versions.js';
 import { writingSuite } from './suites/writing.js';
 
@@ -34,4 +35,5 @@ versionsSuite(() => fixture);
 publicationsSuite(() => fixture);
 pagesSuite(() => fixture);
 peersSuite(() => fixture);
+recoverySuite(() => fixture);
 writingSuite(() => fixture);
