@@ -132,6 +132,12 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     gauge('database_clock_skew_seconds', 'database clock less local clock', () => keeper.skewSeconds),
     gauge('database_connections', 'connections to the database', () => store.statistics.connections),
     gauge('database_waiting', 'calls that wait for a connection', () => store.statistics.waiting),
+    counter(
+      'database_bulk_reads_total',
+      'pages, journals and rows read from the replica, or from the primary as the replica was behind, away, or cancelled the query',
+      () => labelled('replica', { ...store.replicaCounts }),
+      ['replica'],
+    ),
     counter('requests_total', 'requests that reached the transfer protocol', () => handler.counts.requests),
     counter('silences_total', 'requests that got no answer', () => handler.counts.silences),
     counter('answers_total', 'answers by RCODE', () => labelled('rcode', handler.counts.answers), ['rcode']),

@@ -134,6 +134,8 @@ describe.each(cases.map((it) => ({ ...it, title: titleOf(it) })))(
       watch = new SoaWatch(targets(), key());
       const begun = performance.now();
       await backup.restore(lab.postgres);
+      // as if the backup were an hour old
+      lab.postgres.psql("update zoneseal.gateways set seen_at = seen_at - interval '1 hour'");
       if (forget === true) for (const gateway of lab.gateways) await gateway.serve();
       const restored = performance.now();
       await lab.writer.connect();

@@ -51,6 +51,11 @@ export class DatabaseWatch {
     return this.#noticed;
   }
 
+  /** The incarnation that is trusted; undefined while none is. */
+  get incarnation(): string | undefined {
+    return this.#isTrusted ? this.#remembered?.incarnation : undefined;
+  }
+
   /** @throws ZonesealError DATABASE_SET_BACK where a statement saw another database than the one that is trusted */
   check({ incarnation, marker, sameServer }: Standing): void {
     const trusted = this.#isTrusted ? this.#remembered : undefined;

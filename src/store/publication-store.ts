@@ -21,6 +21,7 @@ import { readChanges } from './change-reader.js';
 import type { Database, Transaction } from './database.js';
 import { readKeySetVersion } from './key-set-reader.js';
 import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
+import type { ReplicaReader } from './replica-reader.js';
 import { readRows, readRowsAt, readRowsBelow } from './row-reader.js';
 import {
   changePages,
@@ -33,6 +34,8 @@ import {
 
 /** What tells whether the database is the one that is trusted (DatabaseWatch). */
 export interface TrustRule {
+  /** The incarnation of the database that is trusted; undefined: none is yet. */
+  readonly incarnation: string | undefined;
   /** @throws ZonesealError DATABASE_SET_BACK */
   check(standing: Standing): void;
   /** Runs what checks, a second time where that has to find out first. */
@@ -40,7 +43,7 @@ export interface TrustRule {
 }
 
 /** For commands, which serve nothing. */
-const TRUSTING: TrustRule = { check: () => undefined, trusting: (work) => work() };
+const TRUSTING: TrustRule = { incarnation: undefined, check: () => undefined, trusting: (work) => work() };
 
 type AllocateRequest = Parameters<PublicationStore['allocate']>[1];
 
@@ -49,17 +52,24 @@ export class PostgresPublicationStore implements PublicationStore {
   readonly #database: Database;
   readonly #formatVersion: () => number;
   readonly #trust: TrustRule;
+  readonly #replica: ReplicaReader | undefined;
 
   /**
    * @param formatVersion ready publications of an older output format are listed as due; 0: none is older
    * @param trust what is asked before the database is believed; commands believe it
+   * @param replica what reads in bulk, where there is a replica
    */
   constructor(
     database: Database,
-    options: { readonly formatVersion?: number | (() => number); readonly trust?: TrustRule } = {},
+    options: {
+      readonly formatVersion?: number | (() => number);
+      readonly trust?: TrustRule;
+      readonly replica?: ReplicaReader | undefined;
+    } = {},
   ) {
     this.#database = database;
     this.#trust = options.trust ?? TRUSTING;
+    this.#replica = options.replica;
     const { formatVersion = 0 } = options;
     this.#formatVersion = typeof formatVersion === 'number' ? () => formatVersion : formatVersion;
   }
@@ -161,7 +171,7 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   readJournal(id: string, added: boolean): AsyncIterable<Uint8Array> {
-    return readJournalParts(this.#database, id, added);
+    return this.#replica?.readJournal(id, added) ?? readJournalParts(this.#database, id, added);
   }
 
   async markReady(
@@ -203,7 +213,7 @@ export class PostgresPublicationStore implements PublicationStore {
     of: { readonly id: string; readonly generation: string },
     chain: boolean,
   ): AsyncIterable<readonly StoredPage[]> {
-    return readPages(this.#database, of, chain);
+    return this.#replica?.readPages(of, chain) ?? readPages(this.#database, of, chain);
   }
 
   findPages(generation: string, chain: boolean, keys: readonly Uint8Array[]): Promise<StoredPage[]> {
@@ -246,7 +256,7 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly ZoneRow[]> {
-    return readRows(this.#database, zoneId, zoneVersion);
+    return this.#replica?.readRows(zoneId, zoneVersion) ?? readRows(this.#database, zoneId, zoneVersion);
   }
 
   async readPolicy(name: string, version: number): Promise<Policy> {

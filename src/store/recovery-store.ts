@@ -38,7 +38,7 @@ const INCARNATIONS = `
 
 const SERVER = `
   select s.system_identifier, s.timeline, exists (select from zoneseal.publications where state = 'ready') as published,
-    exists (select from zoneseal.gateways g where g.name <> $1 and g.seen_at > clock_timestamp() - interval '30 s') as others
+    exists (select from zoneseal.gateways g where g.name <> $1 and g.seen_at > clock_timestamp() - interval '15 s') as others
   from zoneseal.server_identity() s`;
 
 /** What was certain before and is not settled yet goes on being so. */

@@ -81,7 +81,11 @@ export function recoverySuite(open: () => Fixture): void {
       const seen: Standing[] = [];
       const publications = new PostgresPublicationStore(f.database, {
         formatVersion: FORMAT,
-        trust: { check: (standing) => void seen.push(standing), trusting: (work) => work() },
+        trust: {
+          incarnation: undefined,
+          check: (standing) => void seen.push(standing),
+          trusting: (work) => work(),
+        },
       });
       await f.publish(zone);
       const { current } = await store.look('g1', () => undefined);
