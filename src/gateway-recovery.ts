@@ -13,7 +13,7 @@ import type { RecoveryStore, Remembered, ServedSerial } from './publication/reco
 import type { GatewayFacts, GatewayRegistry, RunningGatewayFacts } from './store/gateway-registry.js';
 
 /** In the data folder: what this gateway remembers of the database. */
-const MEMORY_FILE = 'database.json';
+const MEMORY_FILE = 'incarnation.json';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Seconds between signs of life at the most; a gateway that gave none for half a minute counts as gone. */

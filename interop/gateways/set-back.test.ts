@@ -128,7 +128,7 @@ describe.each(cases.map((it) => ({ ...it, title: titleOf(it) })))(
       if (forget === true) {
         for (const gateway of lab.gateways) {
           await gateway.stop();
-          rmSync(join(gateway.folder, 'data', 'database.json'), { force: true });
+          rmSync(join(gateway.folder, 'data', 'incarnation.json'), { force: true });
         }
       }
       watch = new SoaWatch(targets(), key());

@@ -25,18 +25,22 @@ export function recoverySuite(open: () => Fixture): void {
     beforeEach(async () => {
       f = open();
       store = new PostgresRecoveryStore(f.database);
-      await f.database.execute(
-        'update zoneseal.policies set document = document || \'{"serial": "increment"}\'',
-      );
+      await f.zones.setPolicy('recovering', { serial: 'increment' });
     });
 
     afterEach(async () => {
-      await f.database.execute("update zoneseal.policies set document = document - 'serial'");
       // other suites have lines as well
       await f.database.execute(
         'update zoneseal.serial_lines set incarnation = zoneseal.current_incarnation()',
       );
     });
+
+    /** Its serials count, so that what is next is known. */
+    const newZone = async (): Promise<{ name: string; id: string }> => {
+      const zone = await f.newZone(undefined, ['external']);
+      await f.zones.assignPolicy(zone.name, 'recovering');
+      return zone;
+    };
 
     const setBack = async (isCertain = true): Promise<void> => {
       ({ current: incarnation } = await store.look('g1', () => ({ ...CERTAIN, isCertain })));
@@ -77,7 +81,7 @@ export function recoverySuite(open: () => Fixture): void {
     });
 
     it('is trusted by what each statement sees of it', async () => {
-      const zone = await f.newZone(undefined, ['external']);
+      const zone = await newZone();
       const seen: Standing[] = [];
       const publications = new PostgresPublicationStore(f.database, {
         formatVersion: FORMAT,
@@ -101,7 +105,7 @@ export function recoverySuite(open: () => Fixture): void {
     });
 
     it('serves and publishes nothing of a line that is not settled', async () => {
-      const zone = await f.newZone(undefined, ['external']);
+      const zone = await newZone();
       await f.publish(zone);
       expect(await f.publications.findLine(zone.name, 'external')).toMatchObject({ isRecovering: false });
       await setBack();
@@ -121,7 +125,7 @@ export function recoverySuite(open: () => Fixture): void {
     });
 
     it('goes on with a line whose peers have nothing newer', async () => {
-      const zone = await f.newZone(undefined, ['external']);
+      const zone = await newZone();
       const ready = await f.publish(zone);
       await setBack();
       const seen = [{ peer: 'ns1', serial: ready.serial }];
@@ -133,7 +137,7 @@ export function recoverySuite(open: () => Fixture): void {
     });
 
     it('moves a line past what peers serve, and serves it from a publication of after', async () => {
-      const zone = await f.newZone(undefined, ['external']);
+      const zone = await newZone();
       const ready = await f.publish(zone);
       await f.insert(zone.name, [['a', 'A', '192.0.2.1']]);
       const lost = await f.allocate(zone);
@@ -164,7 +168,7 @@ export function recoverySuite(open: () => Fixture): void {
     });
 
     it('moves a line by a margin when not all could be asked, once however many gateways do it', async () => {
-      const zone = await f.newZone(undefined, ['external']);
+      const zone = await newZone();
       const ready = await f.publish(zone);
       await setBack();
       const line = { zone: zone.name, view: 'external', seen: [{ peer: 'ns1', serial: undefined }] };
@@ -174,7 +178,7 @@ export function recoverySuite(open: () => Fixture): void {
     });
 
     it('that nobody can tell of moves no line by a margin', async () => {
-      const zone = await f.newZone(undefined, ['external']);
+      const zone = await newZone();
       const ready = await f.publish(zone);
       await setBack(false);
       // lines that are to be moved for certain are not forgotten
@@ -186,7 +190,7 @@ export function recoverySuite(open: () => Fixture): void {
     });
 
     it('is past what gateways served, also of lines that are settled', async () => {
-      const zone = await f.newZone(undefined, ['external']);
+      const zone = await newZone();
       const ready = await f.publish(zone);
       await setBack();
       await store.settle(incarnation, [
@@ -204,7 +208,7 @@ export function recoverySuite(open: () => Fixture): void {
     });
 
     it('has new lines settled, and those of zones that come back looked at', async () => {
-      const zone = await f.newZone(undefined, ['external']);
+      const zone = await newZone();
       await f.publish(zone);
       await f.database.execute('delete from zoneseal.zone_views where zone_id = $1', [zone.id]);
       await setBack();
@@ -218,7 +222,7 @@ export function recoverySuite(open: () => Fixture): void {
 
     it('is settled as a whole, in batches, peers that are silent being left out after a while', async () => {
       const zones = [];
-      for (let i = 0; i < 12; i++) zones.push(await f.newZone(undefined, ['external']));
+      for (let i = 0; i < 12; i++) zones.push(await newZone());
       const serials = new Map<string, number>();
       for (const zone of zones) serials.set(zone.id, (await f.publish(zone)).serial);
       await setBack();
