@@ -10,27 +10,38 @@ interface DatabaseSettings {
   readonly url?: string | undefined;
   readonly passwordFile?: string | undefined;
   readonly caFile?: string | undefined;
+  readonly replicaUrl?: string | undefined;
+  readonly replicaPasswordFile?: string | undefined;
 }
 
 /** What contradicts itself in the section `database`. */
 export function checkDatabase(database: DatabaseSettings): ConfigProblem[] {
   if (database.url === undefined) {
     const message = 'is for a PostgreSQL, and the embedded database is used; give database.url';
-    return (['passwordFile', 'caFile'] as const)
+    return (['passwordFile', 'caFile', 'replicaUrl', 'replicaPasswordFile'] as const)
       .filter((key) => database[key] !== undefined)
       .map((key) => ({ path: [key], message }));
   }
   const problems: ConfigProblem[] = [];
-  // what is no URL at all is told of by the schema
-  if (!URL.canParse(database.url)) return problems;
-  const { password, searchParams } = new URL(database.url);
-  if (password !== '' || searchParams.has('password')) {
-    const next = 'put it into a file that database.passwordFile names, or into ZONESEAL_DATABASE_PASSWORD';
-    problems.push({ path: ['url'], message: `holds a password; ${next}` });
+  for (const [key, fileKey, variable] of [
+    ['url', 'passwordFile', 'ZONESEAL_DATABASE_PASSWORD'],
+    ['replicaUrl', 'replicaPasswordFile', 'ZONESEAL_DATABASE_REPLICA_PASSWORD'],
+  ] as const) {
+    const url = database[key];
+    // what is no URL at all is told of by the schema
+    if (url === undefined || !URL.canParse(url)) continue;
+    const { password, searchParams } = new URL(url);
+    if (password !== '' || searchParams.has('password')) {
+      const next = `put it into a file that database.${fileKey} names, or into ${variable}`;
+      problems.push({ path: [key], message: `holds a password; ${next}` });
+    }
+    if (database.caFile !== undefined && searchParams.get('sslmode') === 'disable') {
+      const message = `asks for TLS, and sslmode=disable in database.${key} forbids it`;
+      problems.push({ path: ['caFile'], message });
+    }
   }
-  if (database.caFile !== undefined && searchParams.get('sslmode') === 'disable') {
-    const message = 'asks for TLS, and sslmode=disable in database.url forbids it';
-    problems.push({ path: ['caFile'], message });
+  if (database.replicaPasswordFile !== undefined && database.replicaUrl === undefined) {
+    problems.push({ path: ['replicaPasswordFile'], message: 'is for a replica; give database.replicaUrl' });
   }
   return problems;
 }

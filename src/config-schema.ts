@@ -157,6 +157,16 @@ const databaseSchema = z
       .describe(
         'PEM file of the CA that signed the server certificate; TLS is then required, and the name in the certificate checked',
       ),
+    replicaUrl: url(/^postgres(ql)?$/, 'postgresql://user@replica:5432/database')
+      .optional()
+      .register(settingFacts, { defaultText: 'none' })
+      .describe(
+        'streaming replica (hot standby) that whole zones are read from once it has what is needed, else the primary is; without the password. `caFile` counts for it too',
+      ),
+    replicaPasswordFile: file
+      .optional()
+      .register(settingFacts, { type: 'file', defaultText: 'the password of the primary' })
+      .describe('file that holds the password for the replica'),
     poolSize: z
       .int()
       .min(3)

@@ -57,6 +57,7 @@ export function variableOf(path: readonly string[]): string {
 /** Secrets that the environment may hold in place of a file; never a part of the parsed configuration. */
 export const SECRET_VARIABLES = {
   databasePassword: 'ZONESEAL_DATABASE_PASSWORD',
+  databaseReplicaPassword: 'ZONESEAL_DATABASE_REPLICA_PASSWORD',
   barbicanPassword: 'ZONESEAL_BARBICAN_PASSWORD',
   barbicanApplicationCredentialSecret: 'ZONESEAL_BARBICAN_APPLICATION_CREDENTIAL_SECRET',
   keyPassphrase: 'ZONESEAL_KEY_PASSPHRASE',

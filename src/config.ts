@@ -337,6 +337,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       ...database,
       passwordFile: absolute(database.passwordFile),
       caFile: absolute(database.caFile),
+      replicaPasswordFile: absolute(database.replicaPasswordFile),
     },
     barbican: barbican && {
       ...barbican,

@@ -59,6 +59,8 @@ export const ERROR_CODES = {
   DATABASE_FORBIDDEN: 'the role of the connection lacks a right',
   DATABASE_FAILED: 'the database reports an error that is none of the others',
   DATABASE_NEWER: 'the database was migrated by a newer release than this one',
+  DATABASE_SET_BACK:
+    'the database was set back, and what it has is not served before serials are past what nameservers serve',
   DATA_REFUSED: 'a constraint of the database refuses what was to be written',
   MIGRATION_FAILED: 'a migration cannot be applied, or is not the one that was applied',
   EMBEDDED_FAILED: 'the embedded database cannot be started, or has stopped',

@@ -2,6 +2,7 @@ import type { LabelledValue, Metric } from './admin/metrics.js';
 import type { GuardState } from './barbican/guard.js';
 import { type Fleet, fleetMetrics } from './gateway-fleet.js';
 import type { OpenKeyStore } from './gateway-parts.js';
+import { type Recovery, recoveryMetrics } from './gateway-recovery.js';
 import type { OpenStore } from './gateway-store.js';
 import type { KeyRing } from './keys/key-ring.js';
 import type { PublicationKeeper } from './publication/keeper.js';
@@ -19,6 +20,7 @@ export interface GatewayState {
   readonly validity: ValidityWatch;
   readonly keeper: PublicationKeeper;
   readonly fleet: Fleet;
+  readonly recovery: Recovery;
   readonly handler: TransferHandler;
   readonly server: DnsServer;
   readonly images: ImageStore;
@@ -138,6 +140,12 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     gauge('database_clock_skew_seconds', 'database clock less local clock', () => keeper.skewSeconds),
     gauge('database_connections', 'connections to the database', () => store.statistics.connections),
     gauge('database_waiting', 'calls that wait for a connection', () => store.statistics.waiting),
+    counter(
+      'database_bulk_reads_total',
+      'pages, journals and rows read from the replica, or from the primary as the replica was behind, away, or cancelled the query',
+      () => labelled('replica', { ...store.replicaCounts }),
+      ['replica'],
+    ),
     counter('requests_total', 'requests that reached the transfer protocol', () => handler.counts.requests),
     counter('silences_total', 'requests that got no answer', () => handler.counts.silences),
     counter('answers_total', 'answers by RCODE', () => labelled('rcode', handler.counts.answers), ['rcode']),
@@ -157,6 +165,7 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     gauge('transfers_running', 'transfers that run (limits.transfers)', () => handler.load.running),
     gauge('transfers_waiting', 'transfers that wait (limits.transfersWaiting)', () => handler.load.waiting),
     ...fleetMetrics(() => state.fleet),
+    ...recoveryMetrics(() => state.recovery),
     ...Object.entries(server.counts).flatMap(([transport, counts]) => [
       gauge(
         transport,

@@ -6,13 +6,17 @@ import { readTextFile } from './gateway-parts.js';
 import type { Log } from './log.js';
 import type { PublicationStore } from './publication/ports.js';
 import { FORMAT_VERSION } from './publication/produce.js';
+import type { RecoveryStore } from './publication/recovery-ports.js';
 import { ChangeListener } from './store/change-listener.js';
-import type { Database } from './store/database.js';
-import { migrate } from './store/migrate.js';
+import { Database } from './store/database.js';
+import { GatewayRegistry } from './store/gateway-registry.js';
+import { migrate, readMigrations } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
 import { PostgresPeerStateStore } from './store/peer-state-store.js';
 import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
-import { PostgresPublicationStore } from './store/publication-store.js';
+import { PostgresPublicationStore, type TrustRule } from './store/publication-store.js';
+import { PostgresRecoveryStore } from './store/recovery-store.js';
+import { type ReplicaCounts, ReplicaReader } from './store/replica-reader.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
@@ -49,9 +53,20 @@ export interface OpenStore {
   readonly database: Database;
   readonly publications: PublicationStore;
   readonly peers: PeerStateStore;
+  readonly recovery: RecoveryStore;
+  readonly gateways: GatewayRegistry;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
+  /**
+   * From now on what decides on what is served is used only where the rule trusts the database, and publications of an older output
+   * format than this are due.
+   */
+  serveBy(rule: TrustRule, formatVersion: () => number): void;
   /** Brings the schema up to date; the names of the migrations that were applied. */
   migrate(): Promise<readonly string[]>;
+  /** The newest migration that this release knows. */
+  schemaLevel(): Promise<number>;
+  /** Reads in bulk by who gave the answer; undefined where there is no replica. */
+  readonly replicaCounts: ReplicaCounts | undefined;
   /** Seconds since 1970 by the database's clock; waits no longer than for a connection. @throws ZonesealError */
   time(): Promise<number>;
   /** All TSIG keys; the log is warned of rows that cannot be read, of each once for as long as it is there. */
@@ -87,14 +102,34 @@ export async function openStore(config: Config): Promise<OpenStore> {
       ...(caFile === undefined ? {} : { ca: readTextFile(caFile, 'database.caFile') }),
     });
   }
+  const replicaDatabase = openReplica(config);
+  const replica =
+    replicaDatabase &&
+    new ReplicaReader({ primary: database, replica: replicaDatabase, incarnation: () => rule?.incarnation });
+  let rule: TrustRule | undefined;
+  let format = (): number => FORMAT_VERSION;
+  const trust: TrustRule = {
+    get incarnation() {
+      return rule?.incarnation;
+    },
+    check: (standing) => rule?.check(standing),
+    trusting: (work) => (rule === undefined ? work() : rule.trusting(work)),
+  };
   return {
     database,
-    publications: new PostgresPublicationStore(database, { formatVersion: FORMAT_VERSION }),
+    publications: new PostgresPublicationStore(database, { formatVersion: () => format(), trust, replica }),
     peers: new PostgresPeerStateStore(database),
+    recovery: new PostgresRecoveryStore(database),
+    gateways: new GatewayRegistry(database),
+    serveBy: (by, formatVersion) => {
+      rule = by;
+      format = formatVersion;
+    },
     get statistics() {
       return database.statistics;
     },
     migrate: async () => (await migrate(database)).applied,
+    schemaLevel: async () => (await readMigrations()).at(-1)?.id ?? 0,
     time: async () => {
       const rows = await database.query<{ now: number }>(
         'select floor(extract(epoch from now()))::bigint as now',
@@ -105,6 +140,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
     },
     readTsigKeys: tsigKeyReader(new TsigStore(database)),
     listen: (onChange, log) => {
+      replica?.tellTo(log);
       const listener = new ChangeListener(database, {
         onChange: (what) => onChange(what !== undefined && /^[0-9]+$/.test(what) ? what : undefined),
         onError: (error) =>
@@ -115,8 +151,37 @@ export async function openStore(config: Config): Promise<OpenStore> {
     prune: async (holder, keep) => {
       await prune(database, { holder, keep, minAge: PAGES_KEPT_SECONDS });
     },
-    close: () => database.close(),
+    get replicaCounts() {
+      return replica?.counts;
+    },
+    close: async () => {
+      await replicaDatabase?.close();
+      await database.close();
+    },
   };
+}
+
+/** The longest that a replica is waited for, milliseconds: the primary is there as well. */
+const REPLICA_CONNECT_MS = 2000;
+const REPLICA_STATEMENT_MS = 15_000;
+
+/** The configured replica; nothing is asked of it yet. @throws ZonesealError CONFIG_INVALID */
+function openReplica({ database }: Config): Database | undefined {
+  const { replicaUrl, replicaPasswordFile, passwordFile, caFile, poolSize } = database;
+  if (replicaUrl === undefined) return undefined;
+  const password =
+    readSecret(SECRET_VARIABLES.databaseReplicaPassword, replicaPasswordFile) ??
+    readSecret(SECRET_VARIABLES.databasePassword, passwordFile);
+  return new Database({
+    url: replicaUrl,
+    poolSize,
+    statementTimeout: Math.min(REPLICA_STATEMENT_MS, database.statementTimeout * 1000),
+    connectTimeout: Math.min(REPLICA_CONNECT_MS, database.connectTimeout * 1000),
+    // what loses against replaying is read from the primary at once
+    attempts: 1,
+    ...(password === undefined ? {} : { password }),
+    ...(caFile === undefined ? {} : { ca: readTextFile(caFile, 'database.caFile') }),
+  });
 }
 
 /** Reads TSIG keys every so often, and warns of a row that cannot be read once, not each time. */

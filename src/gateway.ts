@@ -10,13 +10,16 @@ import { ZonesealError } from './errors.js';
 import { assembleFleet } from './gateway-fleet.js';
 import { type GatewayState, gatewayMetrics } from './gateway-metrics.js';
 import type { OpenKeyStore } from './gateway-parts.js';
+import { Recovery } from './gateway-recovery.js';
 import type { OpenStore } from './gateway-store.js';
 import { KeyRing } from './keys/key-ring.js';
 import { TsigSecretRing } from './keys/tsig-secret-ring.js';
 import type { Log } from './log.js';
+import { KNOWN_FORMATS } from './publication/formats.js';
 import { PublicationKeeper } from './publication/keeper.js';
 import { PublicationManager } from './publication/manager.js';
 import { ValidityWatch } from './publication/validity-watch.js';
+import { readRelease } from './release.js';
 import { DnsServer, type ListenAddress } from './server/dns-server.js';
 import { probeServer } from './server/probe.js';
 import { WorkerPool } from './signing/worker-pool.js';
@@ -65,7 +68,7 @@ export class Gateway {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { config, store, log } = options;
     const state = await assemble(options);
-    const { keeper, server, fleet } = state;
+    const { keeper, server, fleet, recovery } = state;
     let unlisten = (): Promise<void> => Promise.resolve();
     let admin: AdminServer | undefined;
     try {
@@ -73,6 +76,7 @@ export class Gateway {
         keeper.wake(zoneId);
         fleet.notifier.wakeSoon();
       }, log);
+      await recovery.start();
       await keeper.start();
       fleet.notifier.start();
       const addresses = await server.start();
@@ -81,7 +85,7 @@ export class Gateway {
         const { address, port } = config.admin;
         const source = {
           metrics: new MetricsPage(gatewayMetrics(state)),
-          faults: (): Promise<string[]> => faultsOf(keeper, addresses),
+          faults: (): Promise<string[]> => faultsOf(state, addresses),
         };
         admin = new AdminServer({ address, port, source });
         adminPort = await admin.start();
@@ -122,16 +126,24 @@ export class Gateway {
 const PROBE_MS = 1000;
 
 /** What keeps a gateway from doing its work, as a monitor asks for it. */
-async function faultsOf(keeper: PublicationKeeper, addresses: readonly ListenAddress[]): Promise<string[]> {
+async function faultsOf(
+  { keeper, recovery }: GatewayState,
+  addresses: readonly ListenAddress[],
+): Promise<string[]> {
   const answers = await Promise.all(addresses.map((address) => probeServer(address, PROBE_MS)));
   const silent = addresses.filter((_, i) => answers[i] !== true);
+  const { unsettled } = recovery.lines;
   return [
     ...(keeper.fault === undefined ? [] : [keeper.fault]),
+    ...(unsettled === 0
+      ? []
+      : [`${unsettled} zones and views are not served before their serials are recovered`]),
     ...silent.map(({ address, port }) => `DNS is not answered on ${address} port ${port}`),
   ];
 }
 
-async function stopWork({ keeper, manager, fleet, signer, keyRing }: GatewayState): Promise<void> {
+async function stopWork({ keeper, manager, fleet, recovery, signer, keyRing }: GatewayState): Promise<void> {
+  await recovery.close();
   await keeper.close();
   await manager.close();
   await fleet.notifier.close();
@@ -180,8 +192,34 @@ async function assemble({
     gateway,
     leaseSeconds: publication.lease,
     onReady: () => fleet.notifier.wake(),
+    formatVersion: () => recovery.formatVersion,
+    onSetBack: (served) => recovery.watch.report(served),
   });
-  const fleet = assembleFleet({ config, store: store.peers, secrets, log, clock, gateway });
+  const recovery: Recovery = new Recovery({
+    config,
+    store: store.recovery,
+    registry: store.gateways,
+    facts: {
+      name: gateway,
+      release: readRelease(),
+      schemaLevel: await store.schemaLevel(),
+      ...KNOWN_FORMATS,
+    },
+    notifier: () => fleet.notifier,
+    takeServed: () => manager.takeServed(),
+    onSettled: () => keeper.wake(),
+    log,
+  });
+  store.serveBy(recovery.watch, () => recovery.formatVersion);
+  const fleet = assembleFleet({
+    config,
+    store: store.peers,
+    secrets,
+    log,
+    clock,
+    gateway,
+    onAhead: (zone, view, peer, serial) => recovery.findAhead(zone, view, peer, serial),
+  });
   const validity = new ValidityWatch(store.publications, log);
   let nextPrune = 0;
   const housekeeping = async (): Promise<void> => {
@@ -191,7 +229,7 @@ async function assemble({
     nextPrune = clock.seconds() + PRUNE_SECONDS;
     await store.prune(gateway, publication.retain);
   };
-  const keeper = new PublicationKeeper({
+  const keeper: PublicationKeeper = new PublicationKeeper({
     manager,
     databaseTime: () => store.time(),
     refresh: () => housekeeping(),
@@ -237,6 +275,7 @@ async function assemble({
     validity,
     keeper,
     fleet,
+    recovery,
     handler,
     server,
     images,

@@ -13,7 +13,7 @@ export const NOTIFY: boolean = true;
 export const INCREMENTAL: boolean = true;
 
 /** `database.replicaUrl`: a replica that is read from once it has reached the publication's zone version. */
-export const REPLICA: boolean = false;
+export const REPLICA: boolean = true;
 
 /** A database that was set back is noticed, and serial lines jump past what peers serve. */
-export const SETBACK: boolean = false;
+export const SETBACK: boolean = true;

@@ -30,7 +30,7 @@ const FLEET = { arrival: 10, answerTimeout: 1, retryCap: 3 };
  */
 export class FleetLab {
   readonly postgres: TestPostgres;
-  readonly writer: pg.Client;
+  writer: pg.Client;
   readonly gateways: readonly [GatewayProcess, GatewayProcess];
   readonly secondaries = new Map<SecondaryProgram, Secondary>();
   readonly #barbican: DevelopmentBarbican;
@@ -48,8 +48,12 @@ export class FleetLab {
     this.#barbican = barbican;
     this.#folder = folder;
     this.gateways = gateways;
-    this.writer = new pg.Client({ connectionString: urlOf(postgres, 'suite_editor') });
-    this.writer.on('error', () => undefined);
+    this.writer = writerOf(postgres);
+  }
+
+  /** Another connection in the writer's place, not yet made. */
+  renewWriter(): void {
+    this.writer = writerOf(this.postgres);
   }
 
   static async start(): Promise<FleetLab> {
@@ -248,6 +252,12 @@ export class FleetLab {
 /** What a secondary is called as a peer. */
 export function peerName(program: SecondaryProgram): string {
   return program;
+}
+
+function writerOf(postgres: TestPostgres): pg.Client {
+  const writer = new pg.Client({ connectionString: urlOf(postgres, 'suite_editor') });
+  writer.on('error', () => undefined);
+  return writer;
 }
 
 function urlOf(postgres: TestPostgres, user: string): string {

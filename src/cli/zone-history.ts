@@ -79,6 +79,7 @@ const REASONS: Readonly<Record<Cause, string>> = {
   refresh: 'signatures were to be renewed',
   asked: 'an operator asked for it',
   format: 'another release makes other records',
+  recovery: 'the database was set back',
   pages: 'what was stored of the one before could not be read',
 };
 

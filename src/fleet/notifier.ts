@@ -136,13 +136,18 @@ export class Notifier {
   /**
    * Asks all peers of a line now which serial they serve, and records what they say; for when serials of the database may have been
    * set back. Those that do not answer within the time-out of one message have none.
+   * @param isLeftOut peers that are not asked, by name: they have none
    * @throws ZonesealError when the database cannot be asked
    */
-  async askLine(line: PeerLine): Promise<readonly SeenSerial[]> {
+  async askLine(
+    line: PeerLine,
+    isLeftOut: (peer: string) => boolean = () => false,
+  ): Promise<readonly SeenSerial[]> {
     const { store, client } = this.#options;
     const peers = await store.peersOf(line);
     return Promise.all(
       peers.map(async (peer): Promise<SeenSerial> => {
+        if (isLeftOut(peer.peer)) return { peer: peer.peer, serial: undefined };
         const outcome = await client.soaSerial(peer, peer.zone, this.#stop.signal);
         if (outcome.kind !== 'serial') return { peer: peer.peer, serial: undefined };
         await store.recordSeen(peer.peerId, line.zoneId, outcome.serial);

@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Publication, PublicationStore, ServedZone } from './ports.js';
+import { ZonesealError } from '../errors.js';
+import type { LineState, Publication, PublicationStore, ServedZone } from './ports.js';
+import type { ServedSerial } from './recovery-ports.js';
+import { isAfter } from './serial.js';
+import { lineRecovering } from './set-back.js';
 
 /** What is known of one (zone, view): good for a while, and better than nothing when the database is away. */
 export interface KnownLine {
@@ -17,22 +21,33 @@ const PATIENCE_MS = 1000;
 
 /** Remembers which lines are served and with what; asks the database once for however many ask. */
 export class KnownLines {
-  readonly #store: Pick<PublicationStore, 'findServed' | 'newestReady'>;
+  readonly #store: Pick<PublicationStore, 'findLine'>;
+  readonly #onSetBack: (served: ServedSerial) => Promise<unknown>;
   readonly #freshSeconds: number;
   readonly #limit: number;
-  readonly #lines = new Map<string, Remembered>();
+  #lines = new Map<string, Remembered>();
   /** Look-ups under way. */
   readonly #asking = new Map<string, Promise<KnownLine | undefined>>();
 
   /**
    * @param freshSeconds how long an answer of the database is good for
    * @param limit lines remembered
+   * @param onSetBack told of a serial that was served and that the database does not have
    */
   constructor(
-    store: Pick<PublicationStore, 'findServed' | 'newestReady'>,
-    { freshSeconds, limit }: { readonly freshSeconds: number; readonly limit: number },
+    store: Pick<PublicationStore, 'findLine'>,
+    {
+      freshSeconds,
+      limit,
+      onSetBack = () => Promise.resolve(),
+    }: {
+      readonly freshSeconds: number;
+      readonly limit: number;
+      readonly onSetBack?: ((served: ServedSerial) => Promise<unknown>) | undefined;
+    },
   ) {
     this.#store = store;
+    this.#onSetBack = onSetBack;
     this.#freshSeconds = freshSeconds;
     this.#limit = limit;
   }
@@ -43,7 +58,7 @@ export class KnownLines {
 
   /**
    * A line; undefined when the zone is not served in the view.
-   * @throws ZonesealError when the database is away and nothing is remembered
+   * @throws ZonesealError when the database is away and nothing is remembered; DATABASE_SET_BACK while it is not served
    */
   async find(zone: string, view: string): Promise<KnownLine | undefined> {
     const key = `${zone} ${view}`;
@@ -57,7 +72,8 @@ export class KnownLines {
     if (remembered === undefined) return asking;
     try {
       return await Promise.race([asking, sleep(PATIENCE_MS, remembered, { ref: false })]);
-    } catch {
+    } catch (error) {
+      if (error instanceof ZonesealError && error.code === 'DATABASE_SET_BACK') throw error;
       return remembered; // the database is away: what was ready goes on being served
     }
   }
@@ -77,6 +93,15 @@ export class KnownLines {
     this.#remember({ until: 0, ...known, served: { zoneId, zone, view }, publication });
   }
 
+  /** Forgets everything, and returns the serials that were served: the database is not the one that they came from. */
+  takeServed(): ServedSerial[] {
+    const lines = this.#lines;
+    this.#lines = new Map();
+    return [...lines.values()].flatMap(({ served: { zone, view }, publication }) =>
+      publication === undefined ? [] : [{ zone, view, serial: publication.serial }],
+    );
+  }
+
   #remember(line: Remembered): void {
     const key = `${line.served.zone} ${line.served.view}`;
     this.#lines.delete(key);
@@ -88,14 +113,36 @@ export class KnownLines {
   }
 
   async #ask(key: string, zone: string, view: string): Promise<KnownLine | undefined> {
-    const served = await this.#store.findServed(zone, view);
-    if (served === undefined) {
-      this.#lines.delete(key);
-      return undefined;
+    const lines = this.#lines;
+    let line = await this.#store.findLine(zone, view);
+    // an answer may be older than what became ready here meanwhile; one that was asked for after is not
+    if (isBefore(line, lines.get(key))) {
+      const known = lines.get(key)?.publication;
+      line = await this.#store.findLine(zone, view);
+      if (known !== undefined && isBefore(line, { publication: known })) {
+        await this.#onSetBack({ zone, view, serial: known.serial });
+        throw lineRecovering({ zone, view });
+      }
     }
-    const publication = await this.#store.newestReady(served.zoneId, view);
+    if (line === undefined || line.isRecovering) lines.delete(key);
+    if (line === undefined) return undefined;
+    if (line.isRecovering) throw lineRecovering({ zone, view });
+    const { served, publication } = line;
     const known = { served, publication, until: performance.now() + this.#freshSeconds * 1000 };
-    this.#remember(known);
+    // what came from a database that proved to be another is not remembered
+    if (lines === this.#lines) this.#remember(known);
     return known;
   }
+}
+
+/** Whether a line has less than was known of it: a serial only moves forward. */
+function isBefore(
+  line: LineState | undefined,
+  known: { readonly publication: Publication | undefined } | undefined,
+): boolean {
+  if (line === undefined || line.isRecovering || known?.publication === undefined) return false;
+  const { publication, lastSerial } = line;
+  const { serial } = known.publication;
+  if (lastSerial === undefined || isAfter(serial, lastSerial)) return true;
+  return publication !== undefined && isAfter(serial, publication.serial);
 }

@@ -22,7 +22,9 @@ import type {
 } from './ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produce } from './produce.js';
 import { NEEDS_CHANGE } from './production.js';
+import type { PublicationCounters } from './publication-counters.js';
 import { ReadyImages } from './ready-images.js';
+import type { ServedSerial } from './recovery-ports.js';
 import { nextSerial } from './serial.js';
 import { Slots } from './slots.js';
 import { Turns } from './turns.js';
@@ -49,27 +51,10 @@ export interface PublicationManagerOptions {
   /** Called when a publication was made ready here. */
   readonly onReady?: () => void;
   readonly leaseSeconds: number;
-}
-
-/** What the manager has done and holds. */
-export interface PublicationCounters {
-  /** Publications and images being made now, and what waits for a place. */
-  readonly productions: number;
-  readonly waiting: number;
-  /** Publications made here since the start, by how they ended. */
-  readonly ready: number;
-  readonly unchanged: number;
-  readonly failed: number;
-  /** Signatures of those that became ready: made, and used again. */
-  readonly signatures: number;
-  readonly reused: number;
-  /** (zone, view) pairs whose last attempt here failed. */
-  readonly failing: number;
-  /** Failures that the database could not be told of yet. */
-  readonly unrecorded: number;
-  readonly remembered: number;
-  readonly heldImages: number;
-  readonly heldOctets: number;
+  /** The output format to make publications in; default this release's newest. */
+  readonly formatVersion?: () => number;
+  /** Told of a serial that was served and that the database does not have: it was set back. */
+  readonly onSetBack?: (served: ServedSerial) => Promise<unknown>;
 }
 
 /** A publication that is being made here. */
@@ -91,6 +76,9 @@ const FIRST_POLL_MS = 250;
 /** Publications whose pages proved unreadable that are kept in mind; a new one takes their place soon. */
 const DISTRUSTED = 10_000;
 
+/** Codes of what is told of elsewhere. */
+const QUIET = /^PUBLICATION_|^DATABASE_SET_BACK$/;
+
 /** Keeps publications up to date, and hands their images to transfers. */
 export class PublicationManager implements PublicationSource {
   readonly #options: PublicationManagerOptions;
@@ -111,7 +99,11 @@ export class PublicationManager implements PublicationSource {
   constructor(options: PublicationManagerOptions) {
     const { store, images, log, limits } = options;
     this.#options = options;
-    this.#lines = new KnownLines(store, { freshSeconds: limits.freshSeconds, limit: limits.remembered });
+    this.#lines = new KnownLines(store, {
+      freshSeconds: limits.freshSeconds,
+      limit: limits.remembered,
+      onSetBack: options.onSetBack,
+    });
     this.#slots = new Slots(limits.productions);
     this.#failures = new Failures(options, (publications) => this.#distrust(publications));
     this.#ready = new ReadyImages({
@@ -155,6 +147,13 @@ export class PublicationManager implements PublicationSource {
   /** Forgets what is known of a zone (by database id), or of all, so that the next look asks the database. */
   forget(zoneId?: string): void {
     this.#lines.forget(zoneId);
+  }
+
+  /** Forgets all that came from a database that was set back, images included; returns the serials that were served. */
+  takeServed(): ServedSerial[] {
+    this.#ready.forget();
+    this.#distrusted.clear();
+    return this.#lines.takeServed();
   }
 
   /**
@@ -230,9 +229,13 @@ export class PublicationManager implements PublicationSource {
     for (const { id } of publications) this.#distrusted.add(id);
   }
 
+  #formatVersion(): number {
+    return this.#options.formatVersion?.() ?? FORMAT_VERSION;
+  }
+
   #beginSingle(served: ServedZone): void {
     this.#produce(served).catch((error: unknown) => {
-      if (error instanceof ZonesealError && error.code.startsWith('PUBLICATION_')) return;
+      if (error instanceof ZonesealError && QUIET.test(error.code)) return;
       this.#tellNotBegun(served, error);
     });
   }
@@ -287,7 +290,7 @@ export class PublicationManager implements PublicationSource {
     this.#underWay++;
     try {
       if (this.#closed) return [];
-      const request = { gateway, leaseSeconds, formatVersion: FORMAT_VERSION, nextSerial };
+      const request = { gateway, leaseSeconds, formatVersion: this.#formatVersion(), nextSerial };
       const publications = await store.allocateMany(lines, request);
       if (publications.length > 0) {
         const begun = performance.now();
@@ -343,7 +346,7 @@ export class PublicationManager implements PublicationSource {
       const allocation = await store.allocate(served, {
         gateway,
         leaseSeconds,
-        formatVersion: FORMAT_VERSION,
+        formatVersion: this.#formatVersion(),
         nextSerial,
         ...(force === undefined ? {} : { force }),
       });

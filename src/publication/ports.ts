@@ -41,7 +41,9 @@ export type Cause =
   /** This release makes other records from the same input. */
   | 'format'
   /** What is stored of the one before cannot be read any more. */
-  | 'pages';
+  | 'pages'
+  /** The database was set back, and the serial line has jumped. */
+  | 'recovery';
 
 /** An RRset of the apex as one publication serves it: its SOA, from which any gateway can answer, or its ZONEMD. */
 export interface PublishedRRset {
@@ -151,6 +153,17 @@ export interface UnsafeLine extends ServedZone {
   readonly expiresAt: number;
 }
 
+/** A (zone, view) as it stands in the database. */
+export interface LineState {
+  readonly served: ServedZone;
+  /** The newest ready publication. */
+  readonly publication: Publication | undefined;
+  /** The serial last given out. */
+  readonly lastSerial: number | undefined;
+  /** Whether the database was set back, and the line is not known to be past what nameservers serve: nothing of it is served. */
+  readonly isRecovering: boolean;
+}
+
 /** What serial allocation looks at; pure data, read under the serial line's lock. */
 export interface SerialInput {
   /** The serial last given out on this line (building and failed ones count); null on a new line. */
@@ -202,6 +215,11 @@ export interface PublicationStore {
   /** Whether a zone (lower-case absolute text) is held and assigned to the view. */
   findServed(zone: string, view: string): Promise<ServedZone | undefined>;
   /**
+   * A (zone, view) and where it stands; undefined as for `findServed`.
+   * @throws ZonesealError DATABASE_SET_BACK when the database is not the one that is trusted
+   */
+  findLine(zone: string, view: string): Promise<LineState | undefined>;
+  /**
    * (zone, view) pairs that need a new publication: none is ready; something the view sees, the policy or the key set changed
    * since the newest ready one; or its resign_at has passed. Leaves out those another gateway is building and
    * failed ones whose retry is not due. By the database's clock.
@@ -209,13 +227,14 @@ export interface PublicationStore {
   listDue(limit: number): Promise<ServedZone[]>;
   /** Lines of which what is ready has less validity left than it should, the worst first; and how many there are. */
   listUnsafe(limit: number): Promise<{ readonly count: number; readonly lines: readonly UnsafeLine[] }>;
-  /** The newest ready publication. */
+  /** The newest ready publication that may be served. @throws ZonesealError DATABASE_SET_BACK */
   newestReady(zoneId: string, view: string): Promise<Publication | undefined>;
   /**
    * Under the serial line's row lock: decides whether a new publication is due, and if so freezes the tuple, asks
    * `nextSerial` (pure, synchronous) and inserts it as building, leased to `gateway` for `leaseSeconds`. A building one whose
    * lease ran out is marked failed first; its serial stays burned. One publication of a zone is built at a time, so that
    * its views share signatures.
+   * @throws ZonesealError DATABASE_SET_BACK while it is not known that the line is past what nameservers serve
    */
   allocate(
     served: ServedZone,

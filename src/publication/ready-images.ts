@@ -32,7 +32,7 @@ export class ReadyImages {
   readonly #held: HeldImages;
   readonly #recent = new RecentImages(RECENT_DIFFERENCES, RECENT_OCTETS);
   /** Images that are being made, by what they are of. */
-  readonly #making = new Map<string, Promise<Image>>();
+  #making = new Map<string, Promise<Image>>();
   readonly #growing = new Set<Image>();
   #closed = false;
 
@@ -47,6 +47,13 @@ export class ReadyImages {
       heldImages: this.#held.size,
       heldOctets: this.#held.octets + this.#recent.octets,
     };
+  }
+
+  /** Lets go of all images; ids name other publications from now on. What is being made goes to those who wait for it alone. */
+  forget(): void {
+    this.#making = new Map();
+    this.#recent.clear();
+    this.#held.clear();
   }
 
   /** Takes over the caller's hold on the complete image of a publication. */
@@ -122,11 +129,12 @@ export class ReadyImages {
     publication: Publication,
     work: { readonly fill: (image: Image) => Promise<void>; readonly keep: (image: Image) => void },
   ): Promise<Image> {
-    let making = this.#making.get(key);
+    const all = this.#making;
+    let making = all.get(key);
     if (making === undefined) {
       making = this.#make(key, publication, work);
-      this.#making.set(key, making);
-      making.catch(() => this.#making.delete(key));
+      all.set(key, making);
+      making.catch(() => all.delete(key));
     }
     return making;
   }
@@ -138,6 +146,7 @@ export class ReadyImages {
     { fill, keep }: { readonly fill: (image: Image) => Promise<void>; readonly keep: (image: Image) => void },
   ): Promise<Image> {
     const { slots, images, log, onLost } = this.#options;
+    const all = this.#making;
     const release = await slots.take();
     if (this.#closed) {
       release();
@@ -148,12 +157,13 @@ export class ReadyImages {
     this.#growing.add(image);
     const ended = (): void => {
       this.#growing.delete(image);
-      this.#making.delete(key);
+      all.delete(key);
       release();
     };
     fill(image).then(
       () => {
-        keep(image);
+        if (all === this.#making) keep(image);
+        else image.release();
         ended();
       },
       (error: unknown) => {

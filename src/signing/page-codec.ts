@@ -20,7 +20,7 @@ import { nodeKey, type SignedKind, type SignedNode, type SignedRRset } from './s
  * What an RRSIG says besides follows from its RRset and key. SOA and ZONEMD of the apex are not in pages: they
  * are of one publication, pages are of many.
  */
-const PAGE_FORMAT = 1;
+export const PAGE_FORMAT = 1;
 
 const KINDS: readonly SignedKind[] = ['apex', 'authoritative', 'delegation', 'occluded', 'nsec3'];
 const CHAIN_KIND = KINDS.indexOf('nsec3');

@@ -10,7 +10,9 @@ import type {
   SerialInput,
   ServedZone,
 } from '../publication/ports.js';
+import type { Standing } from '../publication/recovery-ports.js';
 import { isAfter } from '../publication/serial.js';
+import { lineRecovering } from '../publication/set-back.js';
 import { serialIn } from '../publication/soa-fields.js';
 import type { Queryable, Transaction } from './database.js';
 import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
@@ -55,6 +57,11 @@ export interface LineState {
   readonly wanted_current: boolean;
   readonly failed: number | null;
   readonly failed_same: boolean;
+  readonly incarnation: string;
+  readonly marker: number;
+  readonly same_server: boolean;
+  readonly settled: boolean;
+  readonly ready_barred: boolean;
 }
 
 /** The version a line has to show: that at which its zone was frozen, or the newest. */
@@ -82,11 +89,14 @@ export const LINE_STATE = `
     coalesce(l.resign_at > clock_timestamp(), false) as ready_current,
     l.failed, coalesce(l.failed_zone_version >= ${SHOWN} and l.failed_key_set_version >= l.keys_changed_version
       and l.failed_policy = z.policy and l.failed_policy_version = p.version and l.failed_format_version >= $1
-      and l.failed_wanted >= l.wanted and coalesce(l.retry_at, 'infinity') > clock_timestamp(), false) as failed_same
+      and l.failed_wanted >= l.wanted and coalesce(l.retry_at, 'infinity') > clock_timestamp(), false) as failed_same,
+    c.incarnation, c.marker, c.same_server, coalesce(l.incarnation = c.incarnation, false) as settled,
+    coalesce(l.ready <= l.barred, false) as ready_barred
   from zoneseal.zones z
     join zoneseal.policies p on p.name = z.policy
     join zoneseal.serial_lines l on l.zone_id = z.id
     left join zoneseal.publications r on r.id = l.ready
+    cross join zoneseal.standing() c
 `;
 
 /** The line on which publication $1 is being built, locked: before the publication, as allocation does. */
@@ -119,11 +129,15 @@ export const FAIL = `
   )
   insert into zoneseal.prune_queue (zone_id) select zone_id from l`;
 
-/** See PublicationStore.allocate; to be called in a transaction. */
+/**
+ * See PublicationStore.allocate; to be called in a transaction.
+ * @param check throws where the database is not the one that is trusted
+ */
 export async function allocate(
   transaction: Transaction,
   served: ServedZone,
   request: AllocateRequest,
+  check: (standing: Standing) => void,
 ): Promise<Allocation> {
   const { gateway, leaseSeconds, formatVersion, force } = request;
   // the zone before its lines, as everyone else does; a zone's writers are not in the way of this lock
@@ -151,6 +165,8 @@ export async function allocate(
     served.view,
   ]);
   if (state === undefined) return { kind: 'not-served' };
+  check({ incarnation: state.incarnation, marker: state.marker, sameServer: state.same_server });
+  if (!state.settled) throw lineRecovering(served);
   // a change cannot be published, and the signatures of what is served leave their slots: they are renewed
   let isStopgap = false;
   if (state.building !== null) {
@@ -207,6 +223,7 @@ export function serialInput(state: LineState): SerialInput {
 /** Why a line needs a new publication; undefined when it does not. */
 export function causeOf(state: LineState): Cause | undefined {
   if (state.ready === null) return 'first';
+  if (state.ready_barred) return 'recovery';
   if (!state.format_current) return 'format';
   // before those for which a publication that says nothing new is dropped: an operator wants a serial
   if (!state.wanted_current) return 'asked';

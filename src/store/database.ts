@@ -19,6 +19,8 @@ export interface DatabaseOptions {
   readonly statementTimeout?: number;
   /** Milliseconds to wait for a connection, a free one in the pool included; default 10,000. */
   readonly connectTimeout?: number;
+  /** How often a statement or transaction is tried when it loses against others; default 5. */
+  readonly attempts?: number;
   /** Shown in pg_stat_activity; default zoneseal. */
   readonly applicationName?: string;
   /** The server is a PGlite: one transaction at a time, so none is held open while rows are worked on. */
@@ -158,7 +160,7 @@ export class Database {
     values: readonly unknown[],
     limit?: number,
   ): Promise<pg.QueryResult<Row>> {
-    return retrying(ATTEMPTS, async () => {
+    return retrying(this.options.attempts ?? ATTEMPTS, async () => {
       const client = await this.connect();
       try {
         const result = await runOn<Row>(client, {
@@ -183,7 +185,9 @@ export class Database {
     work: (transaction: Transaction) => Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
-    return retrying(options.attempts ?? ATTEMPTS, () => this.#attempt(work, options));
+    return retrying(options.attempts ?? this.options.attempts ?? ATTEMPTS, () =>
+      this.#attempt(work, options),
+    );
   }
 
   async #attempt<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {

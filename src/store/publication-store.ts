@@ -6,6 +6,7 @@ import type {
   ChangedOwners,
   FinishedPublication,
   JournalPart,
+  LineState,
   PageChanges,
   PageReference,
   Publication,
@@ -16,6 +17,7 @@ import type {
   StoredPage,
   UnsafeLine,
 } from '../publication/ports.js';
+import type { Standing } from '../publication/recovery-ports.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
 import { type AllocateRequest, allocate, FAIL } from './allocate.js';
@@ -24,6 +26,7 @@ import type { Database } from './database.js';
 import { readKeySetVersion } from './key-set-reader.js';
 import { commitReady, holdsLine, lockBuilding, MARK_UNCHANGED } from './mark-ready.js';
 import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
+import type { ReplicaReader } from './replica-reader.js';
 import { readRows, readRowsAt, readRowsBelow } from './row-reader.js';
 import {
   findExpiring,
@@ -39,17 +42,44 @@ import { allocateMany, readSmallZones } from './small-zones.js';
 /** What a whole changes in its last commit: its pages are stored already. */
 const NO_CHANGES: PageChanges = { replaced: [], pages: [], journal: [] };
 
+/** What tells whether the database is the one that is trusted (DatabaseWatch). */
+export interface TrustRule {
+  /** The incarnation of the database that is trusted; undefined: none is yet. */
+  readonly incarnation: string | undefined;
+  /** @throws ZonesealError DATABASE_SET_BACK */
+  check(standing: Standing): void;
+  /** Runs what checks, a second time where that has to find out first. */
+  trusting<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** For commands, which serve nothing. */
+const TRUSTING: TrustRule = { incarnation: undefined, check: () => undefined, trusting: (work) => work() };
+
 /** Publications and serial lines in PostgreSQL. */
 export class PostgresPublicationStore implements PublicationStore {
   readonly #database: Database;
-  readonly #formatVersion: number;
+  readonly #formatVersion: () => number;
+  readonly #trust: TrustRule;
+  readonly #replica: ReplicaReader | undefined;
 
   /**
    * @param formatVersion ready publications of an older output format are listed as due; 0: none is older
+   * @param trust what is asked before the database is believed; commands believe it
+   * @param replica what reads in bulk, where there is a replica
    */
-  constructor(database: Database, options: { readonly formatVersion?: number } = {}) {
+  constructor(
+    database: Database,
+    options: {
+      readonly formatVersion?: number | (() => number);
+      readonly trust?: TrustRule;
+      readonly replica?: ReplicaReader | undefined;
+    } = {},
+  ) {
     this.#database = database;
-    this.#formatVersion = options.formatVersion ?? 0;
+    this.#trust = options.trust ?? TRUSTING;
+    this.#replica = options.replica;
+    const { formatVersion = 0 } = options;
+    this.#formatVersion = typeof formatVersion === 'number' ? () => formatVersion : formatVersion;
   }
 
   async findServed(zone: string, view: string): Promise<ServedZone | undefined> {
@@ -62,7 +92,7 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   async listDue(limit: number): Promise<ServedZone[]> {
-    const rows = await this.#database.query<ServedRow>(LIST_DUE, [limit, this.#formatVersion]);
+    const rows = await this.#database.query<ServedRow>(LIST_DUE, [limit, this.#formatVersion()]);
     return rows.map(servedOf);
   }
 
@@ -88,23 +118,47 @@ export class PostgresPublicationStore implements PublicationStore {
   async explainDue(limit: number): Promise<string[]> {
     const rows = await this.#database.query<{ 'QUERY PLAN': string }>(
       `explain (analyze, buffers) ${LIST_DUE}`,
-      [limit, this.#formatVersion],
+      [limit, this.#formatVersion()],
     );
     return rows.map((row) => row['QUERY PLAN']);
   }
 
-  async newestReady(zoneId: string, view: string): Promise<Publication | undefined> {
-    const [row] = await this.#database.query<PublicationRow>(
-      `select ${PUBLICATION_COLUMNS} from zoneseal.serial_lines l
-         join zoneseal.publications p on p.id = l.ready join zoneseal.zones z on z.id = p.zone_id
-       where l.zone_id = $1 and l.view = $2`,
-      [zoneId, view],
-    );
-    return row === undefined ? undefined : publicationOf(row);
+  findLine(zone: string, view: string): Promise<LineState | undefined> {
+    return this.#trust.trusting(async () => {
+      const [row] = await this.#database.query<LineRow>(LINE, [zone, view]);
+      if (row === undefined) return undefined;
+      this.#trust.check(standingOf(row));
+      const { zone_id: zoneId, last_serial: last, recovering: isRecovering } = row;
+      return {
+        served: { zoneId: String(zoneId), zone, view },
+        publication: row.id === null ? undefined : publicationOf({ ...row, zone, view } as PublicationRow),
+        lastSerial: last ?? undefined,
+        isRecovering,
+      };
+    });
+  }
+
+  newestReady(zoneId: string, view: string): Promise<Publication | undefined> {
+    return this.#trust.trusting(async () => {
+      const [row] = await this.#database.query<PublicationRow & StandingRow>(
+        `select ${PUBLICATION_COLUMNS}, c.incarnation, c.marker, c.same_server from zoneseal.serial_lines l
+           join zoneseal.publications p on p.id = l.ready join zoneseal.zones z on z.id = p.zone_id
+           cross join zoneseal.standing() c
+         where l.zone_id = $1 and l.view = $2 and not ${RECOVERING}`,
+        [zoneId, view],
+      );
+      if (row === undefined) return undefined;
+      this.#trust.check(standingOf(row));
+      return publicationOf(row);
+    });
   }
 
   allocate(served: ServedZone, request: AllocateRequest): Promise<Allocation> {
-    return this.#database.transaction((transaction) => allocate(transaction, served, request));
+    return this.#trust.trusting(() =>
+      this.#database.transaction((transaction) =>
+        allocate(transaction, served, request, (standing) => this.#trust.check(standing)),
+      ),
+    );
   }
 
   async renewLease(id: string, gateway: string, leaseSeconds: number): Promise<boolean> {
@@ -143,7 +197,7 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   readJournal(id: string, added: boolean): AsyncIterable<Uint8Array> {
-    return readJournalParts(this.#database, id, added);
+    return this.#replica?.readJournal(id, added) ?? readJournalParts(this.#database, id, added);
   }
 
   async markReady(
@@ -174,7 +228,11 @@ export class PostgresPublicationStore implements PublicationStore {
     served: readonly ServedZone[],
     request: Omit<AllocateRequest, 'force'>,
   ): Promise<Publication[]> {
-    return this.#database.transaction((transaction) => allocateMany(transaction, served, request));
+    return this.#trust.trusting(() =>
+      this.#database.transaction((transaction) =>
+        allocateMany(transaction, served, request, (standing) => this.#trust.check(standing)),
+      ),
+    );
   }
 
   readSmallZones(publications: readonly Publication[]): Promise<SmallZoneContent[]> {
@@ -206,7 +264,7 @@ export class PostgresPublicationStore implements PublicationStore {
     of: { readonly id: string; readonly generation: string },
     chain: boolean,
   ): AsyncIterable<readonly StoredPage[]> {
-    return readPages(this.#database, of, chain);
+    return this.#replica?.readPages(of, chain) ?? readPages(this.#database, of, chain);
   }
 
   findPages(generation: string, chain: boolean, keys: readonly Uint8Array[]): Promise<StoredPage[]> {
@@ -257,7 +315,7 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly ZoneRow[]> {
-    return readRows(this.#database, zoneId, zoneVersion);
+    return this.#replica?.readRows(zoneId, zoneVersion) ?? readRows(this.#database, zoneId, zoneVersion);
   }
 
   async readPolicy(name: string, version: number): Promise<Policy> {
@@ -285,25 +343,59 @@ interface ServedRow {
   readonly view: string;
 }
 
+interface StandingRow {
+  readonly incarnation: string;
+  readonly marker: number;
+  readonly same_server: boolean;
+}
+
+type LineRow = Omit<PublicationRow, 'id' | 'zone' | 'view'> &
+  StandingRow & {
+    /** Null: nothing is ready. */
+    readonly id: number | null;
+    readonly zone_id: number;
+    readonly last_serial: number | null;
+    readonly recovering: boolean;
+  };
+
+function standingOf({ incarnation, marker, same_server: sameServer }: StandingRow): Standing {
+  return { incarnation, marker, sameServer };
+}
+
+/** Whether line `l` is not known to be past what nameservers serve, or has nothing ready yet that is, by standing `c`. */
+const RECOVERING = `(l.incarnation is distinct from c.incarnation or (l.barred > 0 and coalesce(l.ready, 0) <= l.barred))`;
+
+const LINE = `
+  select ${PUBLICATION_COLUMNS}, z.id as zone_id, l.last_serial, c.incarnation, c.marker, c.same_server, ${RECOVERING} as recovering
+  from zoneseal.zones z
+    join zoneseal.zone_views v on v.zone_id = z.id
+    join zoneseal.serial_lines l on l.zone_id = z.id and l.view = v.view
+    left join zoneseal.publications p on p.id = l.ready
+    cross join zoneseal.standing() c
+  where z.name = $1 and v.view = $2`;
+
 function servedOf({ zone_id, zone, view }: ServedRow): ServedZone {
   return { zoneId: String(zone_id), zone, view };
 }
+
+/** Lines of which it is known that they are past what nameservers serve: all, but after the database was set back. */
+const SETTLED = 'incarnation = (select incarnation from zoneseal.clusters where current)';
 
 /** Each part is a range of an index that is empty while nothing is due, however many zones there are. */
 const LIST_DUE = `
   select zone_id, zone, view from (
     (select zone_id, zone, view, due_at from zoneseal.serial_lines
-      where zone_id is not null and due_at <= now() order by due_at limit $1)
+      where zone_id is not null and due_at <= now() and ${SETTLED} order by due_at limit $1)
     union
     (select l.* from zoneseal.policies p, lateral (
         select zone_id, zone, view, due_at from zoneseal.serial_lines
-        where policy = p.name and tried_policy_version < p.version and zone_id is not null
+        where policy = p.name and tried_policy_version < p.version and zone_id is not null and ${SETTLED}
           and (building is null or building_until <= now())
         order by policy, tried_policy_version limit $1
       ) l limit $1)
     union
     (select zone_id, zone, view, due_at from zoneseal.serial_lines
-      where tried_format_version < $2 and zone_id is not null and (building is null or building_until <= now())
+      where tried_format_version < $2 and zone_id is not null and ${SETTLED} and (building is null or building_until <= now())
       order by tried_format_version limit $1)
   ) due
   order by due_at limit $1`;

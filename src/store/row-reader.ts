@@ -4,6 +4,14 @@ import type { ZoneRow } from '../zone/row.js';
 import type { Database, Queryable } from './database.js';
 import { databaseError } from './database-errors.js';
 
+/** A replica has not come so far as is needed; the primary has. */
+export class NotReached extends Error {
+  constructor() {
+    super('the replica is behind');
+    this.name = 'NotReached';
+  }
+}
+
 /** Rows of one read. */
 const BATCH_ROWS = 5000;
 
@@ -40,14 +48,18 @@ const IN_ORDER =
 /**
  * A zone's rows at a version in canonical order of their owners. On PostgreSQL in one snapshot through a cursor; on PGlite,
  * where an open transaction would stop everyone else, page by page: what a retained version holds does not change.
- * @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED
+ * @param incarnation of a replica: the trusted one of the database, which it must have reached, and the version
+ * @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED; NotReached
  */
 export function readRows(
   database: Database,
   zoneId: string,
   version: number,
+  incarnation?: string,
 ): AsyncGenerator<readonly ZoneRow[], void, undefined> {
-  return database.embedded ? readPages(database, zoneId, version) : readCursor(database, zoneId, version);
+  return database.embedded
+    ? readPages(database, zoneId, version)
+    : readCursor(database, zoneId, version, incarnation);
 }
 
 /** The same for the zone as it is now. On PGlite it fails when the zone is written to meanwhile: DATABASE_CONFLICT. */
@@ -63,6 +75,7 @@ async function* readCursor(
   database: Database,
   zoneId: string,
   version: number | null,
+  incarnation?: string,
 ): AsyncGenerator<readonly ZoneRow[], void, undefined> {
   const client = await database.connect();
   const query = async <Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> =>
@@ -75,6 +88,8 @@ async function* readCursor(
       'lock table zoneseal.zones, zoneseal.rrsets, zoneseal.rrset_births, zoneseal.rrset_history in access share mode',
     );
     await client.query(IN_ORDER);
+    if (incarnation !== undefined && !(await hasReached(query, zoneId, version, incarnation)))
+      throw new NotReached();
     const { current } = await findVersion(query, zoneId, version);
     const text = current ? NOW : then('sort_key, type');
     const values = current ? [zoneId] : [zoneId, version];
@@ -91,7 +106,7 @@ async function* readCursor(
     await client.query('commit');
     clean = true;
   } catch (error) {
-    throw error instanceof ZonesealError ? error : databaseError(error);
+    throw error instanceof ZonesealError || error instanceof NotReached ? error : databaseError(error);
   } finally {
     // a reader that stops early, or any error, ends the transaction with its connection
     client.release(!clean);
@@ -170,6 +185,23 @@ const PAGE_KEY = "sort_key, type, coalesce(views, '{}')";
 function pageQuery(continued: boolean): string {
   const further = continued ? `and (${PAGE_KEY}) > ($3::bytea, $4::text, $5::text[])` : '';
   return `${then(PAGE_KEY, further)} limit ${BATCH_ROWS}`;
+}
+
+/** Whether a replica has a version of a zone that it can still give, as the trusted incarnation of the database has it. */
+async function hasReached(
+  query: Queryable['query'],
+  zoneId: string,
+  version: number | null,
+  incarnation: string,
+): Promise<boolean> {
+  const [zone] = await query(
+    `select from zoneseal.zones z where z.id = $1 and z.version >= $2
+       and (z.version = $2 or z.readable_from <= $2 and exists (
+         select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2))
+       and exists (select from zoneseal.clusters c where c.current and c.incarnation = $3)`,
+    [zoneId, version, incarnation],
+  );
+  return zone !== undefined;
 }
 
 /** The version to read, and whether it is the present one. @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED */

@@ -8,6 +8,7 @@ import type {
 } from '../publication/ports.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { Queryable, Transaction } from './database.js';
+import { NotReached } from './row-reader.js';
 
 /** A row of signed_pages, and where the next page begins. */
 export interface PageRow {
@@ -36,6 +37,23 @@ const OF_PUBLICATION = `
   where p.generation = $1 and p.chain = $3 and p.since <= $2 and (p.until is null or p.until > $2)
     and ($4::bytea is null or p.first_key > $4)
   order by p.first_key limit ${READ_PAGES}`;
+
+/**
+ * What a replica is asked: whether it has a publication ready as the trusted incarnation of the database has it, and in the same snapshot
+ * what is wanted. It answers by one row at the least. Both are given by the number of their parameter.
+ */
+function ifReached(wanted: string, publication: string, incarnation: string): string {
+  return `select r.reached, t.* from (
+      select exists (select from zoneseal.publications q where q.id = ${publication} and q.state = 'ready')
+        and exists (select from zoneseal.clusters c where c.current and c.incarnation = ${incarnation}) as reached
+    ) r left join lateral (${wanted}) t on r.reached`;
+}
+
+/** Where to read on, and what a replica must have reached to be read. */
+export interface ReadFrom {
+  /** Of a replica: the trusted incarnation of the database. */
+  readonly incarnation?: string;
+}
 
 const HOLDING = `
   select distinct on (p.first_key) ${COLUMNS}, ${NEXT_KEY}
@@ -72,18 +90,36 @@ export async function* readPages(
   database: Queryable,
   of: { readonly id: string; readonly generation: string },
   chain: boolean,
+  { incarnation, after: begin = null }: ReadFrom & { readonly after?: Uint8Array | null } = {},
 ): AsyncGenerator<readonly StoredPage[], void, undefined> {
-  for (let after: Buffer | null = null; ; ) {
-    const rows: PageRow[] = await database.query<PageRow>(OF_PUBLICATION, [
-      of.generation,
-      of.id,
-      chain,
-      after,
-    ]);
+  const text =
+    incarnation === undefined
+      ? OF_PUBLICATION
+      : `${ifReached(OF_PUBLICATION, '$2', '$5')} order by t.first_key`;
+  const more = incarnation === undefined ? [] : [incarnation];
+  for (let after: Uint8Array | null = begin; ; ) {
+    const key = after === null ? null : Buffer.from(after);
+    const values: unknown[] = [of.generation, of.id, chain, key, ...more];
+    const rows: PageRow[] = await reachedRows<PageRow>(database, text, values, incarnation);
     if (rows.length > 0) yield rows.map(pageOf);
     if (rows.length < READ_PAGES) return;
     after = rows.at(-1)?.first_key ?? null;
   }
+}
+
+/** @throws NotReached where a replica has not come so far */
+async function reachedRows<Row extends { readonly content: Buffer }>(
+  database: Queryable,
+  text: string,
+  values: readonly unknown[],
+  incarnation: string | undefined,
+): Promise<Row[]> {
+  const rows = await database.query<Row & { readonly reached?: boolean; readonly content: Buffer | null }>(
+    text,
+    values,
+  );
+  if (incarnation !== undefined && rows[0]?.reached !== true) throw new NotReached();
+  return rows.filter((row): row is Row & { readonly content: Buffer } => row.content !== null);
 }
 
 /** The present pages of a generation that hold keys, or would. */
@@ -246,17 +282,21 @@ export async function changePages(
   );
 }
 
+const JOURNAL_PART =
+  'select content from zoneseal.journal_parts where publication_id = $1 and added = $2 and part = $3';
+
 /** The parts of one side of a publication's journal in order. */
 export async function* readJournalParts(
   database: Queryable,
   publication: string,
   added: boolean,
+  { incarnation, from = 0 }: ReadFrom & { readonly from?: number } = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for (let part = 0; ; part++) {
-    const [row] = await database.query<{ content: Buffer }>(
-      'select content from zoneseal.journal_parts where publication_id = $1 and added = $2 and part = $3',
-      [publication, added, part],
-    );
+  const text = incarnation === undefined ? JOURNAL_PART : ifReached(JOURNAL_PART, '$1', '$4');
+  const more = incarnation === undefined ? [] : [incarnation];
+  for (let part = from; ; part++) {
+    const values: unknown[] = [publication, added, part, ...more];
+    const [row] = await reachedRows<{ content: Buffer }>(database, text, values, incarnation);
     if (row === undefined) return;
     yield row.content;
   }

@@ -6,6 +6,7 @@ import type {
   SmallZoneContent,
   StoredPage,
 } from '../publication/ports.js';
+import type { Standing } from '../publication/recovery-ports.js';
 import type { ZoneRow } from '../zone/row.js';
 import {
   type AllocateRequest,
@@ -48,6 +49,7 @@ export async function allocateMany(
   transaction: Transaction,
   wanted: readonly ServedZone[],
   request: AllocateRequest,
+  check: (standing: Standing) => void,
 ): Promise<Publication[]> {
   const distinct = [...new Map(wanted.map((served) => [served.zoneId, served])).values()];
   const zones = await transaction.query<{ id: number }>(
@@ -73,7 +75,8 @@ export async function allocateMany(
     [request.formatVersion, lines.map((line) => line.zone_id), lines.map(({ view }) => view)],
   );
   const given = states.flatMap((state) => {
-    const cause = causeOf(state);
+    check({ incarnation: state.incarnation, marker: state.marker, sameServer: state.same_server });
+    const cause = state.settled ? causeOf(state) : undefined;
     const { problem } = policyOf(state);
     if (cause === undefined || state.building !== null || state.failed_same || problem !== undefined)
       return [];

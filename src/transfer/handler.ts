@@ -187,7 +187,13 @@ export class TransferHandler implements DnsHandler {
     } catch (error) {
       const fields = { zone: zone.toString(), view, address: request.address, reason: errorMessage(error) };
       this.#log.write('warn', fields, 'what is served cannot be told now; the request gets SERVFAIL');
-      return answerer.rcode(RCODE.SERVFAIL, { code: EDE.OTHER, text: 'zone data cannot be reached' });
+      const isRecovering = error instanceof ZonesealError && error.code === 'DATABASE_SET_BACK';
+      return answerer.rcode(
+        RCODE.SERVFAIL,
+        isRecovering
+          ? { code: EDE.NOT_READY, text: 'serial is being recovered' }
+          : { code: EDE.OTHER, text: 'zone data cannot be reached' },
+      );
     }
     if (served === undefined) return this.#refuse(client, zone, type, view);
     const { soa } = served;

@@ -6,6 +6,7 @@ import type {
   Cause,
   ChangedOwners,
   JournalPart,
+  LineState,
   PageChanges,
   PageReference,
   Publication,
@@ -45,6 +46,10 @@ export class MemoryPublicationStore implements PublicationStore {
   /** Rows read one by one, for updates. */
   rowsRead = 0;
   leaseIsOurs = true;
+  /** Whether the line is not served as the database was set back. */
+  recovering = false;
+  /** As the database has it, where that is not the serial of the newest publication. */
+  lastSerial: number | undefined;
   /** More owners than this are "all". */
   changeLimit = 1000;
   unsafe: UnsafeLine[] = [];
@@ -74,6 +79,18 @@ export class MemoryPublicationStore implements PublicationStore {
     return this.#answer(() =>
       this.served && zone === this.zone.zone && view === this.zone.view ? this.zone : undefined,
     );
+  }
+
+  findLine(zone: string, view: string): Promise<LineState | undefined> {
+    return this.#answer(() => {
+      if (!this.served || zone !== this.zone.zone || view !== this.zone.view) return undefined;
+      return {
+        served: this.zone,
+        publication: this.#newest(view),
+        lastSerial: this.lastSerial ?? this.publications.findLast((it) => it.view === view)?.serial,
+        isRecovering: this.recovering,
+      };
+    });
   }
 
   listDue(): Promise<ServedZone[]> {

@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { TestPostgres } from '../lib/postgres.js';
+import { TOOLS } from '../lib/tools.js';
+
+/** A way of keeping a database, and of getting it back. */
+export interface Backup {
+  readonly title: string;
+  save(postgres: TestPostgres): Promise<void>;
+  restore(postgres: TestPostgres): Promise<void>;
+}
+
+const BIN = dirname((TOOLS['postgres'] as { path: string }).path);
+
+/** Runs a program as the user of PostgreSQL. */
+function run(command: readonly string[], input?: string): string {
+  const asRoot = process.getuid?.() === 0;
+  const [file, ...rest] = asRoot ? ['/usr/sbin/runuser', '-u', 'postgres', '--', ...command] : command;
+  return execFileSync(file as string, rest, {
+    encoding: 'utf8',
+    stdio: ['pipe', 'pipe', 'pipe'],
+    maxBuffer: 256 * 1024 * 1024,
+    cwd: '/',
+    ...(input === undefined ? {} : { input }),
+  });
+}
+
+/** The files of the stopped server: the same cluster, the same timeline. */
+export function fileBackup(): Backup {
+  return {
+    title: 'files',
+    save: async (postgres) => {
+      const data = join(postgres.socketFolder, 'data');
+      postgres.stop();
+      run(['cp', '-a', data, `${data}.backup`]);
+      await postgres.start();
+    },
+    restore: async (postgres) => {
+      const data = join(postgres.socketFolder, 'data');
+      postgres.stop('immediate');
+      rmSync(data, { recursive: true });
+      run(['cp', '-a', `${data}.backup`, data]);
+      await postgres.start();
+    },
+  };
+}
+
+/** What pg_dump writes, into a new database of the same cluster. */
+export function dumpBackup(): Backup {
+  let dump = '';
+  return {
+    title: 'a dump',
+    save: (postgres) => {
+      const { socketFolder, port } = postgres;
+      dump = run([
+        join(BIN, 'pg_dump'),
+        '-h',
+        socketFolder,
+        '-p',
+        String(port),
+        '-U',
+        'postgres',
+        'zoneseal',
+      ]);
+      return Promise.resolve();
+    },
+    restore: (postgres) => {
+      postgres.psql('drop database zoneseal with (force)', 'postgres');
+      postgres.psql('create database zoneseal', 'postgres');
+      postgres.psql(dump);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** The stopped server's files again, and a recovery that ends: another timeline, as after the promotion of a standby. */
+export function promotionBackup(): Backup {
+  const files = fileBackup();
+  return {
+    title: 'a promoted standby',
+    save: (postgres) => files.save(postgres),
+    restore: async (postgres) => {
+      await files.restore(postgres);
+      const data = join(postgres.socketFolder, 'data');
+      postgres.stop();
+      run(['touch', join(data, 'standby.signal')]);
+      await postgres.start();
+      postgres.psql('select pg_promote()', 'postgres');
+    },
+  };
+}
