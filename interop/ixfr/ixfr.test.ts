@@ -7,7 +7,6 @@ import { secondaryHas } from '../lib/agreement.js';
 import { Cluster } from '../lib/cluster.js';
 import { recordLines } from '../lib/content-digest.js';
 import { query, transfer } from '../lib/dns-client.js';
-import { IXFR, NOTIFY } from '../lib/features.js';
 import type { JudgedZone } from '../lib/from-scratch.js';
 import { ServedHistory } from '../lib/history.js';
 import { applyIxfr, type IxfrAnswer, readIxfr } from '../lib/ixfr.js';
@@ -22,7 +21,7 @@ import { askIxfr, PROGRAMS } from './clients.js';
 /** Rows of the zone; one change is far less than the whole of it. */
 const ROWS = 400;
 /** Changes whose publications are all asked for; fewer while there is no journal to be seen. */
-const CHANGES = IXFR ? 40 : 6;
+const CHANGES = 40;
 const ZONE = 'ixfr.example.';
 const GATEWAYS = [0, 1, 2];
 
@@ -108,7 +107,7 @@ describe.each(ZONE_VIEWS)('IXFR in the %s view', (view) => {
       }
       console.log(`ixfr: gateway ${gateway} ${view}: ${JSON.stringify([...kinds])}`);
       expect(kinds.get('current')).toBe(1);
-      if (IXFR) expect(kinds.get('steps') ?? 0).toBeGreaterThan(served.length / 4);
+      expect(kinds.get('steps') ?? 0).toBeGreaterThan(served.length / 4);
     },
   );
 
@@ -118,7 +117,7 @@ describe.each(ZONE_VIEWS)('IXFR in the %s view', (view) => {
     const { target, folder } = cluster.gateway(1);
     const answer = readIxfr(await askIxfr(program, target, { zone: ZONE, serial, key, folder }));
     expect(recordLines(after(answer, records))).toEqual(recordLines(history.newest(view).records));
-    if (IXFR) expect(answer.kind).toBe('steps');
+    expect(answer.kind).toBe('steps');
   });
 
   test('is one SOA to a client that is current, or ahead', async () => {
@@ -159,7 +158,6 @@ describe.each(ZONE_VIEWS)('IXFR in the %s view', (view) => {
     const held = cluster.secondaries.find((it) => it.view === view && it.secondary.name === program);
     if (held === undefined) throw new Error(`${program} does not run`);
     await secondaryHas(held, ZONE, history.newest(view).records);
-    if (!IXFR) return;
     const { secondary } = held;
     await waitForIxfr(secondary, ZONE);
     if (program === 'nsd') expect(secondary.log).not.toContain('Failed to apply IXFR cleanly');
@@ -196,10 +194,8 @@ describe('a change that only internal sees', () => {
         serial: before.serial,
       });
     }
-    if (NOTIFY) {
-      expect(noticesIn('external')).toBe(told);
-      expect(noticesIn('internal')).toBeGreaterThan(toldInside);
-    }
+    expect(noticesIn('external')).toBe(told);
+    expect(noticesIn('internal')).toBeGreaterThan(toldInside);
     const records = await cluster.take(0, ZONE, 'external');
     expect(recordLines(records)).toEqual(recordLines(before.records));
     await Promise.all(
@@ -220,22 +216,20 @@ describe('a change that only internal sees', () => {
   });
 });
 
-if (IXFR) {
-  describe('a difference larger than the zone', () => {
-    test('is sent as the zone', async () => {
-      const before = history.newest('internal');
-      const steps = writer.rows
-        .filter(({ type }) => type === 'A' || type === 'AAAA' || type === 'TXT' || type === 'MX')
-        .map((from) => ({ kind: 'update', from, to: { ...from, ttl: from.ttl + 1 } }) as const);
-      await writer.apply('most of the zone', steps);
-      await history.keep();
-      const answer = await ask(1, 'internal', before.serial);
-      expect(recordLines(after(answer, before.records))).toEqual(
-        recordLines(history.newest('internal').records),
-      );
-      const count =
-        answer.kind === 'steps' ? answer.steps.flatMap((it) => [...it.deleted, ...it.added]).length : 0;
-      expect(count).toBeLessThanOrEqual(history.newest('internal').records.length);
-    });
+describe('a difference larger than the zone', () => {
+  test('is sent as the zone', async () => {
+    const before = history.newest('internal');
+    const steps = writer.rows
+      .filter(({ type }) => type === 'A' || type === 'AAAA' || type === 'TXT' || type === 'MX')
+      .map((from) => ({ kind: 'update', from, to: { ...from, ttl: from.ttl + 1 } }) as const);
+    await writer.apply('most of the zone', steps);
+    await history.keep();
+    const answer = await ask(1, 'internal', before.serial);
+    expect(recordLines(after(answer, before.records))).toEqual(
+      recordLines(history.newest('internal').records),
+    );
+    const count =
+      answer.kind === 'steps' ? answer.steps.flatMap((it) => [...it.deleted, ...it.added]).length : 0;
+    expect(count).toBeLessThanOrEqual(history.newest('internal').records.length);
   });
-}
+});

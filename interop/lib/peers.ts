@@ -1,12 +1,10 @@
 import type { Cluster } from './cluster.js';
-import { NOTIFY } from './features.js';
 
 /**
  * Tells the gateways of all secondaries of a cluster: where NOTIFY goes, and whose serials are looked at. The one place that
  * knows how an operator says it.
  */
 export async function announcePeers(cluster: Cluster): Promise<void> {
-  if (!NOTIFY) return;
   for (const { view, secondary } of cluster.secondaries) {
     const name = secondary.label.replaceAll(/[^a-z0-9]+/g, '-').replace(/-$/, '');
     const { host, port } = secondary.target;

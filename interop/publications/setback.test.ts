@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ResourceRecord } from '../../src/dns/record.js';
 import { agreedDump, agreedEverywhere, dumpFaults } from '../lib/agreement.js';
 import { Cluster } from '../lib/cluster.js';
-import { SETBACK } from '../lib/features.js';
 import type { JudgedZone } from '../lib/from-scratch.js';
 import { announcePeers } from '../lib/peers.js';
 import type { TestPostgres } from '../lib/postgres.js';
@@ -17,7 +16,7 @@ const ZONE = 'setback.example.';
 /** What is lost: what was written since the backup. */
 const LOST_CHANGES = 12;
 /** Past every id that was given out before the setback and is given out again, where that is minded. */
-const CHANGES_AFTER = SETBACK ? LOST_CHANGES + 5 : 3;
+const CHANGES_AFTER = LOST_CHANGES + 5;
 
 /** Ways of keeping a database and of getting it back. */
 interface Backup {
@@ -99,7 +98,7 @@ describe.each([
   }
 
   test('is served again by all gateways, as it was', async () => {
-    const watch = SETBACK ? new ServingWatch(watchedServers(cluster), [ZONE]) : undefined;
+    const watch = new ServingWatch(watchedServers(cluster), [ZONE]);
     watch?.start();
     await writer.close();
     await backup.restore(cluster.postgres);
@@ -110,9 +109,9 @@ describe.each([
         const expected = { zone, rows: writer.rows };
         const dump = await agreedDump(cluster, expected, view);
         expect(await dumpFaults(expected, view, dump)).toEqual([]);
-        if (SETBACK) expect(isLater(serialOf(dump[0] as ResourceRecord), before.get(view) ?? 0)).toBe(true);
+        expect(isLater(serialOf(dump[0] as ResourceRecord), before.get(view) ?? 0)).toBe(true);
       }
-      if (SETBACK) await everywhere();
+      await everywhere();
     } finally {
       await watch?.stop();
     }
@@ -127,6 +126,6 @@ describe.each([
         expect(await dumpFaults(expected, view, await agreedDump(cluster, expected, view))).toEqual([]);
       }
     }
-    if (SETBACK) await everywhere();
+    await everywhere();
   }, 240_000);
 });
