@@ -111,7 +111,7 @@ describe(`a streaming replica that is ${DELAY} s behind`, () => {
     const scans = (): number =>
       Number(
         replica.psql(`select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)
-          from pg_stat_user_tables where relname in ('rrsets', 'rrset_history', 'signature_pages')`),
+          from pg_stat_user_tables where relname in ('rrsets', 'rrset_history', 'signed_pages')`),
       );
     const before = scans();
     await gateway.kill();

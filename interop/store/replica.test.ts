@@ -130,7 +130,8 @@ async function rowsOf(zone: { id: string }, version: number): Promise<string[]> 
 }
 
 async function caughtUp(): Promise<void> {
-  const lsn = server.psql('select pg_current_wal_lsn()').trim();
+  // where it is written to: with asynchronous commits the file may lag behind
+  const lsn = server.psql('select pg_current_wal_insert_lsn()').trim();
   await waitUntil('the replica stays behind', async () => {
     const [row] = await replica
       .query<{ done: boolean }>('select pg_last_wal_replay_lsn() >= $1::pg_lsn as done', [lsn])

@@ -392,7 +392,8 @@ export class PublicationManager implements PublicationSource {
         this.#options.onReady?.();
         if (image !== undefined) {
           await made.finishImage();
-          this.#ready.hold(publication, image);
+          if (image.state === 'complete') this.#ready.hold(publication, image);
+          else image.release();
         }
         const seconds = Math.round(performance.now() - begun) / 1000;
         const { records, signatures, reused } = result;

@@ -1,5 +1,6 @@
 import { Name } from '../dns/name.js';
 import { RRType } from '../dns/types.js';
+import { ZonesealError } from '../errors.js';
 import { EarlierNodes } from '../signing/earlier-nodes.js';
 import { digestNodes } from '../signing/node-digest.js';
 import type { PackedPage } from '../signing/page-codec.js';
@@ -105,6 +106,11 @@ async function* withApex(
 /** Pages that may be on their way to the database before the eldest is waited for. */
 const WINDOW_PAGES = 16;
 
+/** Whether an image could not be kept because there is no room for it here. */
+function isWithoutRoom(error: unknown): boolean {
+  return error instanceof ZonesealError && (error.code === 'SPOOL_FULL' || error.code === 'SPOOL_FAILED');
+}
+
 /** A page on its way to the database. */
 interface SentPage {
   readonly nodes: readonly SignedNode[];
@@ -117,7 +123,7 @@ class Whole {
   readonly #input: WholeInput;
   readonly #builder: PageBuilder;
   readonly #saver: PageSaver;
-  readonly #packer: MessagePacker | undefined;
+  #packer: MessagePacker | undefined;
   readonly #journal: JournalWriter | undefined;
   /** Nodes of the page that is open, then of those on their way, for the image. */
   #open: SignedNode[] = [];
@@ -205,7 +211,11 @@ class Whole {
     if (image === undefined || this.#packer === undefined) return;
     if (zonemd !== undefined) packRRsets(this.#packer, [zonemd]);
     this.#packer.add(soa.rrset);
-    await finishImage(image, this.#packer);
+    try {
+      await finishImage(image, this.#packer);
+    } catch (error) {
+      if (!isWithoutRoom(error)) throw error;
+    }
   }
 
   #count(node: SignedNode): void {
@@ -237,7 +247,13 @@ class Whole {
     const { image } = this.#input;
     if (eldest === undefined || image === undefined || this.#packer === undefined) return;
     for (const node of eldest.nodes) packRRsets(this.#packer, inTransferOrder(node));
-    for (const message of this.#packer.take()) await image.append(message);
+    try {
+      for (const message of this.#packer.take()) await image.append(message);
+    } catch (error) {
+      if (!isWithoutRoom(error)) throw error;
+      // who follows the image has the error; the publication does not need it, and other gateways may have room
+      this.#packer = undefined;
+    }
   }
 
   #sendJournal(all: boolean): void {

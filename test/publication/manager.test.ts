@@ -74,6 +74,10 @@ beforeEach(async () => {
   keystoreFault = undefined;
   fetches = 0;
   logged.length = 0;
+  manager = makeManager(await ImageStore.open({ folder, memoryImageOctets: 16_384 }));
+});
+
+function makeManager(images: ImageStore): PublicationManager {
   const keyRing = new KeyRing({
     fetchPayload: (id) => {
       fetches++;
@@ -83,16 +87,16 @@ beforeEach(async () => {
       return Promise.resolve({ contentType: 'text/plain', payload });
     },
   });
-  manager = new PublicationManager({
+  return new PublicationManager({
     store,
     dependencies: { keyRing, signer: new InlineSigner() },
-    images: await ImageStore.open({ folder, memoryImageOctets: 16_384 }),
+    images,
     log,
     limits: { productions: 2, heldOctets: 1 << 20, freshSeconds: 0, remembered: 10 },
     gateway: 'test',
     leaseSeconds: 60,
   });
-});
+}
 
 afterEach(() => manager.close());
 
@@ -223,6 +227,21 @@ describe('a publication made again', () => {
 });
 
 describe('what goes wrong', () => {
+  it('is no room for the image of a first publication: it becomes ready all the same, and is served when there is', async () => {
+    await manager.close();
+    const many = Array.from({ length: 2000 }, (_, i) => row(`h${i + 1000}.${ZONE}`, 'A', '192.0.2.7'));
+    store.rows = [...base.slice(0, 2), ...many, ...base.slice(2)];
+    const small = { folder, memoryImageOctets: 0, maxMemoryOctets: 0, maxSpoolOctets: 40_000 };
+    manager = makeManager(await ImageStore.open(small));
+    await expect(fetchRecords()).rejects.toMatchObject({ code: 'SPOOL_FULL' });
+    await manager.settled();
+    expect(store.publications.map(({ state }) => state)).toEqual(['ready']);
+    expect(manager.counters.heldImages).toBe(0);
+    await manager.close();
+    manager = makeManager(await ImageStore.open({ folder }));
+    expect((await fetchRecords()).at(-1)?.type).toBe(RRType.SOA);
+  });
+
   it('is a database that says nothing: what is remembered is served after a second', async () => {
     const before = await fetchRecords();
     await manager.settled();

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Name } from '../../src/dns/name.js';
+import { ZonesealError } from '../../src/errors.js';
 import { generateKey } from '../../src/keys/generate.js';
 import { KeyRing } from '../../src/keys/key-ring.js';
 import type { ZoneKey } from '../../src/keys/key-set.js';
@@ -82,19 +83,13 @@ describe('a production that fails half way', () => {
       readPolicy: () => Promise.resolve(parsePolicy('default', {})),
       readKeySet: () => Promise.resolve([key]),
       listReady: () => Promise.resolve([]),
-      savePages: () => Promise.resolve(),
+      savePages: () => Promise.reject(new ZonesealError('PUBLICATION_LOST', 'the lease was lost')),
     };
-    // room for a part of the zone alone
-    const images = await ImageStore.open({
-      folder,
-      memoryImageOctets: 0,
-      maxMemoryOctets: 0,
-      maxSpoolOctets: 20_000,
-    });
+    const images = await ImageStore.open({ folder });
     const image = images.create('zone example.');
     const dependencies = { store: store as never, keyRing, signer: new InlineSigner() };
     const produced = produce({ publication, image, gateway: 'test', distrusted: new Set() }, dependencies);
-    await expect(produced).rejects.toMatchObject({ code: 'SPOOL_FULL' });
+    await expect(produced).rejects.toMatchObject({ code: 'PUBLICATION_LOST' });
     expect(open).toBe(0);
     image.release();
   });
