@@ -202,7 +202,8 @@ describe.each(cases.map((it) => ({ ...it, title: titleOf(it) })))(
         expect(text).toMatch(/^zoneseal_recovering_lines 0$/m);
         expect(text).toMatch(/^zoneseal_database_set_back_total [012]$/m);
       }
-      expect(lab.postgres.psql('select count(*) from zoneseal.clusters').trim()).toBe('2');
+      // the one that was lost, and one for each time that it was noticed
+      expect(['2', '3']).toContain(lab.postgres.psql('select count(*) from zoneseal.clusters').trim());
     });
   },
 );
