@@ -1,4 +1,5 @@
 import type { Name } from '../dns/name.js';
+import { octetKey } from '../dns/octet-key.js';
 import { RRType } from '../dns/types.js';
 import { NSEC3_OPT_OUT, type Nsec3Parameters, nsec3Hash, nsec3Owner, nsec3Rdata } from '../dnssec/nsec3.js';
 import { ZonesealError } from '../errors.js';
@@ -94,7 +95,7 @@ export class Nsec3Update {
 
   async #remove(name: Name, entry: Entry): Promise<void> {
     await this.#section.remove(entry.key);
-    this.#moved.set(Buffer.from(entry.key).toString('latin1'), entry.key);
+    this.#moved.set(octetKey(entry.key), entry.key);
     const parent = name.parent();
     const above = await this.#expect(parent);
     const children = nodeOf(above).children - 1;
@@ -110,7 +111,7 @@ export class Nsec3Update {
     const rdata = nsec3Rdata(this.#rules, optOut ? NSEC3_OPT_OUT : 0, hash, bitmap);
     const rrset = { owner, type: RRType.NSEC3, ttl, rdata: [rdata] };
     await this.#section.put({ name: owner, kind: 'nsec3', hash, children, rrsets: [rrset] });
-    this.#moved.set(Buffer.from(hash).toString('latin1'), hash);
+    this.#moved.set(octetKey(hash), hash);
   }
 
   #change(

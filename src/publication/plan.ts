@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Name } from '../dns/name.js';
+import { distinctOctets } from '../dns/octet-key.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
 import { keyPrint } from '../signing/signed-node.js';
@@ -52,7 +53,7 @@ export async function planOf(
   // a slot ends when so much validity is left
   const until = publication.time + rules.policy.refresh;
   const expiring = isDue ? await store.expiringPages(base.generation, until, limits.expiring) : [];
-  return { touched: distinct([...touched, ...changes.keys]), expiring };
+  return { touched: distinctOctets([...touched, ...changes.keys]), expiring };
 }
 
 /** Whether two policies make the same records; what new keys are like and what serials follow makes none. */
@@ -78,8 +79,4 @@ function sameKeys(a: readonly ZoneKey[], b: readonly ZoneKey[]): boolean {
       .sort();
   };
   return isDeepStrictEqual(prints(a), prints(b));
-}
-
-function distinct(keys: readonly Uint8Array[]): Uint8Array[] {
-  return [...new Map(keys.map((key) => [Buffer.from(key).toString('latin1'), key])).values()];
 }

@@ -1,4 +1,5 @@
 import type { Name } from '../dns/name.js';
+import { octetKey } from '../dns/octet-key.js';
 import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { zonemdRdata } from '../dnssec/zonemd.js';
@@ -216,7 +217,7 @@ async function sharedNodes(
 }
 
 function placeOf(key: Uint8Array, chain: boolean): string {
-  return `${chain ? 'c' : 'n'}${Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')}`;
+  return `${chain ? 'c' : 'n'}${octetKey(key)}`;
 }
 
 async function signDigest(

@@ -1,4 +1,5 @@
 import type { Name } from '../dns/name.js';
+import { octetKey } from '../dns/octet-key.js';
 import type { RRset } from '../dns/record.js';
 import { firstExpiry, unpackPage } from '../signing/page-codec.js';
 import { nodeKey, type SignedNode, type UnsignedNode } from '../signing/signed-node.js';
@@ -101,7 +102,7 @@ export class Section {
       entry.after = node;
       return entry;
     }
-    const text = keyText(key);
+    const text = octetKey(key);
     const entry: Entry = { key, before: this.#removed.get(text), after: node };
     this.#removed.delete(text);
     page.entries.splice(-at - 1, 0, entry);
@@ -114,7 +115,7 @@ export class Section {
     if (page === undefined || at < 0) return;
     const [entry] = page.entries.splice(at, 1);
     page.isChanged = true;
-    if (entry?.before !== undefined) this.#removed.set(keyText(key), entry.before);
+    if (entry?.before !== undefined) this.#removed.set(octetKey(key), entry.before);
   }
 
   /** The last entry before a key (null: of all) that is part of the denial chain. */
@@ -273,8 +274,4 @@ function find(entries: readonly Entry[], key: Uint8Array): number {
     else high = middle;
   }
   return -low - 1;
-}
-
-function keyText(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }

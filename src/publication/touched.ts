@@ -1,4 +1,5 @@
 import type { Name } from '../dns/name.js';
+import { distinctOctets, octetKey } from '../dns/octet-key.js';
 import { RRType } from '../dns/types.js';
 import { placedUnder } from '../signing/zone-stream.js';
 import { loadNodes } from '../zone/load.js';
@@ -37,7 +38,10 @@ export async function readTouched(
   const { zoneId, zoneVersion, view } = publication;
   const apexKey = zone.sortKey();
   const sorted = keys.toSorted((a, b) => Buffer.compare(a, b));
-  const wanted = distinct([apexKey, ...sorted.flatMap((key) => [...ancestors(key, apexKey.length), key])]);
+  const wanted = distinctOctets([
+    apexKey,
+    ...sorted.flatMap((key) => [...ancestors(key, apexKey.length), key]),
+  ]);
   const [rows] = await Promise.all([store.readRowsAt(zoneId, zoneVersion, wanted), names.load(sorted)]);
   let nodes = await nodesOf(rows, zone, view);
   const ranges: KeyRange[] = [];
@@ -47,7 +51,7 @@ export async function readTouched(
     if (last !== undefined && Buffer.compare(key, last.to) < 0) continue;
     const before = await names.get(key);
     const old = before === undefined ? undefined : hiding(nodeOf(before));
-    const young = hiding(nodes.get(text(key)));
+    const young = hiding(nodes.get(octetKey(key)));
     if (old === young) {
       ranges.push({ from: key, to: Buffer.concat([key, Uint8Array.of(0)]) });
     } else {
@@ -62,7 +66,7 @@ export async function readTouched(
     const all = [...beside, ...more].sort((a, b) => Buffer.compare(a.sortKey, b.sortKey));
     nodes = await nodesOf(all, zone, view);
   }
-  const apex = nodes.get(text(apexKey));
+  const apex = nodes.get(octetKey(apexKey));
   if (apex === undefined) throw new Error('loading a zone without an apex throws');
   return {
     ranges,
@@ -74,7 +78,7 @@ export async function readTouched(
 async function nodesOf(rows: readonly ZoneRow[], zone: Name, view: string): Promise<Map<string, ZoneNode>> {
   const nodes = new Map<string, ZoneNode>();
   for await (const batch of loadNodes([rows], { zone, view })) {
-    for (const node of batch) nodes.set(text(node.name.sortKey()), placedUnder(zone, node));
+    for (const node of batch) nodes.set(octetKey(node.name.sortKey()), placedUnder(zone, node));
   }
   return nodes;
 }
@@ -107,12 +111,4 @@ function isBelow(key: Uint8Array, ancestor: Uint8Array): boolean {
 function isIn(node: ZoneNode, { from, to }: KeyRange): boolean {
   const key = node.name.sortKey();
   return Buffer.compare(key, from) >= 0 && Buffer.compare(key, to) < 0;
-}
-
-function distinct(keys: readonly Uint8Array[]): Uint8Array[] {
-  return [...new Map(keys.map((key) => [text(key), key])).values()];
-}
-
-function text(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }

@@ -1,3 +1,4 @@
+import { octetKey } from '../dns/octet-key.js';
 import { ZonesealError } from '../errors.js';
 import type {
   FinishedPublication,
@@ -176,7 +177,7 @@ export async function findFirstExpiry(
   generation: string,
   except: readonly PageReference[],
 ): Promise<number | undefined> {
-  const name = (chain: boolean, key: Uint8Array): string => `${chain} ${Buffer.from(key).toString('latin1')}`;
+  const name = (chain: boolean, key: Uint8Array): string => `${chain} ${octetKey(key)}`;
   const left = new Set(except.map(({ chain, firstKey }) => name(chain, firstKey)));
   const rows = await database.query<Pick<PageRow, 'chain' | 'first_key' | 'expires'>>(
     `select p.chain, p.first_key, p.expires from zoneseal.signed_pages p

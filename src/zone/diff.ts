@@ -1,3 +1,4 @@
+import { octetKey } from '../dns/octet-key.js';
 import type { RRset } from '../dns/record.js';
 import { type Batches, BatchReader } from './batches.js';
 import type { ZoneNode } from './node.js';
@@ -81,8 +82,4 @@ function without(rrset: RRset, other: RRset): RRset | undefined {
   const known = new Set(other.rdata.map(octetKey));
   const rdata = rrset.rdata.filter((octets) => !known.has(octetKey(octets)));
   return rdata.length === 0 ? undefined : { ...rrset, rdata: sortRdata(rrset.type, rdata) };
-}
-
-function octetKey(octets: Uint8Array): string {
-  return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('latin1');
 }
