@@ -260,21 +260,28 @@ describe('malformed messages', () => {
     await expectToServe();
   });
 
-  test('a client that sends queries and reads no answer is held back, and takes no memory', async () => {
-    const before = residentOctets(pid());
+  test('clients that send queries and read no answer are held back, and take no memory', async () => {
     const query = framed(properQueries()[1] as Uint8Array);
-    const socket = await openFrom('127.0.0.1', target);
-    socket.pause();
     const block = Buffer.concat(Array<Buffer>(500).fill(query));
-    // until the system takes no more: the gateway has stopped reading
-    let isHeldBack = false;
-    for (let i = 0; i < 800 && !isHeldBack; i++) {
-      isHeldBack = !socket.write(block) && !(await drained(socket, 1500));
-    }
-    expect(isHeldBack).toBe(true);
+    const sockets: Socket[] = [];
+    const holdBack = async (): Promise<void> => {
+      const socket = await openFrom('127.0.0.1', target);
+      sockets.push(socket);
+      socket.pause();
+      // until the system takes no more: the gateway has stopped reading
+      let isHeldBack = false;
+      for (let i = 0; i < 800 && !isHeldBack; i++) {
+        isHeldBack = !socket.write(block) && !(await drained(socket, 1500));
+      }
+      expect(isHeldBack).toBe(true);
+    };
+    // until the heap has the size it likes when it answers that fast
+    for (let i = 0; i < 2; i++) await holdBack();
+    const before = residentOctets(pid());
+    for (let i = 0; i < 4; i++) await holdBack();
     expect(residentOctets(pid()) - before).toBeLessThan(64 * MIB);
     await expectToServe();
-    socket.destroy();
+    for (const socket of sockets) socket.destroy();
     await expectToServe();
   });
 

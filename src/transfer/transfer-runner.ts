@@ -82,7 +82,7 @@ export class TransferRunner {
       return { reader, messages, first: first.value };
     } catch (error) {
       reader?.release();
-      this.#end(asked, signal.aborted ? 'abandoned' : 'failed', { reason: errorMessage(error) });
+      this.#end(asked, signal.aborted ? 'abandoned' : 'failed', faultOf(error));
       const isBuilding = error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY';
       return this.#failure(asked, {
         code: isBuilding ? EDE.NOT_READY : EDE.OTHER,
@@ -115,7 +115,7 @@ export class TransferRunner {
     const started = clock.milliseconds();
     const sent = { messages: 0, octets: 0 };
     let outcome: TransferOutcome = 'abandoned';
-    let reason: string | undefined;
+    let fault: object = {};
     // wakes the wait for a message that has not been made yet
     const release = (): void => reader.release();
     signal.addEventListener('abort', release);
@@ -133,14 +133,14 @@ export class TransferRunner {
       outcome = 'completed';
     } catch (error) {
       if (!signal.aborted) outcome = 'failed';
-      reason = errorMessage(error);
+      fault = faultOf(error);
       throw error;
     } finally {
       signal.removeEventListener('abort', release);
       reader.release();
       this.#counters.transferOctets += sent.octets;
       const seconds = (clock.milliseconds() - started) / 1000;
-      this.#end(asked, outcome, { ...sent, seconds, ...(reason === undefined ? {} : { reason }) });
+      this.#end(asked, outcome, { ...sent, seconds, ...fault });
     }
   }
 
@@ -167,6 +167,12 @@ export class TransferRunner {
       this.#options.log.write('warn', fields, 'a transfer found no place: there are too many at once');
     else this.#options.log.write('error', fields, 'a transfer failed; the client gets no closing SOA');
   }
+}
+
+/** A failure as the log has it. */
+function faultOf(error: unknown): object {
+  const reason = errorMessage(error);
+  return error instanceof ZonesealError ? { code: error.code, reason } : { reason };
 }
 
 /** What the SOA's expire field says, where the client asks. A zone that is being signed for the first time has its SOA in the image alone. */
