@@ -70,6 +70,39 @@ export const policySchema = z
     dnskeyTtl: durationSchema.default(HOUR).describe('TTL of DNSKEY, CDS and CDNSKEY'),
     serial: z.enum(['unixtime', 'increment', 'date']).default('unixtime').describe('what new serials follow'),
     zonemd: z.boolean().default(false).describe('add a ZONEMD record (RFC 8976, SHA-384)'),
+    signed: z
+      .boolean()
+      .default(true)
+      .describe('false: the zone becomes insecure, safely, and is then served unsigned'),
+    zskLifetime: durationSchema
+      .default(90 * DAY)
+      .describe('how long a ZSK signs before it is replaced; 0: until it is rolled by hand'),
+    kskLifetime: durationSchema
+      .default(0)
+      .describe('how long a KSK or CSK is in use before it is replaced; 0: until it is rolled by hand'),
+    kskRoll: z
+      .enum(['double-signature', 'double-ds'])
+      .default('double-signature')
+      .describe('whether a new KSK is published before its DS is, or its DS before it is (RFC 7583)'),
+    viewZsks: z.array(z.string()).default([]).describe('views that get ZSKs of their own'),
+    propagationDelay: durationSchema
+      .default(HOUR)
+      .describe('until all nameservers have a new publication, peers that are not registered included'),
+    publishSafety: durationSchema.default(HOUR).describe('added to every wait for caches'),
+    parentDsTtl: durationSchema
+      .default(DAY)
+      .describe("the largest TTL of the DS RRset, and of the parent's negative answers"),
+    parentPropagationDelay: durationSchema
+      .default(HOUR)
+      .describe("until all of the parent's nameservers have a new DS RRset"),
+    cdsDigests: z
+      .array(z.union([z.literal(2), z.literal(4)]))
+      .default([2])
+      .describe('digest types of CDS records: 2 (SHA-256), 4 (SHA-384); none: no CDS and no CDNSKEY'),
+    cdnskey: z.boolean().default(true).describe('publish CDNSKEY beside CDS'),
+    keyRetention: durationSchema
+      .default(7 * DAY)
+      .describe('how long the private half of a key that was taken out is kept'),
   })
   .superRefine((policy, context) => {
     const issue = (path: string, message: string): void => {
