@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { RCODE } from '../../src/dns/message.js';
 import type { ResourceRecord } from '../../src/dns/record.js';
 import type { TsigKey } from '../../src/dns/tsig-key.js';
@@ -17,6 +17,7 @@ import { waitUntil } from '../lib/processes.js';
 export class FollowedTransfer {
   readonly #connection: TcpConnection;
   readonly #request: Request;
+  readonly #hash = createHash('sha256');
   messages = 0;
   records = 0;
   /** Two when the closing SOA has come. */
@@ -80,8 +81,15 @@ export class FollowedTransfer {
     this.#connection.close();
   }
 
-  #note({ type, rdata }: ResourceRecord): void {
+  /** As of `takeZone`, of what was read so far; it can be asked for once. */
+  digest(): string {
+    return this.#hash.digest('hex');
+  }
+
+  #note(record: ResourceRecord): void {
+    const { type, rdata } = record;
     this.records++;
+    hashRecord(this.#hash, record);
     if (type !== RRType.SOA) return;
     this.soaRecords++;
     this.serial = serialIn(rdata);
@@ -151,6 +159,10 @@ export async function takeZone(target: Target, zone: string, key: TsigKey): Prom
 /** A digest of all octets of records, in their order. */
 export function digestOf(records: readonly ResourceRecord[]): string {
   const hash = createHash('sha256');
-  for (const { owner, type, ttl, rdata } of records) hash.update(`${owner} ${type} ${ttl} `).update(rdata);
+  for (const record of records) hashRecord(hash, record);
   return hash.digest('hex');
+}
+
+function hashRecord(hash: Hash, { owner, type, ttl, rdata }: ResourceRecord): void {
+  hash.update(`${owner} ${type} ${ttl} `).update(rdata);
 }

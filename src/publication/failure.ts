@@ -34,6 +34,17 @@ export function lost({ zone, view, serial }: Publication): ZonesealError {
   );
 }
 
+/** Another gateway is making a publication of the zone. */
+export class BuildingElsewhere extends ZonesealError {
+  readonly publication: Publication;
+
+  constructor(publication: Publication, where: string) {
+    const { zone, view } = publication;
+    super('PUBLICATION_NOT_READY', `${where}: another gateway is making its publication`, { zone, view });
+    this.publication = publication;
+  }
+}
+
 /** Why there is no new publication. */
 export function notAllocated(
   { zone, view }: ServedZone,
@@ -51,13 +62,6 @@ export function notAllocated(
     case 'not-served':
       return new ZonesealError('PUBLICATION_NOT_READY', `${where}: it is no longer served`, { zone, view });
     default:
-      return new ZonesealError(
-        'PUBLICATION_NOT_READY',
-        `${where}: another gateway is making its publication`,
-        {
-          zone,
-          view,
-        },
-      );
+      return new BuildingElsewhere(allocation.publication, where);
   }
 }

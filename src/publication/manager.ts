@@ -7,7 +7,7 @@ import type { Image } from '../transfer/image.js';
 import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader, PublicationSource, ServedPublication } from '../transfer/ports.js';
 import { makeBatch } from './batch.js';
-import { lost, notAllocated, stopping } from './failure.js';
+import { BuildingElsewhere, lost, notAllocated, stopping } from './failure.js';
 import { Failures } from './failures.js';
 import { keepLease } from './keep-lease.js';
 import { KnownLines } from './known-lines.js';
@@ -69,7 +69,7 @@ interface Making {
 const BATCH_FROM = 8;
 const BATCH_ZONES = 100;
 
-/** How long a transfer waits for a first publication that another gateway makes, and how often it looks. */
+/** How long a transfer waits for its turn where another gateway makes publications of the zone, and how often it looks. */
 const FIRST_WAIT_MS = 20_000;
 const FIRST_POLL_MS = 250;
 
@@ -207,7 +207,16 @@ export class PublicationManager implements PublicationSource {
         if (image !== undefined) return image.open();
         await done;
       } catch (error) {
-        // another gateway makes the first one: what it signs is what is served, so wait until it is ready
+        if (this.#failures.counters.unrecorded > 0) {
+          // it may be one of ours, of which the database has not heard yet that it failed
+          await this.#failures.recordLeft();
+          continue;
+        }
+        // another gateway makes the first one: what it signs is what is served
+        const elsewhere = error instanceof BuildingElsewhere ? error.publication : undefined;
+        if (elsewhere?.previous === null && elsewhere.view === served.view)
+          return this.#ready.follow(elsewhere);
+        // or one for another view, whose signatures serve here too: wait for it
         if (!(error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY')) throw error;
         if (this.#closed || performance.now() > deadline) throw error;
       }

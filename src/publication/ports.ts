@@ -280,7 +280,7 @@ export interface PublicationStore {
   /** The parts of one side of the journal of a publication in order. */
   readJournal(id: string, added: boolean): AsyncIterable<Uint8Array>;
   /**
-   * Stores pages of a generation that is being written, and parts of its journal.
+   * Stores pages of a generation that is being written, parts of its journal, and with the first pages of a first one the SOA.
    * @throws ZonesealError PUBLICATION_LOST when it is no longer this gateway's
    */
   savePages(
@@ -288,7 +288,16 @@ export interface PublicationStore {
     gateway: string,
     pages: readonly PackedPage[],
     journal: readonly JournalPart[],
+    soa?: PublishedRRset,
   ): Promise<void>;
+  /** A publication as it stands now: one that is being made has its SOA as soon as pages of it are stored. */
+  findPublication(id: string): Promise<Publication | undefined>;
+  /** The pages of one section of a generation that is being written which are stored by now, after a key. */
+  readPagesAfter(
+    generation: string,
+    chain: boolean,
+    after: Uint8Array | null,
+  ): AsyncIterable<readonly StoredPage[]>;
   /** Removes what was stored of a building publication's journal. */
   dropJournal(id: string): Promise<void>;
   /** The pages of one section of a publication in order, in batches; none when they are not kept any more. */

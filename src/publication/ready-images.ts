@@ -3,6 +3,7 @@ import type { Log } from '../log.js';
 import type { Image } from '../transfer/image.js';
 import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader } from '../transfer/ports.js';
+import { followPublication } from './follow.js';
 import { HeldImages } from './held-images.js';
 import { packDifference, packPublication, type Step } from './pack-image.js';
 import type { Publication, PublicationStore } from './ports.js';
@@ -20,6 +21,14 @@ export interface ReadyImagesOptions {
   readonly heldOctets: number;
   /** Told of a publication whose stored pages cannot be read: a new one has to take its place. */
   readonly onLost: (publication: Publication) => void;
+}
+
+/** How an image is made, and where it goes then. */
+interface Work {
+  readonly fill: (image: Image) => Promise<void>;
+  readonly keep: (image: Image) => void;
+  /** It waits for others most of the time, and takes no slot. */
+  readonly isWaiting?: boolean;
 }
 
 /** Differences kept, and their octets in all at the most. */
@@ -78,6 +87,16 @@ export class ReadyImages {
     return image.open();
   }
 
+  /** The image of a first publication that another gateway is making. */
+  async follow(publication: Publication): Promise<ImageReader> {
+    const image = await this.#share(publication.id, publication, {
+      fill: (empty) => followPublication(publication, empty, this.#options.store),
+      keep: (complete) => this.#held.put(publication, complete),
+      isWaiting: true,
+    });
+    return image.open();
+  }
+
   /**
    * What turns the publication of a serial into a newer one; undefined when it is not known any more, or more than the zone
    * itself. Not knowing is no error: the whole zone can be sent.
@@ -124,11 +143,7 @@ export class ReadyImages {
     return steps;
   }
 
-  #share(
-    key: string,
-    publication: Publication,
-    work: { readonly fill: (image: Image) => Promise<void>; readonly keep: (image: Image) => void },
-  ): Promise<Image> {
+  #share(key: string, publication: Publication, work: Work): Promise<Image> {
     const all = this.#making;
     let making = all.get(key);
     if (making === undefined) {
@@ -140,14 +155,10 @@ export class ReadyImages {
   }
 
   /** Resolves as soon as the image can be followed. */
-  async #make(
-    key: string,
-    publication: Publication,
-    { fill, keep }: { readonly fill: (image: Image) => Promise<void>; readonly keep: (image: Image) => void },
-  ): Promise<Image> {
+  async #make(key: string, publication: Publication, { fill, keep, isWaiting }: Work): Promise<Image> {
     const { slots, images, log, onLost } = this.#options;
     const all = this.#making;
-    const release = await slots.take();
+    const release = isWaiting === true ? (): void => undefined : await slots.take();
     if (this.#closed) {
       release();
       throw new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');

@@ -46,10 +46,16 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
       withApex(publishedNodes(sibling, store), publishedApexes(zone, [sibling], input)),
     ),
   );
-  const whole = new Whole(
+  let isSoaSaved = false;
+  const whole: Whole = new Whole(
     input,
     zone,
-    new PageSaver((pages, journal) => store.savePages(publication.id, gateway, pages, journal)),
+    new PageSaver((pages, journal) => {
+      // for gateways that follow a first publication
+      const soa = base === undefined && !isSoaSaved && pages.length > 0 ? published(whole.soa) : undefined;
+      isSoaSaved ||= soa !== undefined;
+      return store.savePages(publication.id, gateway, pages, journal, soa);
+    }),
   );
   const rows = store.readRows(publication.zoneId, publication.zoneVersion);
   const signed = signZone(loadNodes(rows, { zone, view }), {

@@ -247,12 +247,21 @@ const INSERT = `
   select id from p`;
 
 async function find(transaction: Queryable, id: number | null): Promise<Publication> {
-  const [row] = await transaction.query<PublicationRow>(
+  const found = await findPublication(transaction, id);
+  if (found === undefined) throw new ZonesealError('DATABASE_FAILED', `database: publication ${id} is gone`);
+  return found;
+}
+
+/** A publication by its id. */
+export async function findPublication(
+  database: Queryable,
+  id: string | number | null,
+): Promise<Publication | undefined> {
+  const [row] = await database.query<PublicationRow>(
     `select ${PUBLICATION_COLUMNS} from zoneseal.publications p join zoneseal.zones z on z.id = p.zone_id where p.id = $1`,
     [id],
   );
-  if (row === undefined) throw new ZonesealError('DATABASE_FAILED', `database: publication ${id} is gone`);
-  return publicationOf(row);
+  return row === undefined ? undefined : publicationOf(row);
 }
 
 /**

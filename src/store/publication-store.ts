@@ -12,6 +12,7 @@ import type {
   Publication,
   PublicationResult,
   PublicationStore,
+  PublishedRRset,
   ServedZone,
   SmallZoneContent,
   StoredPage,
@@ -20,7 +21,7 @@ import type {
 import type { Standing } from '../publication/recovery-ports.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
-import { type AllocateRequest, allocate, FAIL } from './allocate.js';
+import { type AllocateRequest, allocate, FAIL, findPublication } from './allocate.js';
 import { readChanges } from './change-reader.js';
 import type { Database } from './database.js';
 import { readKeySetVersion } from './key-set-reader.js';
@@ -252,8 +253,21 @@ export class PostgresPublicationStore implements PublicationStore {
     gateway: string,
     pages: readonly PackedPage[],
     journal: readonly JournalPart[],
+    soa?: PublishedRRset,
   ): Promise<void> {
-    return savePages(this.#database, id, gateway, pages, journal);
+    return savePages(this.#database, id, gateway, { pages, journal, soa });
+  }
+
+  findPublication(id: string): Promise<Publication | undefined> {
+    return findPublication(this.#database, id);
+  }
+
+  readPagesAfter(
+    generation: string,
+    chain: boolean,
+    after: Uint8Array | null,
+  ): AsyncIterable<readonly StoredPage[]> {
+    return readPages(this.#database, { id: generation, generation }, chain, { after });
   }
 
   async dropJournal(id: string): Promise<void> {

@@ -5,6 +5,7 @@ import type {
   JournalPart,
   PageChanges,
   PageReference,
+  PublishedRRset,
   StoredPage,
 } from '../publication/ports.js';
 import type { PackedPage } from '../signing/page-codec.js';
@@ -187,6 +188,13 @@ export async function findFirstExpiry(
   return rows.find((row) => !left.has(name(row.chain, row.first_key)))?.expires ?? undefined;
 }
 
+/** What is stored of a publication while it is made. */
+interface Stored {
+  readonly pages: readonly PackedPage[];
+  readonly journal: readonly JournalPart[];
+  readonly soa: PublishedRRset | undefined;
+}
+
 /**
  * Appends pages of a new generation, and parts of its journal.
  * @throws ZonesealError PUBLICATION_LOST when the publication is not being built by this gateway (any more)
@@ -195,8 +203,7 @@ export async function savePages(
   database: Queryable,
   publication: string,
   gateway: string,
-  pages: readonly PackedPage[],
-  journal: readonly JournalPart[],
+  { pages, journal, soa }: Stored,
 ): Promise<void> {
   const saved = await database.query<{ pages: number; parts: number }>(
     `with ours as ${OURS}, g as (
@@ -209,6 +216,9 @@ export async function savePages(
          from ours, unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bigint[], $7::bytea[])
            t (chain, first_key, chained, expires, content)
          returning 1
+     ), soa as (
+       update zoneseal.publications p set soa_ttl = $11, soa_rdata = $12, soa_signatures = $13
+       from ours where p.id = ours.id and $12::bytea is not null
      ), parts as (
        insert into zoneseal.journal_parts (publication_id, added, part, content)
          select ours.id, t.added, t.part, t.content
@@ -216,7 +226,7 @@ export async function savePages(
          returning 1
      )
      select (select count(*) from pages) as pages, (select count(*) from parts) as parts`,
-    [publication, gateway, ...pageColumns(pages), ...journalColumns(journal)],
+    [publication, gateway, ...pageColumns(pages), ...journalColumns(journal), ...soaColumns(soa)],
   );
   if (saved[0]?.pages === pages.length && saved[0].parts === journal.length) return;
   throw lost();
@@ -318,6 +328,14 @@ function journalColumns(journal: readonly JournalPart[]): unknown[] {
     journal.map(({ added }) => added),
     journal.map(({ part }) => part),
     journal.map(({ content }) => Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
+  ];
+}
+
+function soaColumns(soa: PublishedRRset | undefined): unknown[] {
+  return [
+    soa?.ttl ?? null,
+    soa && Buffer.from(soa.rdata),
+    soa?.signatures.map((it) => Buffer.from(it)) ?? null,
   ];
 }
 

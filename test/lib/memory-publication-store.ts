@@ -12,6 +12,7 @@ import type {
   Publication,
   PublicationResult,
   PublicationStore,
+  PublishedRRset,
   SerialInput,
   ServedZone,
   StoredPage,
@@ -133,6 +134,8 @@ export class MemoryPublicationStore implements PublicationStore {
   ): Promise<Allocation> {
     return this.#answer(() => {
       const last = this.publications.findLast(({ view }) => view === served.view);
+      if (last?.state === 'building' && this.leaseIsOurs)
+        return { kind: 'building-elsewhere', publication: last };
       const previous = this.#newest(served.view);
       this.#policies.set(this.policyVersion, this.policy);
       this.#keySets.set(this.keySetVersion, this.keySet);
@@ -223,14 +226,30 @@ export class MemoryPublicationStore implements PublicationStore {
     _gateway: string,
     pages: readonly PackedPage[],
     journal: readonly JournalPart[],
+    soa?: PublishedRRset,
   ): Promise<void> {
     return this.#answer(() => {
       if (!this.leaseIsOurs) throw new ZonesealError('PUBLICATION_LOST', 'the lease was lost');
+      if (soa !== undefined) this.#change(id, { soa });
       const stored = this.pages.get(id) ?? [];
       this.pages.set(id, stored);
       for (const page of pages) stored.push({ page, since: Number(id), until: undefined });
       this.journals.set(id, [...(this.journals.get(id) ?? []), ...journal]);
     });
+  }
+
+  findPublication(id: string): Promise<Publication | undefined> {
+    return this.#answer(() => this.publications.find((it) => it.id === id));
+  }
+
+  async *readPagesAfter(
+    generation: string,
+    chain: boolean,
+    after: Uint8Array | null,
+  ): AsyncGenerator<readonly StoredPage[], void, undefined> {
+    const all = this.#section(generation, chain, () => true);
+    const pages = all.filter(({ firstKey }) => after === null || order(firstKey, after) > 0);
+    for (let i = 0; i < pages.length; i += 3) yield pages.slice(i, i + 3);
   }
 
   dropJournal(id: string): Promise<void> {

@@ -197,6 +197,56 @@ describe('a first transfer', () => {
     reader?.release();
     stalled?.release();
   });
+
+  describe('of a zone that another gateway signs', () => {
+    let other: PublicationManager;
+    let release = (): void => undefined;
+    const many = Array.from({ length: 3000 }, (_, i) => row(`h${i + 1000}.${ZONE}`, 'A', '192.0.2.7'));
+
+    beforeEach(async () => {
+      store.rows = [...base.slice(0, 2), ...many];
+      const gate = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      store.onBatch = (read) => (read >= 2500 ? gate : undefined);
+      other = makeManager(await ImageStore.open({ folder, memoryImageOctets: 16_384 }));
+      await other.makeDue();
+    });
+    afterEach(() => other.close());
+
+    it.each([
+      ['NSEC', {}],
+      ['NSEC3 and ZONEMD', { denial: 'nsec3', zonemd: true }],
+    ])('begins before it is ready, with the signatures that the other one makes (%s)', async (_, policy) => {
+      store.policy = parsePolicy('default', policy);
+      const reader = await (await manager.find(zone, 'internal'))?.openImage();
+      const messages = (reader as NonNullable<typeof reader>).messages()[Symbol.asyncIterator]();
+      const records = [...readMessage((await messages.next()).value as Uint8Array).answer];
+      expect(store.publications.map(({ state }) => state)).toEqual(['building']);
+      release();
+      for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
+        records.push(...readMessage(next.value).answer);
+      }
+      reader?.release();
+      await other.settled();
+      expect(store.publications.map(({ state }) => state)).toEqual(['ready']);
+      expect(await fetchRecords()).toEqual(records);
+      expect((await verifyZone(records.slice(0, -1), { apex: zone, now: store.now })).faults).toEqual([]);
+    });
+
+    it('gets no closing SOA when the other one fails', async () => {
+      const reader = await (await manager.find(zone, 'internal'))?.openImage();
+      const messages = (reader as NonNullable<typeof reader>).messages()[Symbol.asyncIterator]();
+      await messages.next();
+      store.onBatch = () => Promise.reject(new ZonesealError('DATABASE_UNAVAILABLE', 'gone'));
+      release();
+      const all = async (): Promise<void> => {
+        for (let next = await messages.next(); next.done !== true; ) next = await messages.next();
+      };
+      await expect(all()).rejects.toMatchObject({ code: 'PUBLICATION_NOT_READY' });
+      reader?.release();
+    });
+  });
 });
 
 describe('a publication made again', () => {

@@ -50,6 +50,31 @@ export function pagesSuite(open: () => Fixture): void {
       expect(await read(f, id, generation, true)).toEqual(['a=a']);
     });
 
+    it('can be followed while they are written, the SOA first', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      const allocation = await f.allocate(zone);
+      if (allocation.kind !== 'allocated') throw new Error(allocation.kind);
+      const { id } = allocation.publication;
+      const after = async (key: string | null): Promise<string[]> => {
+        const pages: string[] = [];
+        const from = key === null ? null : Buffer.from(key);
+        for await (const batch of f.publications.readPagesAfter(id, false, from)) pages.push(...shown(batch));
+        return pages;
+      };
+      expect(await f.publications.findPublication(id)).toMatchObject({ state: 'building', soa: null });
+      const { soa } = resultOf(allocation.publication);
+      await f.publications.savePages(id, 'g1', [page('b'), page('d')], [], soa);
+      expect(await f.publications.findPublication(id)).toMatchObject({ state: 'building', soa });
+      expect(await after(null)).toEqual(['b=b', 'd=d']);
+      await f.publications.savePages(id, 'g1', [page('f')], []);
+      expect(await f.publications.findPublication(id)).toMatchObject({ soa });
+      expect(await after('d')).toEqual(['f=f']);
+      await f.publications.markReady(id, 'g1', resultOf(allocation.publication));
+      expect(await f.publications.findPublication(id)).toMatchObject({ state: 'ready', soa });
+      expect(await f.publications.findPublication('999999')).toBeUndefined();
+    });
+
     it('are found by the keys they hold, with where the next begins', async () => {
       const { f, generation } = await begin();
       const keys = ['a', 'b', 'c', 'gg', 'g', 'z'].map((key) => Buffer.from(key));
