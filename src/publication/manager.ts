@@ -23,7 +23,7 @@ import type {
 import { FORMAT_VERSION, type ProduceDependencies, produce } from './produce.js';
 import { NEEDS_CHANGE } from './production.js';
 import type { PublicationCounters } from './publication-counters.js';
-import { ReadyImages } from './ready-images.js';
+import { labelOf, ReadyImages } from './ready-images.js';
 import type { ServedSerial } from './recovery-ports.js';
 import { nextSerial } from './serial.js';
 import { Slots } from './slots.js';
@@ -444,8 +444,4 @@ function publishedSoa(zone: Name, soa: PublishedRRset): NonNullable<ServedPublic
     rrset: { owner: zone, type: RRType.SOA, ttl: soa.ttl, rdata: [soa.rdata] },
     signatures: soa.signatures,
   };
-}
-
-function labelOf({ zone, view }: Publication): string {
-  return `zone ${zone} in view ${view}`;
 }

@@ -164,7 +164,7 @@ export class ReadyImages {
       throw new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');
     }
     const { zone, view, serial } = publication;
-    const image = images.create(`zone ${zone} in view ${view}`);
+    const image = images.create(labelOf(publication));
     this.#growing.add(image);
     const ended = (): void => {
       this.#growing.delete(image);
@@ -190,4 +190,9 @@ export class ReadyImages {
     );
     return image;
   }
+}
+
+/** What an image is called in errors. */
+export function labelOf({ zone, view }: Publication): string {
+  return `zone ${zone} in view ${view}`;
 }
