@@ -2,11 +2,9 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TOOLS } from './tools.js';
-
-const BIN = dirname((TOOLS['postgres'] as { path: string }).path);
+import { POSTGRES_BIN as BIN } from './tools.js';
 
 export interface PostgresOptions {
   /** Lines for postgresql.conf. */

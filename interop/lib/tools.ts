@@ -12,6 +12,9 @@ export function multiarch(name: string): string {
   return MACHINES[name] ?? `${name}-linux-gnu`;
 }
 
+/** Where PostgreSQL's programs are: `initdb`, `postgres`, `pg_ctl`, `psql`, `pg_dump` and so on, of another version where that is asked for. */
+export const POSTGRES_BIN = process.env['ZONESEAL_POSTGRES_BIN'] ?? '/usr/lib/postgresql/15/bin';
+
 /** Programs that the suites use: where Debian puts them, and in which package. */
 export const TOOLS: Readonly<Record<string, { readonly path: string; readonly debian: string }>> = {
   named: { path: '/usr/sbin/named', debian: 'bind9' },
@@ -44,7 +47,7 @@ export const TOOLS: Readonly<Record<string, { readonly path: string; readonly de
   unbound: { path: '/usr/sbin/unbound', debian: 'unbound' },
   sqlite3: { path: '/usr/bin/sqlite3', debian: 'sqlite3' },
   openssl: { path: '/usr/bin/openssl', debian: 'openssl' },
-  postgres: { path: '/usr/lib/postgresql/15/bin/postgres', debian: 'postgresql-15' },
+  postgres: { path: `${POSTGRES_BIN}/postgres`, debian: 'postgresql-15' },
   faketime: { path: '/usr/bin/faketime', debian: 'faketime' },
   dnspython: { path: '/usr/lib/python3/dist-packages/dns/__init__.py', debian: 'python3-dnspython' },
   keystone: { path: '/usr/lib/python3/dist-packages/keystone/__init__.py', debian: 'python3-keystone' },

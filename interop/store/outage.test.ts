@@ -8,6 +8,7 @@ import { migrate } from '../../src/store/migrate.js';
 import type { ZoneRow } from '../../src/zone/row.js';
 import { Fixture } from '../../test/store/fixture.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
+import { POSTGRES_BIN } from '../lib/tools.js';
 
 let server: TestPostgres;
 let f: Fixture;
@@ -177,13 +178,16 @@ describe('backup and restore', () => {
     await f.publish(zone);
     await f.insert(zone.name, [['new', 'A', '192.0.2.1', ['internal']]]);
     const url = server.createDatabase('restored');
-    const bin = '/usr/lib/postgresql/15/bin';
     const connection = ['-h', server.socketFolder, '-p', String(server.port), '-U', 'postgres'];
-    const dump = execFileSync(`${bin}/pg_dump`, [...connection, 'zoneseal'], { maxBuffer: 1 << 28 });
-    execFileSync(`${bin}/psql`, [...connection, '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', 'restored'], {
-      input: dump,
-      stdio: ['pipe', 'ignore', 'pipe'],
-    });
+    const dump = execFileSync(`${POSTGRES_BIN}/pg_dump`, [...connection, 'zoneseal'], { maxBuffer: 1 << 28 });
+    execFileSync(
+      `${POSTGRES_BIN}/psql`,
+      [...connection, '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', 'restored'],
+      {
+        input: dump,
+        stdio: ['pipe', 'ignore', 'pipe'],
+      },
+    );
     const restored = new Fixture(new Database({ url }));
     expect(await migrate(restored.database)).toMatchObject({ applied: [] });
     expect(await restored.show(zone, 1)).toEqual(await f.show(zone, 1));

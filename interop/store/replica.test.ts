@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Name } from '../../src/dns/name.js';
 import { packPage } from '../../src/signing/page-codec.js';
@@ -12,9 +12,7 @@ import { Fixture, FORMAT, resultOf } from '../../test/store/fixture.js';
 import { freePort } from '../lib/ports.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
 import { waitUntil } from '../lib/processes.js';
-import { TOOLS } from '../lib/tools.js';
-
-const BIN = dirname((TOOLS['postgres'] as { path: string }).path);
+import { POSTGRES_BIN } from '../lib/tools.js';
 
 let server: TestPostgres;
 let fixture: Fixture;
@@ -26,7 +24,7 @@ let port: number;
 let incarnation: string;
 
 function run(program: string, ...args: string[]): void {
-  const command = [join(BIN, program), ...args];
+  const command = [join(POSTGRES_BIN, program), ...args];
   const asRoot = process.getuid?.() === 0;
   const [file, ...rest] = asRoot ? ['/usr/sbin/runuser', '-u', 'postgres', '--', ...command] : command;
   execFileSync(file as string, rest, { stdio: 'ignore', cwd: '/' });

@@ -78,7 +78,8 @@ export function namesSuite(open: () => Fixture): void {
       ['data', "'{{a},{b}}'", 'rrsets_data_check'],
       ['views', "'{}'", 'rrsets_views_check'],
       ['views', "'{null}'", 'rrsets_views_check'],
-      ['sort_key', "'x'", 'non-DEFAULT'],
+      // PostgreSQL 13 words it otherwise
+      ['sort_key', "'x'", 'insert'],
     ])('are refused: %s = %s', async (column, value, reason) => {
       const f = open();
       const zone = await f.newZone();
