@@ -34,7 +34,15 @@ export async function signFile(
   ];
   writeFileSync(plain, `${[...head, ...records].join('\n')}\n`);
   await runWell(toolPath('dnssec-signzone'), [
-    ...['-S', '-K', folder, '-d', folder, '-o', name, '-f', file],
+    '-S',
+    '-K',
+    folder,
+    '-d',
+    folder,
+    '-o',
+    name,
+    '-f',
+    file,
     ...options,
     plain,
   ]);
