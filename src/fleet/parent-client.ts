@@ -7,12 +7,18 @@ import { dsAnswerProblem } from '../dnssec/verify/ds-answer.js';
 import { rcodeText } from './control-message.js';
 import { type ExchangeResult, exchange } from './exchange.js';
 
+/** Where a nameserver listens. */
+export interface ParentServer {
+  readonly address: string;
+  readonly port: number;
+}
+
 /** A zone above others, as an operator told of it. */
 export interface ParentZone {
   /** Absolute presentation format, lower case. */
   readonly name: string;
   /** All of its nameservers. */
-  readonly servers: readonly { readonly address: string; readonly port: number }[];
+  readonly servers: readonly ParentServer[];
   /** DS rdatas of its keys; answers have to be valid by them. None: answers are believed. */
   readonly anchors: readonly Uint8Array[];
 }
@@ -56,7 +62,7 @@ export class ParentClient {
   async findDs(
     zone: string,
     parent: ParentZone,
-    server: ParentZone['servers'][number],
+    server: ParentServer,
     signal: AbortSignal,
   ): Promise<DsSighting> {
     const [name, above] = [Name.parse(zone), Name.parse(parent.name)];
@@ -86,11 +92,7 @@ export class ParentClient {
   /**
    * Tells a parent's agent that a zone's CDS or CDNSKEY has changed (RFC 9859 §3); undefined when it has heard, else why not. Never throws.
    */
-  async notifyCds(
-    zone: string,
-    target: ParentZone['servers'][number],
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
+  async notifyCds(zone: string, target: ParentServer, signal: AbortSignal): Promise<string | undefined> {
     const question = { kind: 'notify', zone: Name.parse(zone), type: RRType.CDS } as const;
     const result = await exchange({ ...this.#common(target, signal), question });
     if (result.kind !== 'answer') return result.problem;
@@ -98,17 +100,12 @@ export class ParentClient {
     return rcode === RCODE.NOERROR ? undefined : rcodeText(rcode);
   }
 
-  #ask(
-    server: ParentZone['servers'][number],
-    zone: Name,
-    type: number,
-    signal: AbortSignal,
-  ): Promise<ExchangeResult> {
+  #ask(server: ParentServer, zone: Name, type: number, signal: AbortSignal): Promise<ExchangeResult> {
     const question = { kind: 'query', zone, type, dnssec: true } as const;
     return exchange({ ...this.#common(server, signal), question });
   }
 
-  #common({ address, port }: ParentZone['servers'][number], signal: AbortSignal) {
+  #common({ address, port }: ParentServer, signal: AbortSignal) {
     const { clock, answerSeconds, sourceIpv4, sourceIpv6 } = this.#options;
     const source = isIPv6(address) ? sourceIpv6 : sourceIpv4;
     const target = { address, port, source };
