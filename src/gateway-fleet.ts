@@ -1,7 +1,8 @@
 import type { LabelledValue, Metric } from './admin/metrics.js';
-import type { Clock } from './clock.js';
+import { type Clock, systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { Notifier } from './fleet/notifier.js';
+import { ParentClient } from './fleet/parent-client.js';
 import { PeerClient } from './fleet/peer-client.js';
 import type { PeerStateStore } from './fleet/ports.js';
 import type { TsigSecretRing } from './keys/tsig-secret-ring.js';
@@ -55,6 +56,12 @@ export function assembleFleet(options: FleetOptions): Fleet {
     ...(onAhead === undefined ? {} : { onAhead }),
   });
   return { notifier, client };
+}
+
+/** What asks nameservers of parent zones. */
+export function makeParentClient({ fleet }: Config, clock: Clock = systemClock): ParentClient {
+  const { answerTimeout: answerSeconds, sourceIpv4, sourceIpv6 } = fleet;
+  return new ParentClient({ clock, answerSeconds, sourceIpv4, sourceIpv6 });
 }
 
 function labelled(label: string, values: Readonly<Record<string, number>>): LabelledValue[] {

@@ -20,6 +20,7 @@ import { type ReplicaCounts, ReplicaReader } from './store/replica-reader.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
+export type { ParentServer } from './fleet/parent-client.js';
 // the command line has the store from here alone
 export { grantRoles } from './store/migrate.js';
 export {
@@ -29,6 +30,7 @@ export {
   OperatorStore,
   type SerialLine,
 } from './store/operator-store.js';
+export { type ParentDescription, ParentStore } from './store/parent-store.js';
 export {
   type NewPeer,
   type PeerDescription,

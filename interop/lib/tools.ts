@@ -97,4 +97,10 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   gateways: [...clusters, ...secondaries],
   replica: clusters,
   latency: [...clusters, 'knotd'],
+  rollover: ['named', 'dnssec-keygen', 'dnssec-signzone'],
 };
+
+/** Where one of the programs is. */
+export function toolPath(name: string): string {
+  return TOOLS[name]?.path ?? name;
+}

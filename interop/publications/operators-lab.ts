@@ -7,7 +7,7 @@ import { GatewayProcess } from '../lib/gateway.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
 import { RunningProgram, removeFolder, runWell, temporaryFolder } from '../lib/processes.js';
 import { Secondary, type SecondaryKey } from '../lib/secondary.js';
-import { TOOLS } from '../lib/tools.js';
+import { toolPath } from '../lib/tools.js';
 
 export const ZONE = 'example.';
 
@@ -23,10 +23,6 @@ mail MX 10 ns
 sub NS ns.sub
 ns.sub A 192.0.2.2
 `;
-
-function toolPath(name: string): string {
-  return TOOLS[name]?.path ?? name;
-}
 
 /**
  * A BIND that serves a zone which dnssec-signzone signed; a named that has the zone from it; and a gateway that is to take its

@@ -2,6 +2,7 @@ import type { Config } from '../config.js';
 import type {
   OpenStore,
   OperatorStore,
+  ParentStore,
   PeerStore,
   RrsetStore,
   TsigStore,
@@ -19,6 +20,7 @@ export interface DatabaseParts {
   readonly keys: ZoneKeyStore;
   readonly tsig: TsigStore;
   readonly peers: PeerStore;
+  readonly parents: ParentStore;
   readonly operators: OperatorStore;
 }
 
@@ -33,7 +35,7 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const config = configOf(options);
   // loaded where they are needed: most of the time that a command takes to start is in what it loads
-  const { openStore, OperatorStore, PeerStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } =
+  const { openStore, OperatorStore, ParentStore, PeerStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } =
     await import('../gateway-store.js');
   const store = await openStore(config);
   const { database } = store;
@@ -47,6 +49,7 @@ export async function withDatabase<T>(
       keys: new ZoneKeyStore(database),
       tsig: new TsigStore(database),
       peers: new PeerStore(database),
+      parents: new ParentStore(database),
       operators: new OperatorStore(database),
     });
   } finally {

@@ -6,6 +6,7 @@ import { failureJson } from './failure.js';
 import { addGlobalOptions } from './global-options.js';
 import { addKeysCommands } from './keys.js';
 import { addMigrateCommand } from './migrate.js';
+import { addParentCommands } from './parent.js';
 import { addPeerCommands } from './peer.js';
 import { addPolicyCommands } from './policy.js';
 import { addPublishCommand } from './publish.js';
@@ -45,6 +46,7 @@ export function buildProgram(json = false): Command {
   addKeysCommands(program);
   addTsigCommands(program);
   addPeerCommands(program);
+  addParentCommands(program);
   addPublishCommand(program);
   addStatusCommand(program);
   addMigrateCommand(program);

@@ -4,7 +4,7 @@ import { encode, type Packet } from 'dns-packet';
 import { FLAG, HEADER_OCTETS, type Message, OPCODE, RCODE, readHeader, readMessage } from '../dns/message.js';
 import type { Name } from '../dns/name.js';
 import { TSIG_ERROR, type TsigKey, TsigSigner, TsigVerifier } from '../dns/tsig.js';
-import { RRClass, RRType } from '../dns/types.js';
+import { RRClass, RRType, typeToText } from '../dns/types.js';
 
 /** An SOA record as a NOTIFY hints at it. */
 export interface SoaHint {
@@ -14,10 +14,14 @@ export interface SoaHint {
   readonly rdata: Uint8Array;
 }
 
-/** A message that a peer is asked with. */
+/** A message that a nameserver is asked with. */
 export interface ControlQuestion {
-  readonly kind: 'notify' | 'soa';
+  readonly kind: 'notify' | 'query';
   readonly zone: Name;
+  /** SOA unless given. */
+  readonly type?: number;
+  /** Asks for signatures (RFC 4035 §3.2.1), and takes answers of up to 1232 octets over UDP. */
+  readonly dnssec?: boolean;
   /** For a NOTIFY: the SOA that is published now (RFC 1996 §3.7). */
   readonly hint?: SoaHint;
 }
@@ -35,6 +39,9 @@ const IGNORED: AnswerCheck = { kind: 'ignored' };
 
 /** The octets of a question's type and class. */
 const TYPE_AND_CLASS = 4;
+/** What passes everywhere unfragmented, and the DO bit (RFC 6891 §6.1.3). */
+const UDP_OCTETS = 1232;
+const DNSSEC_OK = 0x8000;
 /** A compression pointer to the question's name (RFC 1035 §4.1.4). */
 const QUESTION_POINTER = Uint8Array.of(0xc0, HEADER_OCTETS);
 
@@ -46,7 +53,7 @@ export function rcodeText(rcode: number): string {
   return rcodeNames.get(rcode) ?? `RCODE${rcode}`;
 }
 
-/** A NOTIFY (RFC 1996 §3.6, §3.7) or an SOA query, signed where there is a key, and what checks the answers to it. */
+/** A NOTIFY (RFC 1996 §3.6, §3.7) or a query, signed where there is a key, and what checks the answers to it. */
 export class ControlRequest {
   readonly octets: Uint8Array;
   readonly #id: number;
@@ -111,7 +118,7 @@ export class ControlRequest {
   #isOurs({ question: [question] }: Message): boolean {
     return (
       question !== undefined &&
-      question.type === RRType.SOA &&
+      question.type === (this.#question.type ?? RRType.SOA) &&
       question.class === RRClass.IN &&
       question.name.equals(this.#question.zone)
     );
@@ -135,13 +142,16 @@ export function serialInAnswer(message: Message, zone: Name): number | string {
 }
 
 /** dns-packet takes names as text and splits them at escaped dots, so it writes the root, and the zone is put in as it is. */
-function buildMessage(id: number, { kind, zone, hint }: ControlQuestion): Uint8Array {
+function buildMessage(
+  id: number,
+  { kind, zone, type = RRType.SOA, dnssec, hint }: ControlQuestion,
+): Uint8Array {
   const isNotify = kind === 'notify';
   const packet = {
     type: 'query',
     id,
     flags: isNotify ? (OPCODE.NOTIFY << 11) | FLAG.AA : 0,
-    questions: [{ type: 'SOA', class: 'IN', name: '.' }],
+    questions: [{ type: typeToText(type), class: 'IN', name: '.' }],
     // rdata in octets, for the same reason
     answers:
       isNotify && hint !== undefined
@@ -155,6 +165,10 @@ function buildMessage(id: number, { kind, zone, hint }: ControlQuestion): Uint8A
             },
           ]
         : [],
+    additionals:
+      dnssec === true
+        ? [{ type: 'OPT', name: '.', udpPayloadSize: UDP_OCTETS, flags: DNSSEC_OK, options: [] }]
+        : [],
   };
   const octets = encode(packet as unknown as Packet);
   const afterQuestion = HEADER_OCTETS + 1 + TYPE_AND_CLASS;
@@ -164,5 +178,6 @@ function buildMessage(id: number, { kind, zone, hint }: ControlQuestion): Uint8A
     octets.subarray(HEADER_OCTETS + 1, afterQuestion),
   ];
   if (packet.answers.length > 0) parts.push(QUESTION_POINTER, octets.subarray(afterQuestion + 1));
+  else parts.push(octets.subarray(afterQuestion));
   return new Uint8Array(Buffer.concat(parts));
 }

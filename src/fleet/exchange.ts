@@ -32,7 +32,7 @@ export type ExchangeResult =
 
 /** Datagrams looked at for one answer: a peer that floods is not listened to any longer. */
 const MAX_DATAGRAMS = 32;
-/** The largest datagram that is looked at: no EDNS is sent, so an answer has 512 at the most, and some servers send more. */
+/** The largest datagram that is looked at: it is asked for less. */
 const MAX_DATAGRAM_OCTETS = 4096;
 /** How long a sound answer is waited for when one without a proof has come. */
 const GRACE_MS = 200;

@@ -62,7 +62,7 @@ export class PeerClient {
   /** Asks a peer which serial of a zone it serves. Never throws. */
   async soaSerial(peer: PeerTarget, zone: string, signal: AbortSignal): Promise<PollOutcome> {
     const name = Name.parse(zone);
-    const result = await this.#ask(peer, { kind: 'soa', zone: name }, signal);
+    const result = await this.#ask(peer, { kind: 'query', zone: name }, signal);
     const outcome = pollOutcome(result, name);
     this.counts.polls[outcome.kind]++;
     return outcome;

@@ -140,3 +140,57 @@ describe('peers', () => {
     expect((await run('status')).code).toBe(0);
   });
 });
+
+describe('parents', () => {
+  const DS = '12345 13 2 E2D3C916F6DEEAC73294E8268FB5885044A833FC5459588F4A9184CFC41A5766';
+
+  it('are written down with servers, whom to tell and a trust anchor, in place of what was said before', async () => {
+    const anchors = join(folder, 'anchors');
+    await writeFile(anchors, `; the parent's keys\nExample. IN DS ${DS}\n\nexample. 3600 IN DS ${DS}\n`);
+    await done(
+      `parent set Example. --server 192.0.2.1 --server [2001:db8::1]:5353 --trust-anchor ${anchors}`,
+    );
+    await done('parent set . --server 127.0.0.1:9');
+    const root = { name: '.', servers: ['127.0.0.1:9'], notify: [], trustAnchors: [] };
+    const example = { name: 'example.', servers: ['192.0.2.1:53', '[2001:db8::1]:5353'], notify: [] };
+    expect(await json('parent list')).toEqual([root, { ...example, trustAnchors: [DS, DS] }]);
+    expect(await done('parent list')).toMatch(
+      /^example\. +192\.0\.2\.1:53, \[2001:db8::1\]:5353 +- +12345, 12345$/m,
+    );
+    await done('parent set example. --server 192.0.2.2 --notify 192.0.2.3:5300');
+    expect(await json('parent list')).toEqual([
+      root,
+      { name: 'example.', servers: ['192.0.2.2:53'], notify: ['192.0.2.3:5300'], trustAnchors: [] },
+    ]);
+    await done('parent delete example.');
+    expect(await json('parent list')).toEqual([root]);
+    expect((await run('parent delete example.')).stderr).toContain('see: zoneseal parent list');
+  });
+
+  it('are asked by hand; who does not answer is named, and the exit code is 1', async () => {
+    await done('parent set test. --server 127.0.0.1:9');
+    const { code, stdout } = await run('parent check www.test --json');
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toEqual([
+      { server: '127.0.0.1:9', problem: expect.stringMatching(/ECONNREFUSED|no answer/) },
+    ]);
+    await done('parent delete test.');
+    await done('parent delete .');
+    expect((await run('parent check www.test')).stderr).toContain('zoneseal parent set');
+  });
+
+  it('are refused where a trust anchor is of another zone, or is none', async () => {
+    const anchors = join(folder, 'wrong');
+    await writeFile(anchors, `other. IN DS ${DS}\n`);
+    const { code, stderr } = await run(`parent set example. --server 192.0.2.1 --trust-anchor ${anchors}`);
+    expect(code).toBe(2);
+    expect(stderr).toContain('line 1: it is of other., not of example.');
+    await writeFile(anchors, '; nothing\n');
+    expect((await run(`parent set example. --server 192.0.2.1 --trust-anchor ${anchors}`)).stderr).toContain(
+      'no DS or DNSKEY',
+    );
+    expect((await run('parent set example. --server 192.0.2.1 --server 192.0.2.1:53')).stderr).toContain(
+      'given twice',
+    );
+  });
+});

@@ -12,7 +12,7 @@ import { type Answering, answerTo, FakePeer } from './fake-peer.js';
 
 const ZONE = Name.parse('example.com.');
 const KEY = tsigKey('peer.key.');
-const SOA: ControlQuestion = { kind: 'soa', zone: ZONE };
+const SOA: ControlQuestion = { kind: 'query', zone: ZONE };
 const NOTIFY: ControlQuestion = { kind: 'notify', zone: ZONE };
 
 let peer: FakePeer;

@@ -53,7 +53,8 @@ export class VerifyPool {
   }
 }
 
-function keyInput(key: KeyObject): Parameters<typeof verify>[2] & object {
+/** A key as node:crypto verifies with it, in DNSSEC's forms of signatures. */
+export function keyInput(key: KeyObject): Parameters<typeof verify>[2] & object {
   switch (key.asymmetricKeyType) {
     case 'ec':
       return { key, dsaEncoding: 'ieee-p1363' };

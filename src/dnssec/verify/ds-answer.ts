@@ -1,0 +1,184 @@
+import { createHash, timingSafeEqual, verify } from 'node:crypto';
+import { Name } from '../../dns/name.js';
+import { canonicalRdata, compareOctets } from '../../dns/rdata/index.js';
+import type { ResourceRecord } from '../../dns/record.js';
+import { RRClass, RRType } from '../../dns/types.js';
+import { hashOf, hashOfLabel, type Nsec3Record, readNsec3 } from './nsec3-record.js';
+import type { RecordSet } from './record-table.js';
+import { readSignature, type Signature, signedOctets } from './signature.js';
+import { readTypes } from './type-set.js';
+import { keyInput } from './verify-pool.js';
+import { readZoneKey, type ZoneKey } from './zone-keys.js';
+
+/** An answer about the DS of a zone that came from a nameserver of its parent. */
+export interface DsAnswer {
+  readonly parent: Name;
+  readonly zone: Name;
+  /** DS rdatas of the parent's keys that are trusted. */
+  readonly anchors: readonly Uint8Array[];
+  /** The answer section for the parent's DNSKEY. */
+  readonly dnskeys: readonly ResourceRecord[];
+  /** The answer and authority sections for the zone's DS. */
+  readonly answer: readonly ResourceRecord[];
+  readonly authority: readonly ResourceRecord[];
+  /** Seconds since 1970. */
+  readonly now: number;
+}
+
+const MAX_ITERATIONS = 500;
+const DIGESTS = new Map([
+  [1, 'sha1'],
+  [2, 'sha256'],
+  [4, 'sha384'],
+]);
+
+/**
+ * Why an answer about DS does not stand, by the parent's trusted keys (RFC 4035 §5); undefined when it does: the DS RRset is signed, or
+ * that there is none is proved by NSEC or NSEC3 (RFC 4035 §5.2, RFC 5155 §8.6; §8.9 for opt-out).
+ */
+export function dsAnswerProblem(answer: DsAnswer): string | undefined {
+  const { parent, zone, now } = answer;
+  const keys = trustedKeys(answer);
+  if (typeof keys === 'string') return keys;
+  const isProved = (section: readonly ResourceRecord[], owner: Name, type: number): boolean =>
+    isSigned(section, owner, type, { parent, keys, now });
+  if (answer.answer.some(({ owner, type }) => type === RRType.DS && owner.equals(zone))) {
+    return isProved(answer.answer, zone, RRType.DS)
+      ? undefined
+      : 'its DS RRset has no signature that is valid by the trust anchor';
+  }
+  const denials = answer.authority.filter(
+    ({ owner, type }) =>
+      (type === RRType.NSEC || type === RRType.NSEC3) && isProved(answer.authority, owner, type),
+  );
+  return deniesDs(denials, parent, zone)
+    ? undefined
+    : 'that there is no DS is not proved by NSEC or NSEC3 records which are valid by the trust anchor';
+}
+
+/** The parent's keys, where one that an anchor names signs them all; else why not. */
+function trustedKeys({ parent, anchors, dnskeys, now }: DsAnswer): ZoneKey[] | string {
+  const rdatas = dnskeys.filter(({ owner, type }) => type === RRType.DNSKEY && owner.equals(parent));
+  if (rdatas.length === 0) return `${parent} has no DNSKEY`;
+  const entries = rdatas
+    .filter(({ rdata }) => anchors.some((anchor) => isNamed(parent, rdata, anchor)))
+    .map(({ rdata }) => readZoneKey(rdata))
+    .filter(({ isZoneKey, isRevoked }) => isZoneKey && !isRevoked);
+  if (entries.length === 0) return `no DNSKEY of ${parent} is the one that the trust anchor names`;
+  if (!isSigned(dnskeys, parent, RRType.DNSKEY, { parent, keys: entries, now })) {
+    return `the DNSKEY RRset of ${parent} has no valid signature by the key that the trust anchor names`;
+  }
+  return rdatas
+    .map(({ rdata }) => readZoneKey(rdata))
+    .filter(({ isZoneKey, isRevoked }) => isZoneKey && !isRevoked);
+}
+
+/** Whether DS rdata stands for a DNSKEY (RFC 4034 §5.1.4). */
+function isNamed(owner: Name, dnskey: Uint8Array, ds: Uint8Array): boolean {
+  const digest = DIGESTS.get(ds[3] as number);
+  const key = readZoneKey(dnskey);
+  const tag = ((ds[0] as number) << 8) | (ds[1] as number);
+  if (digest === undefined || key.tag !== tag || key.algorithm !== ds[2]) return false;
+  const made = createHash(digest).update(owner.toLower().wire).update(dnskey).digest();
+  const stated = ds.subarray(4);
+  return made.length === stated.length && timingSafeEqual(made, stated);
+}
+
+interface Judge {
+  readonly parent: Name;
+  readonly keys: readonly ZoneKey[];
+  readonly now: number;
+}
+
+/** Whether an RRset in a section has a signature that is valid now, by one of the keys. */
+function isSigned(
+  section: readonly ResourceRecord[],
+  owner: Name,
+  type: number,
+  { parent, keys, now }: Judge,
+): boolean {
+  const here = section.filter((it) => it.class === RRClass.IN && it.owner.equals(owner));
+  const rdatas = here.filter((it) => it.type === type).map((it) => canonicalRdata(type, it.rdata));
+  const distinct = rdatas
+    .sort(compareOctets)
+    .filter((rdata, i) => i === 0 || compareOctets(rdata, rdatas[i - 1] as Uint8Array) !== 0);
+  const set: RecordSet = { type, records: distinct.map((rdata) => ({ ttl: 0, rdata })), duplicates: 0 };
+  const lower = owner.toLower();
+  const signatures = here
+    .filter((it) => it.type === RRType.RRSIG)
+    .map((it) => readSignature(canonicalRdata(RRType.RRSIG, it.rdata), it.ttl))
+    .filter((it) => it.typeCovered === type && it.signer.equals(parent) && isInTime(it, now));
+  return signatures.some((signature) => {
+    // neither DS nor NSEC is ever expanded from a wildcard
+    if (signature.labels !== owner.labelCount) return false;
+    return keys.some(
+      ({ algorithm, tag, hash, publicKey }) =>
+        publicKey !== undefined &&
+        algorithm === signature.algorithm &&
+        tag === signature.keyTag &&
+        verify(hash, signedOctets(signature, lower, set), keyInput(publicKey), signature.signature),
+    );
+  });
+}
+
+/** RFC 4034 §3.1.5: times are serial numbers. */
+function isInTime({ inception, expiration }: Signature, now: number): boolean {
+  return ((expiration - now) | 0) >= 0 && ((now - inception) | 0) >= 0;
+}
+
+function deniesDs(denials: readonly ResourceRecord[], parent: Name, zone: Name): boolean {
+  return (
+    denials.some(({ owner, type, rdata }) => type === RRType.NSEC && nsecDeniesDs(owner, rdata, zone)) ||
+    nsec3DeniesDs(denials, parent, zone)
+  );
+}
+
+/** RFC 4035 §5.4: a record of the name itself, or one that leaves it out; not one above a cut that the name is below (RFC 6840 §4.1). */
+function nsecDeniesDs(owner: Name, rdata: Uint8Array, zone: Name): boolean {
+  const next = Name.readWire(rdata, 0);
+  const types = readTypes(rdata.subarray(next.wire.length));
+  if (owner.equals(zone)) return isCutWithoutDs(types);
+  const isLast = next.compare(owner) <= 0;
+  const isLeftOut = owner.compare(zone) < 0 && (isLast || zone.compare(next) < 0);
+  const isBelowCut =
+    zone.isAtOrBelow(owner) && (types?.includes(RRType.NS) ?? true) && !types?.includes(RRType.SOA);
+  return isLeftOut && !isBelowCut;
+}
+
+function nsec3DeniesDs(denials: readonly ResourceRecord[], parent: Name, zone: Name): boolean {
+  const nsec3 = denials
+    .filter(({ type }) => type === RRType.NSEC3)
+    .map(({ owner, rdata }) => ({ hash: hashOfOwner(owner, parent), record: readNsec3(rdata) }))
+    .filter((it): it is Nsec3 => it.hash !== undefined && it.record.iterations <= MAX_ITERATIONS);
+  const [first] = nsec3;
+  if (first === undefined) return false;
+  const hashed = (name: Name): string => hashOf(name.toLower().wire, first.record);
+  const match = nsec3.find(({ hash }) => hash === hashed(zone));
+  if (match !== undefined) return isCutWithoutDs(readTypes(match.record.bitmap));
+  // the closest encloser is proved; the name next to it is not there, or lies where insecure delegations are left out
+  for (let next = zone; next.labelCount > parent.labelCount; next = next.parent()) {
+    if (!nsec3.some(({ hash }) => hash === hashed(next.parent()))) continue;
+    const wanted = hashed(next);
+    return nsec3.some(({ hash, record }) => isBetween(wanted, hash, record.next));
+  }
+  return false;
+}
+
+interface Nsec3 {
+  readonly hash: string;
+  readonly record: Nsec3Record;
+}
+
+/** A delegation: NS, neither SOA nor DS (RFC 5155 §8.9, RFC 6840 §4.1); or a name without a cut, where nothing can have a DS. */
+function isCutWithoutDs(types: readonly number[] | undefined): boolean {
+  return types !== undefined && !types.includes(RRType.DS) && !types.includes(RRType.SOA);
+}
+
+function hashOfOwner(owner: Name, parent: Name): string | undefined {
+  if (owner.isRoot || !owner.parent().equals(parent)) return undefined;
+  return hashOfLabel(owner.toLower().wire.subarray(1, 1 + (owner.wire[0] as number)));
+}
+
+function isBetween(hash: string, from: string, to: string): boolean {
+  return from < to ? hash > from && hash < to : hash > from || hash < to;
+}
