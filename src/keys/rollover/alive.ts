@@ -71,15 +71,14 @@ export function merge(all: readonly Alive[]): Alive {
   };
 }
 
-/** Whether caches may hold anything of a use, or the parent read its CDS: it must not be forgotten before. */
+/** Whether caches may hold anything of a use, or the parent may take what its CDS says: it must not be forgotten before. */
 export function isUseAlive(
   state: RolloverState,
   use: KeySetUse,
   now: number,
   timing: Timing = TIMING,
 ): boolean {
-  const { dnskeys, signatures } = aliveOfUse(state, use, timing);
-  return isAlive(dnskeys, now) || isAlive(signatures, now);
+  return isAlive(aliveOfUse(state, use, timing).signatures, now) || isCdsAlive(state, use, now, timing);
 }
 
 /** Whether caches may hold a DS set of the parent: it must not be forgotten before. */
@@ -93,11 +92,17 @@ export function isDsAlive(state: RolloverState, use: DsUse, now: number, timing:
  */
 export function askedDs(state: RolloverState, now: number, timing: Timing = TIMING): AliveDs[] {
   const hasCds = state.policy.cdsDigests.length > 0;
-  const readable = state.uses.filter((use) => hasCds && isAlive(aliveOfUse(state, use, timing).dnskeys, now));
+  const readable = state.uses.filter((use) => hasCds && isCdsAlive(state, use, now, timing));
   return [currentFacts(state), ...readable.map((use) => use.facts)].flatMap((facts) => {
     const wanted = wantedDs(facts);
     return wanted === undefined ? [] : [{ ...dsItem(wanted, algorithmsOf(state, wanted)), until: null }];
   });
+}
+
+/** Whether the parent may have just read the CDS of a use, and not have its DS set at all its nameservers yet. */
+function isCdsAlive(state: RolloverState, use: KeySetUse, now: number, timing: Timing): boolean {
+  const { until } = aliveOfUse(state, use, timing).dnskeys;
+  return until === null || until + timing.parentPropagationDelay(state.policy) > now;
 }
 
 /** The algorithms of keys by id, ascending. */

@@ -1,6 +1,6 @@
 import { type Alive, aliveNow } from './alive.js';
 import { changeKeys } from './apply.js';
-import { currentFacts, isParentKnown, keySetFacts, pendingViews, signsKeys } from './facts.js';
+import { currentFacts, isParentKnown, keySetFacts, pendingViews, signsKeys, signsZone } from './facts.js';
 import { type CreateStep, dueAt, findGoals } from './goals.js';
 import type { Conflict, Decision, KeyChange, ManagedKey, RolloverState, Step, Wait } from './model.js';
 import { type Move, movesOf, type Option, removable } from './moves.js';
@@ -81,7 +81,7 @@ class Draft {
       conflicts = this.#conflictsOf(option);
       if (conflicts.length > 0) continue;
       if (pending.length > 0) break;
-      this.#take(option, move.reason);
+      this.#take(option, option.reason ?? move.reason);
       return undefined;
     }
     if (conflicts.length > 0) return waitForCaches(step, conflicts);
@@ -157,12 +157,12 @@ function activations(state: RolloverState, now: number): Unseen[] {
   const signsData = (id: string): boolean =>
     served.some((use) => (use.facts.zoneSigners[use.view] ?? []).includes(id));
   const hasDs = (id: string): boolean => seen.some((use) => use.keys.includes(id));
+  const isActive = (key: ManagedKey): boolean => {
+    if (key.role === 'ZSK') return signsData(key.id);
+    return hasDs(key.id) && (key.role === 'KSK' ? signsKeys(key) : signsZone(key));
+  };
   return state.keys
-    .filter((key) => key.activeAt === null && key.removedAt === null)
-    .filter(
-      (key) =>
-        (key.role === 'KSK' ? signsKeys(key) : signsData(key.id)) && (key.role === 'ZSK' || hasDs(key.id)),
-    )
+    .filter((key) => key.activeAt === null && key.removedAt === null && isActive(key))
     .map(({ id }) => ({ change: { id, activeAt: now }, reason: `${keyName(state, id)} is in use` }));
 }
 

@@ -7,6 +7,8 @@ import { keyNames } from './words.js';
 export interface Option {
   readonly changes: readonly KeyChange[];
   readonly deleteSentinel?: boolean;
+  /** Where it is not the move's. */
+  readonly reason?: string;
 }
 
 /** Something that is to be done as soon as it is safe: the first of its options that is. */
@@ -74,10 +76,11 @@ function newAlgorithm({ state }: Keys, group: readonly ManagedKey[]): Move[] {
   const all = group.map(({ id }) => ({ id, published: true, signs: true, keySetsOnly: false }));
   const signing = group.filter((key) => key.role !== 'KSK');
   const signed = signing.every(signsZone);
+  const whole = `${names(state, group)} are published and sign`;
   const signatures = signing.map(({ id }) => ({ id, signs: true, keySetsOnly: false }));
   return [
     {
-      options: [{ changes: all }, ...(signed ? [] : [{ changes: signatures }])],
+      options: [{ changes: all, reason: whole }, ...(signed ? [] : [{ changes: signatures }])],
       reason: signed
         ? `${names(state, group)} are published: an algorithm that the zone is signed with`
         : `${names(state, signing)} begin to sign: an algorithm that is not published yet`,

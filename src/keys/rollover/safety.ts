@@ -33,7 +33,12 @@ export function newConflicts(
       return until === null || (until !== undefined && found.until !== null && found.until <= until);
     });
   const after = conflictsAmong(state, merge([alive, next])).filter(isNew);
-  return [...after, ...incoherences(state, current, facts)].map(({ between: _, ...conflict }) => conflict);
+  return [...after, ...incoherences(state, current, facts)].map(({ kind, algorithm, message, until }) => ({
+    kind,
+    algorithm,
+    message,
+    until,
+  }));
 }
 
 const STILL_THERE =
