@@ -99,10 +99,17 @@ export function askedDs(state: RolloverState, now: number, timing: Timing = TIMI
   });
 }
 
-/** Whether the parent may have just read the CDS of a use, and not have its DS set at all its nameservers yet. */
-function isCdsAlive(state: RolloverState, use: KeySetUse, now: number, timing: Timing): boolean {
+/**
+ * When the last of the parent's nameservers has what the parent read in the CDS of a use, seconds since 1970; null: the
+ * CDS is served still.
+ */
+export function cdsEnd(state: RolloverState, use: KeySetUse, timing: Timing = TIMING): number | null {
   const { until } = aliveOfUse(state, use, timing).dnskeys;
-  return until === null || until + timing.parentPropagationDelay(state.policy) > now;
+  return until === null ? null : until + timing.parentPropagationDelay(state.policy);
+}
+
+function isCdsAlive(state: RolloverState, use: KeySetUse, now: number, timing: Timing): boolean {
+  return isAlive({ until: cdsEnd(state, use, timing) }, now);
 }
 
 /** The algorithms of keys by id, ascending. */

@@ -21,7 +21,7 @@ export function decide(state: RolloverState, now: number, timing: Timing = TIMIN
   const keys = state.keys.map((key) => ({ ...key, goal: goals.get(key.id) ?? key.goal }));
   const draft = new Draft({ ...state, keys }, now, timing);
   const pending = pendingViews(state);
-  const blocked = draft.tryMoves(creates.length + waiting.length === 0, pending);
+  const blocked = draft.tryMoves([...creates, ...waiting], pending);
   if (pending.length === 0) draft.remove();
   const change = draft.step([...goalChanges(state, goals), ...activations(state, now)]);
   const steps = [...creates, ...change, ...destructions(state, now)];
@@ -57,9 +57,9 @@ class Draft {
   }
 
   /** Takes the moves that are safe, if no view is pending, and says what the others wait for. */
-  tryMoves(complete: boolean, pending: readonly string[]): Wait[] {
+  tryMoves(lacking: readonly CreateStep[], pending: readonly string[]): Wait[] {
     const mayBeSecure = this.#alive.ds.some((ds) => ds.algorithms.length > 0);
-    return movesOf(this.#state, complete, mayBeSecure).flatMap((move) => {
+    return movesOf(this.#state, lacking, mayBeSecure).flatMap((move) => {
       const wait = this.#tryMove(move, pending);
       return wait === undefined ? [] : [wait];
     });

@@ -1,4 +1,4 @@
-import { signingKeys, signsKeySets, signsZoneData } from '../key-set.js';
+import { flagsOfRole, signingKeys, signsKeySets, signsZoneData } from '../key-set.js';
 import type { KeySetFacts, KeySetUse, ManagedKey, RolloverState } from './model.js';
 
 /** Whether a key signs what is not a key set, in the views that it signs in. */
@@ -67,6 +67,39 @@ export function takenKeyTags(state: Pick<RolloverState, 'keys' | 'ds'>): Set<num
 
 /** Begins the id of a key that the parent has a DS for and that is none of the zone's; its tag follows. */
 export const UNKNOWN_KEY = 'unknown:';
+
+/** Begins the id of a key that is not made yet, and stands for one in what is looked ahead at. */
+export const PLANNED_KEY = 'planned:';
+
+/** A key that is to be made, as if it were. */
+export function plannedKey(
+  step: Pick<ManagedKey, 'role' | 'algorithm' | 'view' | 'replaces'>,
+  state: Pick<RolloverState, 'zone' | 'keys'>,
+  at: number,
+): ManagedKey {
+  const planned = state.keys.filter((key) => key.id.startsWith(PLANNED_KEY));
+  const number = Math.max(0, ...planned.map((key) => Number(key.id.slice(PLANNED_KEY.length)))) + 1;
+  return {
+    id: `${PLANNED_KEY}${number}`,
+    zone: state.zone,
+    role: step.role,
+    algorithm: step.algorithm,
+    keyTag: 0,
+    flags: flagsOfRole(step.role),
+    publicKey: new Uint8Array(0),
+    secretRef: '',
+    view: step.view,
+    signs: false,
+    published: false,
+    goal: 'in',
+    parent: false,
+    keySetsOnly: false,
+    createdAt: at,
+    replaces: step.replaces,
+    activeAt: null,
+    removedAt: null,
+  };
+}
 
 /** Whether the parent's nameservers were ever asked, or an operator said what they have. */
 export function isParentKnown(state: Pick<RolloverState, 'ds'>): boolean {

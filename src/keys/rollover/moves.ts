@@ -1,4 +1,4 @@
-import { type KeyRole, signsKeySets } from '../key-set.js';
+import { signsKeySets } from '../key-set.js';
 import { keySetFacts, signsKeys, signsZone } from './facts.js';
 import type { KeyChange, ManagedKey, RolloverState } from './model.js';
 import { keyNames } from './words.js';
@@ -19,24 +19,27 @@ export interface Move {
   readonly leavesParent?: boolean;
 }
 
-/** The keys with their goals, and whether all that are to be in are there. */
+/** The keys with their goals. */
 interface Keys {
   readonly state: RolloverState;
   readonly ins: readonly ManagedKey[];
   readonly outs: readonly ManagedKey[];
-  readonly complete: boolean;
+  /** Keys that are lacking. */
+  readonly lacking: readonly Lacking[];
 }
+
+type Lacking = Pick<ManagedKey, 'replaces'>;
 
 /**
  * What brings a key set to its goals, in the order in which it is to be tried. Whether a move is safe is not asked here:
  * only which one comes next for each key. Keys have their goals already.
- * @param complete whether no key is lacking
+ * @param lacking the keys that are to be made
  * @param mayBeSecure whether any cache or the parent may have a DS set that is not empty
  */
-export function movesOf(state: RolloverState, complete: boolean, mayBeSecure: boolean): Move[] {
+export function movesOf(state: RolloverState, lacking: readonly Lacking[], mayBeSecure: boolean): Move[] {
   const kept = state.keys.filter((key) => key.removedAt === null);
   const [ins, outs] = [kept.filter((key) => key.goal === 'in'), kept.filter((key) => key.goal === 'out')];
-  const keys: Keys = { state, ins, outs, complete };
+  const keys: Keys = { state, ins, outs, lacking };
   if (!state.policy.signed) return insecureMoves(keys, mayBeSecure);
   return [...entryMoves(keys), ...parentMoves(keys), ...exitMoves(keys)];
 }
@@ -65,19 +68,21 @@ function entryMoves(keys: Keys): Move[] {
   const algorithms = [...new Set(keys.ins.map((key) => key.algorithm))];
   return algorithms.flatMap((algorithm) => {
     const group = keys.ins.filter((key) => key.algorithm === algorithm);
-    if (isPublished(keys.state, algorithm))
-      return group.flatMap((key) => [...bringIn(keys, key), ...takeOver(keys, key)]);
-    return keys.complete ? newAlgorithm(keys, group) : [];
+    if (isPublished(keys.state, algorithm)) {
+      const coming = group.filter((key) => !keys.lacking.some((it) => it.replaces === key.id));
+      return coming.flatMap((key) => [...bringIn(keys, key), ...takeOver(keys, key)]);
+    }
+    return keys.lacking.length === 0 ? newAlgorithm(keys, group) : [];
   });
 }
 
 /** RFC 6781 §4.1.4: the signatures come first, the DNSKEYs when all caches have them; at once where nothing is secure. */
 function newAlgorithm({ state }: Keys, group: readonly ManagedKey[]): Move[] {
-  const all = group.map(({ id }) => ({ id, published: true, signs: true, keySetsOnly: false }));
+  const all = group.map((key) => ({ ...sign(key), published: true }));
   const signing = group.filter((key) => key.role !== 'KSK');
   const signed = signing.every(signsZone);
   const whole = `${names(state, group)} are published and sign`;
-  const signatures = signing.map(({ id }) => ({ id, signs: true, keySetsOnly: false }));
+  const signatures = signing.map(sign);
   return [
     {
       options: [{ changes: all, reason: whole }, ...(signed ? [] : [{ changes: signatures }])],
@@ -120,10 +125,10 @@ function bringIn(keys: Keys, key: ManagedKey): Move[] {
       },
     ];
   }
-  const keySetsOnly = key.role === 'CSK' && !(key.signs && !key.keySetsOnly);
+  const keySetsOnly = key.role === 'CSK' && !key.signs ? { keySetsOnly: true } : {};
   return [
     {
-      options: [{ changes: [{ id: key.id, published: true, signs: true, keySetsOnly }] }],
+      options: [{ changes: [{ id: key.id, published: true, signs: true, ...keySetsOnly }] }],
       reason: `${names(state, [key])} is published and signs the key sets`,
     },
   ];
@@ -143,7 +148,7 @@ function takeOver({ state, outs }: Keys, key: ManagedKey): Move[] {
     (it) => it.algorithm === key.algorithm && it.view === key.view && signsZone(it) && it.published,
   );
   if (signsZone(key) && old.length === 0) return [];
-  const changes = [{ id: key.id, signs: true, keySetsOnly: false }, ...old.map(cease)];
+  const changes = [sign(key), ...old.map(cease)];
   const instead = old.length === 0 ? '' : ` instead of ${names(state, old)}`;
   const where = key.view === null ? 'the zone' : `view ${key.view}`;
   return [{ options: [{ changes }], reason: `${names(state, [key])} signs ${where}${instead}` }];
@@ -246,8 +251,13 @@ export function removable(state: RolloverState, isUsed: (id: string) => boolean)
     .map((key) => key.id);
 }
 
+/** A key does what it is for. */
+function sign({ id, role }: Pick<ManagedKey, 'id' | 'role'>): KeyChange {
+  return role === 'CSK' ? { id, signs: true, keySetsOnly: false } : { id, signs: true };
+}
+
 /** Of a key that signs the zone: no more. A CSK goes on with the key sets. */
-function cease({ id, role }: { readonly id: string; readonly role: KeyRole }): KeyChange {
+function cease({ id, role }: Pick<ManagedKey, 'id' | 'role'>): KeyChange {
   return role === 'CSK' ? { id, keySetsOnly: true } : { id, signs: false };
 }
 

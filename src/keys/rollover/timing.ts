@@ -55,7 +55,11 @@ export function zskLead(policy: Policy): number {
   return dnskeyInterval(policy, policy);
 }
 
-/** How long before a KSK's or CSK's lifetime ends its successor has to be made, for its DS to be there alone when it does. */
+/**
+ * How long before a KSK's or CSK's lifetime ends its successor has to be made, for its DS to be there alone when it does, if
+ * the parent does not take its time.
+ */
 export function kskLead(policy: Policy): number {
-  return dnskeyInterval(policy, policy) + dsInterval({ ttl: null }, policy);
+  const untilDsSeen = 2 * dnskeyInterval(policy, policy) + policy.parentPropagationDelay;
+  return untilDsSeen + dsInterval({ ttl: null }, policy);
 }

@@ -1,5 +1,5 @@
 import type { AliveDnskeys, AliveDs, AliveSignatures } from './alive.js';
-import { UNKNOWN_KEY } from './facts.js';
+import { PLANNED_KEY, UNKNOWN_KEY } from './facts.js';
 import type { RolloverState } from './model.js';
 
 type Keys = Pick<RolloverState, 'keys'>;
@@ -8,6 +8,8 @@ type Keys = Pick<RolloverState, 'keys'>;
 export function keyName(state: Keys, id: string): string {
   if (id.startsWith(UNKNOWN_KEY)) return `unknown key ${id.slice(UNKNOWN_KEY.length)}`;
   const key = state.keys.find((it) => it.id === id);
+  if (key?.id.startsWith(PLANNED_KEY) === true)
+    return `new ${key.role} (${key.id.slice(PLANNED_KEY.length)})`;
   return key === undefined ? `destroyed key ${id}` : `${key.role} ${key.keyTag}`;
 }
 

@@ -127,7 +127,7 @@ export class ChildView {
       dnskeyTtl: this.#rules.dnskeyTtl(),
     };
     this.#isBuilding = true;
-    this.#time.after(this.#random.between(1, this.#rules.slowestSigning), () => this.#ready(publication));
+    this.#time.after(1 + this.#random.low(this.#rules.slowestSigning), () => this.#ready(publication));
   }
 
   #ready(publication: Publication): void {

@@ -49,7 +49,8 @@ export class Parent {
     this.#ds = wanted;
     const change = ++this.#changes;
     for (const nameserver of this.#nameservers) {
-      this.#time.after(this.#random.edge(0, this.#rules.propagationDelay), () => {
+      const delay = this.#random.edge(0, this.#rules.propagationDelay);
+      this.#time.after(nameserver.isObserved ? this.#random.low(delay) : delay, () => {
         if (nameserver.change >= change) return;
         this.#account(nameserver);
         Object.assign(nameserver, { ds: wanted, from: this.#time.now, change });

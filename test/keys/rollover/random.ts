@@ -30,6 +30,12 @@ export class Random {
     return this.chance(0.25) ? least : this.between(least, most);
   }
 
+  /** From 0: mostly at once or nearly, sometimes as late as can be. */
+  low(most: number): number {
+    if (this.chance(0.6)) return this.between(0, Math.min(2, most));
+    return this.between(0, most);
+  }
+
   pick<T>(items: readonly T[]): T {
     return items[Math.floor(this.fraction() * items.length)] as T;
   }

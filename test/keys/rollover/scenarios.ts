@@ -13,13 +13,13 @@ const algorithm = fc.constantFrom(8, 13, 15);
 const viewZsks = fc.subarray(['internal', 'external']);
 
 const policyChange: fc.Arbitrary<Partial<Policy>> = fc.oneof(
-  fc.record({ algorithm }),
-  fc.record({ keys: fc.constantFrom('ksk+zsk', 'csk') }),
-  fc.record({ signed: fc.boolean() }),
-  fc.record({ viewZsks }),
-  fc.record({ kskRoll: fc.constantFrom('double-signature', 'double-ds') }),
-  fc.record({ dnskeyTtl: span(60, 40_000) }),
-) as fc.Arbitrary<Partial<Policy>>;
+  fc.record<Partial<Policy>>({ algorithm }),
+  fc.record<Partial<Policy>>({ keys: fc.constantFrom('ksk+zsk', 'csk') }),
+  fc.record<Partial<Policy>>({ signed: fc.boolean() }),
+  fc.record<Partial<Policy>>({ viewZsks }),
+  fc.record<Partial<Policy>>({ kskRoll: fc.constantFrom('double-signature', 'double-ds') }),
+  fc.record<Partial<Policy>>({ dnskeyTtl: span(60, 40_000) }),
+);
 
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 4, arbitrary: policyChange.map((change) => ({ kind: 'policy', change }) as const) },

@@ -88,7 +88,7 @@ export class World {
     this.#subject = subject;
     this.#random = new Random(seed);
     const half = Math.floor(policy.publishSafety / 2);
-    this.#skews = [this.#random.edge(-half, half), this.#random.edge(-half, half)];
+    this.#skews = this.#random.chance(0.5) ? [-half, half] : [0, this.#random.between(-half, half)];
     const ttls = scenario.actions.map(({ action }) =>
       action.kind === 'ttl' ? action.ttl : action.kind === 'policy' ? (action.change.dnskeyTtl ?? 0) : 0,
     );
@@ -193,10 +193,10 @@ export class World {
     let delay = 0;
     const process = { isAlive: true, keys: state.keys.length };
     for (const step of steps) {
-      delay += this.#random.edge(0, 20);
+      delay += this.#random.low(120);
       this.#time.after(delay, () => this.#carryOut(step, state.keySetVersion, process));
     }
-    const pause = this.#random.between(30, Math.max(60, Math.floor(this.#scale / 8)));
+    const pause = this.#random.between(30, Math.max(60, Math.floor(this.#scale / 4)));
     const wake = nextAt === null ? pause : Math.min(pause, nextAt - skew - this.#time.now);
     this.#time.after(Math.max(delay + 1, wake), () => this.#tick(gateway));
   }
@@ -224,7 +224,7 @@ export class World {
         this.#time.now + this.#random.pick(this.#skews),
       );
       this.#note(`version ${version + 1}: ${step.reason} ${JSON.stringify(step.keys)}`);
-      for (const view of this.#views) this.#time.after(this.#random.edge(0, 60), () => view.poke());
+      for (const view of this.#views) this.#time.after(this.#random.low(60), () => view.poke());
     }
   }
 
@@ -267,7 +267,7 @@ export class World {
     const patience = this.#isSettling ? 0.5 : this.#scenario.parentPatience;
     if (this.#parent.scan(this.#views)) {
       this.#note(`parent takes the DS of ${this.#parent.ds.join(', ') || 'no key'}`);
-      if (this.#random.chance(0.6)) this.#time.after(0, () => this.#observe());
+      if (this.#random.chance(0.8)) this.#time.after(this.#random.low(60), () => this.#observe());
     }
     this.#time.after(this.#random.between(30, Math.floor(patience * this.#scale)), () => this.#scanParent());
   }
