@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ALGORITHMS } from '../dnssec/algorithm.js';
 import { ZonesealError } from '../errors.js';
+import { unsafeTimes } from './policy-arithmetic.js';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
@@ -113,12 +114,7 @@ export const policySchema = z
     if (policy.inceptionOffset < HOUR)
       issue('inceptionOffset', 'must be an hour or more, for clocks that run behind');
     if (policy.refresh < 60) issue('refresh', 'must be a minute or more');
-    if (policy.validity < policy.refresh + 60) {
-      issue(
-        'validity',
-        `must be over a minute longer than refresh (${policy.refresh} s), it is ${policy.validity} s`,
-      );
-    }
+    for (const { setting, message } of unsafeTimes(policy)) issue(setting, message);
     if (policy.dnskeyTtl > 0x7fff_ffff) issue('dnskeyTtl', 'is beyond the largest TTL');
   });
 

@@ -1,0 +1,86 @@
+import { algorithmsOf, askedDs } from './alive.js';
+import { currentFacts, wantedDs } from './facts.js';
+import type { DsUse, KeyChange, ManagedKey, RolloverState, Step } from './model.js';
+import { TIMING, type Timing } from './timing.js';
+
+/** The keys after changes; what a change does not name stays, and so do keys that none names. */
+export function changeKeys(keys: readonly ManagedKey[], changes: readonly KeyChange[]): ManagedKey[] {
+  return keys.map((key) =>
+    changes
+      .filter((change) => change.id === key.id)
+      .reduce((changed, change) => ({ ...changed, ...change }), key),
+  );
+}
+
+/**
+ * The state after a `change` or `destroy` step: a key set version later, with the DS set that it allows the parent among
+ * the DS uses. To be stored in the transaction of the step.
+ */
+export function applyStep(
+  state: RolloverState,
+  step: Exclude<Step, { kind: 'create' }>,
+  at: number,
+): RolloverState {
+  if (step.kind === 'destroy') return { ...state, keys: state.keys.filter((key) => key.id !== step.key) };
+  const changed: RolloverState = {
+    ...state,
+    keys: changeKeys(state.keys, step.keys),
+    keySetVersion: state.keySetVersion + 1,
+    deleteSentinel: step.deleteSentinel ?? state.deleteSentinel,
+  };
+  return { ...changed, ds: allowDs(changed, at) };
+}
+
+/** The DS uses with the set that the key set allows the parent, which counts as there from now on. */
+export function allowDs(state: RolloverState, at: number): DsUse[] {
+  const wanted = wantedDs(currentFacts(state));
+  if (wanted === undefined || state.ds.some((use) => use.until === null && sameKeys(use.keys, wanted))) {
+    return [...state.ds];
+  }
+  const algorithms = algorithmsOf(state, wanted);
+  return [...state.ds, { keys: wanted, algorithms, since: at, seenAt: null, until: null, ttl: null }];
+}
+
+/** A DS set that one or more of the parent's nameservers were seen with. */
+export interface SeenDs {
+  /** Ids of the zone's keys; `unknown:` and the key tag for others. None: there is no DS. */
+  readonly keys: readonly string[];
+  readonly algorithms: readonly number[];
+  /** TTL of the DS RRset, or of the answer that there is none, in seconds; null: not known. */
+  readonly ttl: number | null;
+}
+
+/**
+ * The DS uses after all the parent's nameservers were asked, or an operator said what they have. A set that none has is
+ * over, but for those that the parent may still take because it is asked for them, or can read an older CDS.
+ * @param at when the last of them answered, seconds since 1970
+ */
+export function observeDs(
+  state: RolloverState,
+  seen: readonly SeenDs[],
+  at: number,
+  timing: Timing = TIMING,
+): DsUse[] {
+  const asked = askedDs(state, at, timing);
+  const kept = state.ds.map((use): DsUse => {
+    if (use.until !== null) return use;
+    const now = seen.find((it) => sameSet(it, use));
+    if (now !== undefined) return { ...use, seenAt: use.seenAt ?? at, ttl: largest(use.ttl, now.ttl) };
+    return asked.some((it) => sameSet(it, use)) ? use : { ...use, until: at };
+  });
+  const open = kept.filter((use) => use.until === null);
+  const fresh = seen.filter((it) => !open.some((use) => sameSet(it, use)));
+  return [...kept, ...fresh.map((it) => ({ ...it, since: at, seenAt: at, until: null }))];
+}
+
+function sameSet(a: Pick<DsUse, 'keys' | 'algorithms'>, b: Pick<DsUse, 'keys' | 'algorithms'>): boolean {
+  return sameKeys(a.keys, b.keys) && a.algorithms.length === b.algorithms.length;
+}
+
+function sameKeys(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((id) => b.includes(id));
+}
+
+function largest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b);
+}

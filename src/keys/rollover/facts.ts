@@ -1,0 +1,132 @@
+import { flagsOfRole, signingKeys, signsKeySets, signsZoneData } from '../key-set.js';
+import type { KeySetFacts, KeySetUse, ManagedKey, RolloverState } from './model.js';
+
+/** Whether a key signs what is not a key set, in the views that it signs in. */
+export function signsZone(key: ManagedKey): boolean {
+  return key.signs && signsZoneData(key.role) && !(key.role === 'CSK' && key.keySetsOnly);
+}
+
+/** Whether a key signs the DNSKEY, CDS and CDNSKEY RRsets. */
+export function signsKeys(key: ManagedKey): boolean {
+  return key.signs && signsKeySets(key.role);
+}
+
+/** What a key set publishes and signs with in each view. */
+export function keySetFacts(
+  keys: readonly ManagedKey[],
+  views: readonly string[],
+  version: number,
+  deleteSentinel: boolean,
+): KeySetFacts {
+  const kept = keys.filter((key) => key.removedAt === null);
+  const zone = kept.filter(signsZone);
+  return {
+    version,
+    published: idsOf(kept.filter((key) => key.published)),
+    keySigners: idsOf(kept.filter(signsKeys)),
+    zoneSigners: Object.fromEntries(views.map((view) => [view, idsOf(signingKeys(zone, view).zoneSigning)])),
+    parent: deleteSentinel ? [] : idsOf(kept.filter((key) => key.parent)),
+    deleteSentinel,
+  };
+}
+
+/** What the state's own key set publishes and signs with. */
+export function currentFacts(state: RolloverState): KeySetFacts {
+  return keySetFacts(state.keys, state.views, state.keySetVersion, state.deleteSentinel);
+}
+
+/** Views that do not serve yet what the key set says. */
+export function pendingViews(state: RolloverState): string[] {
+  const facts = currentFacts(state);
+  return state.views.filter((view) => {
+    const served = servedIn(state.uses, view);
+    if (served !== undefined) return contentIn(state, served.facts, view) !== contentIn(state, facts, view);
+    return facts.published.length > 0 || (facts.zoneSigners[view] ?? []).length > 0;
+  });
+}
+
+/** The DS set that the parent may take: keys by id, none for "delete all"; undefined when nothing is asked of it. */
+export function wantedDs(
+  facts: Pick<KeySetFacts, 'parent' | 'deleteSentinel'>,
+): readonly string[] | undefined {
+  if (facts.deleteSentinel) return [];
+  return facts.parent.length === 0 ? undefined : facts.parent;
+}
+
+/**
+ * Key tags that a new key of the zone must not get: those of all keys that there are, revoked as well, and of keys that
+ * the parent has a DS for.
+ */
+export function takenKeyTags(state: Pick<RolloverState, 'keys' | 'ds'>): Set<number> {
+  const unknown = state.ds.flatMap((use) => use.keys).filter((id) => id.startsWith(UNKNOWN_KEY));
+  return new Set([
+    ...state.keys.flatMap((key) => [key.keyTag, (key.keyTag + 128) & 0xffff]),
+    ...unknown.map((id) => Number(id.slice(UNKNOWN_KEY.length))),
+  ]);
+}
+
+/** Begins the id of a key that the parent has a DS for and that is none of the zone's; its tag follows. */
+export const UNKNOWN_KEY = 'unknown:';
+
+/** Begins the id of a key that is not made yet, and stands for one in what is looked ahead at. */
+export const PLANNED_KEY = 'planned:';
+
+/** A key that is to be made, as if it were. */
+export function plannedKey(
+  step: Pick<ManagedKey, 'role' | 'algorithm' | 'view' | 'replaces'>,
+  state: Pick<RolloverState, 'zone' | 'keys'>,
+  at: number,
+): ManagedKey {
+  const planned = state.keys.filter((key) => key.id.startsWith(PLANNED_KEY));
+  const number = Math.max(0, ...planned.map((key) => Number(key.id.slice(PLANNED_KEY.length)))) + 1;
+  return {
+    id: `${PLANNED_KEY}${number}`,
+    zone: state.zone,
+    role: step.role,
+    algorithm: step.algorithm,
+    keyTag: 0,
+    flags: flagsOfRole(step.role),
+    publicKey: new Uint8Array(0),
+    secretRef: '',
+    view: step.view,
+    signs: false,
+    published: false,
+    goal: 'in',
+    parent: false,
+    keySetsOnly: false,
+    createdAt: at,
+    replaces: step.replaces,
+    activeAt: null,
+    removedAt: null,
+  };
+}
+
+/** Whether the parent's nameservers were ever asked, or an operator said what they have. */
+export function isParentKnown(state: Pick<RolloverState, 'ds'>): boolean {
+  return state.ds.some((use) => use.seenAt !== null);
+}
+
+/** Whether the parent may have a DS of the key though nobody saw it: it was asked to, or the key was imported as active. */
+export function mayHaveDs(key: ManagedKey): boolean {
+  return key.removedAt === null && signsKeySets(key.role) && (key.parent || key.activeAt !== null);
+}
+
+/** What a view serves now; undefined when it serves nothing. */
+function servedIn(uses: readonly KeySetUse[], view: string): KeySetUse | undefined {
+  return uses
+    .filter((use) => use.view === view && use.replacedAt === null && use.until === null)
+    .sort((a, b) => b.facts.version - a.facts.version)[0];
+}
+
+/** Alike for what looks the same in a view. */
+function contentIn({ policy }: RolloverState, facts: KeySetFacts, view: string): string {
+  const { published, keySigners, zoneSigners, parent, deleteSentinel } = facts;
+  const sets = [published, keySigners, zoneSigners[view] ?? []].map((ids) => [...ids].sort());
+  const cds =
+    policy.cdsDigests.length === 0 || published.length === 0 ? [] : [[...parent].sort(), deleteSentinel];
+  return JSON.stringify([...sets, ...cds]);
+}
+
+function idsOf(keys: readonly Pick<ManagedKey, 'id'>[]): string[] {
+  return keys.map((key) => key.id).sort();
+}

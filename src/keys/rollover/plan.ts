@@ -1,0 +1,198 @@
+import { algorithmsOf, cdsEnd } from './alive.js';
+import { applyStep, observeDs } from './apply.js';
+import { decide } from './decide.js';
+import { currentFacts, isParentKnown, pendingViews, plannedKey, wantedDs } from './facts.js';
+import type { Decision, KeySetUse, RolloverState, Step, Wait } from './model.js';
+
+/** What a timetable takes for granted, in seconds. */
+export interface PlanAssumptions {
+  /** From a key set to the publications that are made with it. */
+  readonly signingTime: number;
+  /** From a publication to the last known nameserver that is seen with it. */
+  readonly peerDelay: number;
+  /** From CDS that are published to the parent's nameservers that are seen with the DS set. */
+  readonly parentDelay: number;
+}
+
+/** Who could have a step come later. */
+export type Holder = 'operator' | 'key store' | 'nameservers' | 'parent';
+
+/** One step of a timetable. */
+export interface PlanEntry {
+  /** When it comes if all goes as assumed, seconds since 1970. */
+  readonly at: number;
+  readonly step: Step;
+  /** What it waited for last; null: for nothing. */
+  readonly waitedFor: string | null;
+  readonly heldBy: readonly Holder[];
+}
+
+/** A timetable, and what still waits where it ends. */
+export interface Plan {
+  readonly entries: readonly PlanEntry[];
+  readonly waits: readonly Wait[];
+}
+
+/** No timetable is longer. */
+const MOST_ENTRIES = 1000;
+const MOST_MOMENTS = 20_000;
+
+/**
+ * The steps that are to come, as far as policy and what is known now tell: nobody asks for anything, and the parent, the
+ * nameservers and the key store do as assumed. Held rolls go on at once in it.
+ * @param now and `until`: seconds since 1970
+ */
+export function planRolls(state: RolloverState, now: number, until: number, assumed: PlanAssumptions): Plan {
+  const forecast = new Forecast({ ...state, isHeld: false }, now, assumed, state.isHeld);
+  for (let moments = 0; moments < MOST_MOMENTS && forecast.entries.length < MOST_ENTRIES; moments++) {
+    const next = forecast.live();
+    if (next === null || next > until) break;
+    forecast.goTo(next);
+  }
+  return { entries: forecast.entries, waits: forecast.waits };
+}
+
+interface PlannedEvent {
+  readonly at: number;
+  readonly happen: () => void;
+}
+
+/** A zone that is looked ahead at. */
+class Forecast {
+  readonly entries: PlanEntry[] = [];
+  waits: readonly Wait[] = [];
+  readonly #assumed: PlanAssumptions;
+  readonly #isHeld: boolean;
+  #state: RolloverState;
+  #now: number;
+  #events: PlannedEvent[] = [];
+  /** What the parent has; undefined: nobody knows. */
+  #parent: readonly string[] | undefined;
+
+  constructor(state: RolloverState, now: number, assumed: PlanAssumptions, isHeld: boolean) {
+    this.#state = state;
+    this.#now = now;
+    this.#assumed = assumed;
+    this.#isHeld = isHeld;
+    const seen = state.ds.filter((use) => use.until === null && use.seenAt !== null);
+    this.#parent = seen.at(-1)?.keys;
+    this.#publish();
+    for (const use of state.uses) {
+      if (use.until === null && use.replacedAt !== null) this.#after(assumed.peerDelay, () => this.#end(use));
+    }
+    this.#askParent();
+  }
+
+  /** Takes the steps of this moment; gives the next one at which something happens, null when nothing does. */
+  live(): number | null {
+    for (let rounds = 0; rounds < 10; rounds++) {
+      const { steps, waits, nextAt } = decide(this.#state, this.#now);
+      for (const step of steps) this.#take(step);
+      if (steps.length > 0) continue;
+      this.waits = waits;
+      const times = [nextAt, ...this.#events.map((event) => event.at), ...this.#cdsEnds()];
+      const coming = times.filter((time): time is number => time !== null && time > this.#now);
+      return coming.length === 0 ? null : Math.min(...coming);
+    }
+    return null;
+  }
+
+  goTo(time: number): void {
+    this.#now = time;
+    for (let due = this.#due(); due.length > 0; due = this.#due()) {
+      this.#events = this.#events.filter((event) => !due.includes(event));
+      for (const { happen } of due) happen();
+    }
+    this.#observe();
+  }
+
+  #due(): PlannedEvent[] {
+    return this.#events.filter((event) => event.at <= this.#now);
+  }
+
+  #take(step: Step): void {
+    const wait = this.waits.find((it) => isOf(it, step));
+    const heldBy = this.#isHeld ? (['operator', ...holders(step, wait)] as const) : holders(step, wait);
+    this.entries.push({ at: this.#now, step, waitedFor: wait?.message ?? null, heldBy });
+    if (step.kind === 'create') {
+      const key = plannedKey(step, this.#state, this.#now);
+      this.#state = { ...this.#state, keys: [...this.#state.keys, key] };
+    } else {
+      this.#state = applyStep(this.#state, step, this.#now);
+      this.#publish();
+    }
+  }
+
+  /** What is not served yet is, after some time; and the parent acts on it after some more. */
+  #publish(): void {
+    if (pendingViews(this.#state).length === 0) return this.#askParent();
+    this.#after(this.#assumed.signingTime, () => {
+      for (const view of pendingViews(this.#state)) this.#serve(view);
+      this.#askParent();
+    });
+  }
+
+  #serve(view: string): void {
+    const last = this.#state.uses.filter((use) => use.view === view && use.replacedAt === null).at(-1);
+    const replaced = last === undefined ? undefined : { ...last, replacedAt: this.#now };
+    const fresh: KeySetUse = {
+      view,
+      facts: currentFacts(this.#state),
+      since: this.#now,
+      until: null,
+      replacedAt: null,
+      maxTtl: last?.maxTtl ?? this.#state.policy.dnskeyTtl,
+      dnskeyTtl: this.#state.policy.dnskeyTtl,
+    };
+    const uses = this.#state.uses.map((use) => (use === last && replaced !== undefined ? replaced : use));
+    this.#state = { ...this.#state, uses: [...uses, fresh] };
+    if (replaced !== undefined) this.#after(this.#assumed.peerDelay, () => this.#end(replaced));
+  }
+
+  #end(ended: KeySetUse): void {
+    const uses = this.#state.uses.map((use) => (use === ended ? { ...use, until: this.#now } : use));
+    this.#state = { ...this.#state, uses };
+  }
+
+  #askParent(): void {
+    const wanted = wantedDs(currentFacts(this.#state));
+    if (isParentKnown(this.#state) && (wanted === undefined || wanted.join() === this.#parent?.join()))
+      return;
+    this.#after(this.#assumed.parentDelay, () => {
+      this.#parent = wantedDs(currentFacts(this.#state)) ?? this.#parent ?? [];
+    });
+  }
+
+  #observe(): void {
+    if (this.#parent === undefined) return;
+    const seen = { keys: this.#parent, algorithms: algorithmsOf(this.#state, this.#parent), ttl: null };
+    const unknown = this.#state.ds.find((use) => use.until === null && use.keys.join() === seen.keys.join());
+    const algorithms = unknown?.algorithms ?? seen.algorithms;
+    this.#state = { ...this.#state, ds: observeDs(this.#state, [{ ...seen, algorithms }], this.#now) };
+  }
+
+  /** When the parent can read older CDS no more, and is looked at anew. */
+  #cdsEnds(): (number | null)[] {
+    return this.#state.uses.map((use) => cdsEnd(this.#state, use));
+  }
+
+  #after(delay: number, happen: () => void): void {
+    this.#events.push({ at: this.#now + delay, happen });
+  }
+}
+
+function isOf(wait: Wait, step: Step): boolean {
+  if (wait.step.kind !== step.kind || step.kind === 'destroy') return false;
+  return step.reason.includes(wait.step.reason);
+}
+
+function holders(step: Step, wait: Decision['waits'][number] | undefined): Holder[] {
+  if (step.kind !== 'change') return ['key store'];
+  const found: Holder[] = [];
+  if (step.keys.some((change) => change.signs === true)) found.push('key store');
+  if (wait === undefined) return found;
+  found.push('nameservers');
+  const isParents = wait.conflicts.some((conflict) => conflict.kind === 'ds-dnskey');
+  if (isParents || wait.conflicts.length === 0) found.push('parent');
+  return found;
+}

@@ -1,0 +1,153 @@
+import type { Alive, AliveDnskeys, AliveDs, AliveSignatures } from './alive.js';
+import { aliveOf, merge } from './alive.js';
+import type { Conflict, KeySetFacts, RolloverState } from './model.js';
+import { describeDnskeys, describeDs, describeSignatures, keyNames, whenGone } from './words.js';
+
+/** A conflict with what it is between, to tell it from others. */
+interface FoundConflict extends Conflict {
+  /** The item that is not of the key set which is looked at, and which one that is; both when neither is. */
+  readonly between: readonly [string, string];
+}
+
+/**
+ * What would not validate if the key set said `facts`, and does validate, or sooner would, as it is: the step to it is
+ * safe when there is nothing. Pairs that are broken as it is, and stay so no longer, are no reason to wait.
+ * @param alive what caches may hold now, `aliveNow`
+ */
+export function newConflicts(
+  state: RolloverState,
+  alive: Alive,
+  current: KeySetFacts,
+  facts: KeySetFacts,
+): Conflict[] {
+  const next = aliveOf(state, facts);
+  const before = new Map<string, number | null>();
+  for (const found of conflictsAmong(state, alive)) {
+    for (const key of [keyOf(found), keyOf(found, namesOf(aliveOf(state, current)))]) {
+      before.set(key, before.has(key) ? later(before.get(key) as number | null, found.until) : found.until);
+    }
+  }
+  const isNew = (found: FoundConflict): boolean =>
+    ![keyOf(found), keyOf(found, namesOf(next))].some((key) => {
+      const until = before.get(key);
+      return until === null || (until !== undefined && found.until !== null && found.until <= until);
+    });
+  const after = conflictsAmong(state, merge([alive, next])).filter(isNew);
+  return [...after, ...incoherences(state, current, facts)].map(({ kind, algorithm, message, until }) => ({
+    kind,
+    algorithm,
+    message,
+    until,
+  }));
+}
+
+const STILL_THERE =
+  '; the parent has that set or may take it: it has to be asked, or `zoneseal keys ds-seen` to say what it has';
+
+/** Everything that caches may hold and that does not validate together. */
+export function conflictsAmong(state: RolloverState, alive: Alive): FoundConflict[] {
+  const secure = alive.ds.filter((ds) => ds.algorithms.length > 0);
+  if (secure.length === 0) return [];
+  const secureUntil = secure.map((ds) => ds.until).reduce(later);
+  return [
+    ...secure.flatMap((ds) => alive.dnskeys.flatMap((dnskeys) => dsConflicts(state, ds, dnskeys))),
+    ...alive.dnskeys.flatMap((dnskeys) =>
+      alive.signatures.flatMap((signatures) => signatureConflicts(state, dnskeys, signatures, secureUntil)),
+    ),
+  ];
+}
+
+/** Each algorithm of the DS set has to sign the DNSKEY RRset, with a key that both name (RFC 4035 §2.2, RFC 6840 §5.11). */
+function dsConflicts(state: RolloverState, ds: AliveDs, dnskeys: AliveDnskeys): FoundConflict[] {
+  const shared = ds.keys.filter((id) => dnskeys.published.includes(id) && dnskeys.signers.includes(id));
+  const served = algorithms(state, shared);
+  const until = earlier(ds.until, dnskeys.until);
+  return ds.algorithms
+    .filter((algorithm) => !served.has(algorithm))
+    .map((algorithm) => ({
+      kind: 'ds-dnskey' as const,
+      algorithm,
+      message: `${describeDs(state, ds)} finds no key of algorithm ${algorithm} in ${describeDnskeys(state, dnskeys)}${whenGone(until)}${ds.until === null ? STILL_THERE : ''}`,
+      until,
+      between: [ds.id, dnskeys.id] as const,
+    }));
+}
+
+/** Each algorithm of the DNSKEY RRset has to sign everything, with a key that is in it (RFC 4035 §2.2). */
+function signatureConflicts(
+  state: RolloverState,
+  dnskeys: AliveDnskeys,
+  signatures: AliveSignatures,
+  secureUntil: number | null,
+): FoundConflict[] {
+  const signing = algorithms(
+    state,
+    signatures.signers.filter((id) => dnskeys.published.includes(id)),
+  );
+  const until = earlier(secureUntil, earlier(dnskeys.until, signatures.until));
+  return [...algorithms(state, dnskeys.published)]
+    .filter((algorithm) => !signing.has(algorithm))
+    .map((algorithm) => ({
+      kind: 'dnskey-signature' as const,
+      algorithm,
+      message: `${describeSignatures(state, signatures)} have none of algorithm ${algorithm} by a key of ${describeDnskeys(state, dnskeys)}${whenGone(until)}`,
+      until,
+      between: [dnskeys.id, signatures.id] as const,
+    }));
+}
+
+/**
+ * What a key set lacks in itself, whether the parent has a DS or not: each published algorithm signs the DNSKEY RRset
+ * and the data of every view, and a signed zone does not become unsigned but on purpose. Nothing that was so already.
+ */
+function incoherences(state: RolloverState, current: KeySetFacts, facts: KeySetFacts): FoundConflict[] {
+  const lacks = (of: KeySetFacts): Map<string, FoundConflict> => {
+    const found = new Map<string, FoundConflict>();
+    const add = (kind: Conflict['kind'], algorithm: number, what: string): void => {
+      const message = `the key set (${keyNames(state, of.published)}) would have no ${what} of algorithm ${algorithm}`;
+      found.set(`${algorithm} ${what}`, { kind, algorithm, message, until: null, between: ['', ''] });
+    };
+    const published = (ids: readonly string[]): Set<number> =>
+      algorithms(
+        state,
+        ids.filter((id) => of.published.includes(id)),
+      );
+    for (const algorithm of published(of.published)) {
+      if (!published(of.keySigners).has(algorithm))
+        add('ds-dnskey', algorithm, 'key that signs the key sets');
+      for (const view of state.views.filter((it) => !published(of.zoneSigners[it] ?? []).has(algorithm))) {
+        add('dnskey-signature', algorithm, `key that signs in view ${view}`);
+      }
+    }
+    if (state.policy.signed && of.published.length === 0)
+      add('ds-dnskey', state.policy.algorithm, 'key at all');
+    return found;
+  };
+  const before = lacks(current);
+  return [...lacks(facts)].filter(([what]) => !before.has(what)).map(([, conflict]) => conflict);
+}
+
+function algorithms(state: RolloverState, ids: readonly string[]): Set<number> {
+  return new Set(state.keys.filter((key) => ids.includes(key.id)).map((key) => key.algorithm));
+}
+
+/** Which ids are the key set's own, by what they are of it. */
+function namesOf(own: Alive): ReadonlyMap<string, string> {
+  return new Map([
+    ...own.dnskeys.map((item) => [item.id, 'dnskey'] as const),
+    ...own.signatures.map((item) => [item.id, `signatures ${item.view}`] as const),
+  ]);
+}
+
+function keyOf({ kind, algorithm, between }: FoundConflict, names?: ReadonlyMap<string, string>): string {
+  return JSON.stringify([kind, algorithm, ...between.map((id) => names?.get(id) ?? id)]);
+}
+
+function earlier(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b);
+}
+
+function later(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : Math.max(a, b);
+}

@@ -1,0 +1,45 @@
+import type { AliveDnskeys, AliveDs, AliveSignatures } from './alive.js';
+import { PLANNED_KEY, UNKNOWN_KEY } from './facts.js';
+import type { RolloverState } from './model.js';
+
+type Keys = Pick<RolloverState, 'keys'>;
+
+/** `ZSK 4711`, or what stands for it where there is no such key. */
+export function keyName(state: Keys, id: string): string {
+  if (id.startsWith(UNKNOWN_KEY)) return `unknown key ${id.slice(UNKNOWN_KEY.length)}`;
+  const key = state.keys.find((it) => it.id === id);
+  if (key?.id.startsWith(PLANNED_KEY) === true)
+    return `new ${key.role} (${key.id.slice(PLANNED_KEY.length)})`;
+  return key === undefined ? `destroyed key ${id}` : `${key.role} ${key.keyTag}`;
+}
+
+/** The names of several keys, by comma; `no key`. */
+export function keyNames(state: Keys, ids: readonly string[]): string {
+  return ids.length === 0 ? 'no key' : ids.map((id) => keyName(state, id)).join(', ');
+}
+
+/** A DS set as a cache holds it. */
+export function describeDs(state: Keys, ds: AliveDs): string {
+  return `a resolver with the DS set (${keyNames(state, ds.keys)})`;
+}
+
+/** A DNSKEY RRset as a cache holds it. */
+export function describeDnskeys(state: Keys, { published, signers }: AliveDnskeys): string {
+  if (published.length === 0) return 'the unsigned zone';
+  return `the DNSKEY RRset (${keyNames(state, published)}; signed by ${keyNames(state, signers)})`;
+}
+
+/** A view's signatures as a cache holds them. */
+export function describeSignatures(state: Keys, { view, signers }: AliveSignatures): string {
+  return `signatures of view ${view} (by ${keyNames(state, signers)})`;
+}
+
+/** Seconds since 1970 as an operator reads them. */
+export function timeText(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000', '');
+}
+
+/** `, until …`; what is open says nothing. */
+export function whenGone(until: number | null): string {
+  return until === null ? '' : `, until ${timeText(until)}`;
+}

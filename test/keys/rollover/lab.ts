@@ -1,0 +1,114 @@
+import { type Policy, parsePolicy } from '../../../src/keys/policy.js';
+import { currentFacts } from '../../../src/keys/rollover/facts.js';
+import type { DsUse, ManagedKey, RolloverState } from '../../../src/keys/rollover/model.js';
+import { planRolls } from '../../../src/keys/rollover/plan.js';
+
+/** Every term has digits of its own, so that a sum shows what is in it. */
+export const TERMS = {
+  propagationDelay: 100,
+  publishSafety: 10,
+  dnskeyTtl: 1000,
+  parentPropagationDelay: 200,
+  parentDsTtl: 20_000,
+  keyRetention: 500_000,
+  zskLifetime: 0,
+} as const;
+
+/** The largest TTL of the zone. */
+export const LARGEST_TTL = 5000;
+
+const LONG_AGO = -10_000_000;
+
+export function policy(document: object = {}): Policy {
+  return parsePolicy('test', { ...TERMS, ...document });
+}
+
+/** A key that is in use. */
+export function key(id: string, role: ManagedKey['role'], more: Partial<ManagedKey> = {}): ManagedKey {
+  return {
+    id,
+    zone: 'example.',
+    role,
+    algorithm: 13,
+    keyTag: [...id].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) % 65_536,
+    flags: role === 'ZSK' ? 256 : 257,
+    publicKey: new Uint8Array(0),
+    secretRef: '',
+    view: null,
+    signs: true,
+    published: true,
+    goal: 'in',
+    parent: role !== 'ZSK',
+    keySetsOnly: false,
+    createdAt: LONG_AGO,
+    replaces: null,
+    activeAt: 0,
+    removedAt: null,
+    ...more,
+  };
+}
+
+export function ds(...keys: ManagedKey[]): DsUse {
+  const algorithms = [...new Set(keys.map((it) => it.algorithm))];
+  return {
+    keys: keys.map((it) => it.id),
+    algorithms,
+    since: LONG_AGO,
+    seenAt: LONG_AGO,
+    until: null,
+    ttl: null,
+  };
+}
+
+/** A zone that has been served for long as its keys say. */
+export function zone(keys: readonly ManagedKey[], more: Partial<RolloverState> = {}): RolloverState {
+  const state: RolloverState = {
+    zone: 'example.',
+    views: ['all'],
+    policy: policy(),
+    keySetVersion: 1,
+    keys,
+    uses: [],
+    ds: [ds(...keys.filter((it) => it.parent))],
+    isHeld: false,
+    asked: [],
+    deleteSentinel: false,
+    ...more,
+  };
+  const use = {
+    since: LONG_AGO,
+    until: null,
+    replacedAt: null,
+    maxTtl: LARGEST_TTL,
+    dnskeyTtl: TERMS.dnskeyTtl,
+  };
+  const uses = state.views.map((view) => ({ view, facts: currentFacts(state), ...use }));
+  return { ...state, uses: more.uses ?? uses };
+}
+
+/**
+ * What is done from 0 on, where publications take 7 s, nameservers are seen at once, and the parent takes 3 s: a line a
+ * step, such as `1117 z1 -signs, new1 +signs`.
+ */
+export function timetable(state: RolloverState, until = 1_000_000): string[] {
+  const assumed = { signingTime: 7, peerDelay: 0, parentDelay: 3 };
+  return planRolls(state, 0, until, assumed).entries.flatMap(({ at, step }) => {
+    if (step.kind === 'create')
+      return [`${at} create ${step.role}${step.view === null ? '' : ` ${step.view}`}`];
+    if (step.kind === 'destroy') return [`${at} destroy ${short(step.key)}`];
+    const changes = step.keys.map(({ id, goal: _, activeAt: __, removedAt, ...flags }) => {
+      const said = Object.entries(flags).map(([flag, value]) => ` ${value === true ? '+' : '-'}${flag}`);
+      return [...said, ...(removedAt === undefined ? [] : [' removed'])].length === 0
+        ? ''
+        : `${short(id)}${said.join('')}${removedAt === undefined ? '' : ' removed'}`;
+    });
+    const sentinel =
+      step.deleteSentinel === undefined ? [] : [`${step.deleteSentinel ? '+' : '-'}deleteSentinel`];
+    const text = [...changes.filter((it) => it !== ''), ...sentinel].join(', ');
+    return text === '' ? [] : [`${at} ${text}`];
+  });
+}
+
+function short(id: string): string {
+  return id.replace('planned:', 'new');
+}

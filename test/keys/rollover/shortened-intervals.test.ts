@@ -1,0 +1,37 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { TIMING, type Timing } from '../../../src/keys/rollover/timing.js';
+import { scenarios } from './scenarios.js';
+import { subject } from './subject.js';
+import { World } from './world.js';
+
+const SEED = Number(process.env['ZONESEAL_SEED'] ?? Date.now() & 0x7fff_ffff);
+const MOST = 1500;
+
+/** Which world is the first in which a cache holds something bogus; undefined: none of so many. */
+function firstBogus(timing: Timing): number | undefined {
+  let runs = 0;
+  const result = fc.check(
+    fc.property(scenarios, (scenario) => {
+      runs++;
+      return new World(scenario, subject(timing)).run().bogus.length === 0;
+    }),
+    { numRuns: MOST, seed: SEED, endOnFailure: true },
+  );
+  return result.failed ? runs : undefined;
+}
+
+describe(`the model is able to fail (ZONESEAL_SEED=${SEED})`, () => {
+  const terms = Object.keys(TIMING) as (keyof Timing)[];
+  it.each(terms.flatMap((term) => [0, 0.5].map((part) => [term, part] as const)))(
+    '%s times %d is caught',
+    { timeout: 0 },
+    (term, part) => {
+      const whole = TIMING[term] as (...of: unknown[]) => number;
+      const shortened = (...of: unknown[]): number => Math.floor(whole(...of) * part);
+      const found = firstBogus({ ...TIMING, [term]: shortened });
+      console.log(`${term} × ${part}: caught in world ${found}`);
+      expect(found).toBeLessThanOrEqual(MOST);
+    },
+  );
+});

@@ -1,0 +1,16 @@
+import { isDsAlive, isUseAlive } from '../../../src/keys/rollover/alive.js';
+import { applyStep, observeDs } from '../../../src/keys/rollover/apply.js';
+import { decide } from '../../../src/keys/rollover/decide.js';
+import { TIMING, type Timing } from '../../../src/keys/rollover/timing.js';
+import type { Subject } from './world.js';
+
+/** src/keys/rollover/ with the true terms, or with others. */
+export function subject(timing: Timing = TIMING): Subject {
+  return {
+    decide: (state, now) => decide(state, now, timing),
+    apply: applyStep,
+    observe: (state, seen, at) => observeDs(state, seen, at, timing),
+    needsUse: (state, use, now) => isUseAlive(state, use, now, timing),
+    needsDs: (state, use, now) => isDsAlive(state, use, now, timing),
+  };
+}

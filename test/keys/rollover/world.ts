@@ -1,0 +1,342 @@
+import type { Policy } from '../../../src/keys/policy.js';
+import type {
+  Decision,
+  DsUse,
+  KeySetUse,
+  ManagedKey,
+  RolloverState,
+  Step,
+} from '../../../src/keys/rollover/model.js';
+import { type Bogus, Caches } from './caches.js';
+import { ChildView } from './child.js';
+import { Parent } from './parent.js';
+import { Random } from './random.js';
+import { Timeline } from './timeline.js';
+
+type SeenDs = Pick<DsUse, 'keys' | 'algorithms' | 'ttl'>;
+
+/** What is on trial. */
+export interface Subject {
+  readonly decide: (state: RolloverState, now: number) => Decision;
+  /** What the store does with a step, and with what the parent was seen to have. */
+  readonly apply: (
+    state: RolloverState,
+    step: Exclude<Step, { kind: 'create' }>,
+    at: number,
+  ) => RolloverState;
+  readonly observe: (state: RolloverState, seen: readonly SeenDs[], at: number) => readonly DsUse[];
+  readonly needsUse: (state: RolloverState, use: KeySetUse, now: number) => boolean;
+  readonly needsDs: (state: RolloverState, use: DsUse, now: number) => boolean;
+}
+
+/** What an operator does, some time after what was done before. */
+export type Action =
+  | { readonly kind: 'policy'; readonly change: Partial<Policy> }
+  | { readonly kind: 'roll'; readonly which: number }
+  | { readonly kind: 'hold'; readonly isHeld: boolean }
+  | { readonly kind: 'ttl'; readonly ttl: number };
+
+export interface Scenario {
+  readonly seed: number;
+  readonly policy: Policy;
+  readonly views: readonly string[];
+  /** Unsigned; signed by imported keys with a DS; the same, with nothing known of the parent for a while. */
+  readonly start: 'unsigned' | 'imported' | 'unknown';
+  readonly zoneTtl: number;
+  /** The true TTL of the DS RRset. */
+  readonly dsTtl: number;
+  /** How long the parent may take to look at CDS, as a multiple of what a roll takes. */
+  readonly parentPatience: number;
+  readonly isBarbicanUnsteady: boolean;
+  readonly actions: readonly { readonly pause: number; readonly action: Action }[];
+}
+
+export interface Outcome {
+  readonly bogus: readonly Bogus[];
+  /** What was not done in the end, though all that could hold it was there; none: all was. */
+  readonly unfinished: readonly string[];
+  readonly decisions: number;
+  readonly versions: number;
+  /** What was done when, to be read when something is wrong. */
+  readonly log: readonly string[];
+}
+
+/** A zone, its gateways, nameservers, parent and operator, through as much time as the scenario needs. */
+export class World {
+  readonly #scenario: Scenario;
+  readonly #subject: Subject;
+  readonly #time = new Timeline();
+  readonly #random: Random;
+  readonly #caches = new Caches();
+  readonly #views: ChildView[];
+  readonly #parent: Parent;
+  readonly #skews: readonly number[];
+  readonly #algorithms = new Map<string, number>();
+  /** What a roll takes, about. */
+  readonly #scale: number;
+  #state: RolloverState;
+  #created = 0;
+  #decisions = 0;
+  #isBarbicanAway = false;
+  #isSettling = false;
+  #parentKnownFrom = 0;
+  readonly #log: string[] = [];
+
+  constructor(scenario: Scenario, subject: Subject) {
+    const { policy, views, seed, start } = scenario;
+    this.#scenario = scenario;
+    this.#subject = subject;
+    this.#random = new Random(seed);
+    const half = Math.floor(policy.publishSafety / 2);
+    this.#skews = this.#random.chance(0.5) ? [-half, half] : [0, this.#random.between(-half, half)];
+    const ttls = scenario.actions.map(({ action }) =>
+      action.kind === 'ttl' ? action.ttl : action.kind === 'policy' ? (action.change.dnskeyTtl ?? 0) : 0,
+    );
+    const largest = Math.max(scenario.zoneTtl, policy.dnskeyTtl, ...ttls);
+    const { propagationDelay, publishSafety, parentPropagationDelay, parentDsTtl } = policy;
+    this.#scale = 3 * (propagationDelay + publishSafety + largest) + parentPropagationDelay + parentDsTtl;
+    const keys = start === 'unsigned' ? [] : this.#importedKeys();
+    const ksk = keys.filter((key) => key.parent).map((key) => key.id);
+    const algorithms = ksk.length === 0 ? [] : [policy.algorithm];
+    const ds = { keys: ksk, algorithms, since: -1e8, seenAt: -1e8, until: null, ttl: scenario.dsTtl };
+    this.#state = {
+      zone: 'example.',
+      views,
+      policy,
+      keySetVersion: 1,
+      keys,
+      uses: [],
+      ds: start === 'imported' || (start === 'unsigned' && this.#random.chance(0.5)) ? [ds] : [],
+      isHeld: false,
+      asked: [],
+      deleteSentinel: false,
+    };
+    const keyText = (id: string): string => `${this.#algorithms.get(id)}:${id}`;
+    const rules = {
+      propagationDelay,
+      slowestSigning: Math.max(1, Math.floor(this.#scale / 12)),
+      clock: (at: number) => at + this.#random.pick(this.#skews),
+      keyText,
+      keySet: () => {
+        const { keys: now, keySetVersion: version, deleteSentinel: sentinel } = this.#state;
+        return { keys: now, version, sentinel, hasCds: this.#state.policy.cdsDigests.length > 0 };
+      },
+      dnskeyTtl: () => this.#state.policy.dnskeyTtl,
+    };
+    this.#views = views.map(
+      (view) => new ChildView(view, this.#time, this.#random, rules, this.#caches, scenario.zoneTtl),
+    );
+    const byHand = policy.cdsDigests.length === 0 ? { byHand: () => this.#saidByHand() } : {};
+    const parentRules = {
+      propagationDelay: parentPropagationDelay,
+      dsTtl: scenario.dsTtl,
+      keyText,
+      ...byHand,
+    };
+    this.#parent = new Parent(this.#time, this.#random, this.#caches, parentRules, ksk);
+  }
+
+  /** Lives through the scenario, and then through enough time for all that it began to end. */
+  run(): Outcome {
+    if (this.#scenario.start === 'unknown') this.#parentKnownFrom = this.#random.between(0, 4 * this.#scale);
+    for (const [gateway] of this.#skews.entries()) this.#tick(gateway);
+    this.#scanParent();
+    this.#observeParent();
+    if (this.#scenario.isBarbicanUnsteady) this.#unsettleBarbican();
+    for (const { pause, action } of this.#scenario.actions) {
+      this.#time.runUntil(this.#time.now + Math.floor(pause * this.#scale));
+      this.#act(action);
+    }
+    this.#time.runUntil(this.#time.now + 6 * this.#scale);
+    this.#settle();
+    for (const view of this.#views) view.finish();
+    this.#parent.finish();
+    return {
+      bogus: this.#caches.bogus(),
+      unfinished: this.#unfinished(),
+      decisions: this.#decisions,
+      versions: this.#state.keySetVersion,
+      log: this.#log,
+    };
+  }
+
+  #settle(): void {
+    this.#isSettling = true;
+    this.#isBarbicanAway = false;
+    this.#act({ kind: 'hold', isHeld: false });
+    this.#act({ kind: 'policy', change: { zskLifetime: 0, kskLifetime: 0 } });
+    this.#time.runUntil(this.#time.now + 30 * this.#scale + this.#state.policy.keyRetention);
+  }
+
+  #act(action: Action): void {
+    this.#note(`operator: ${JSON.stringify(action)}`);
+    if (action.kind === 'policy') {
+      this.#state = { ...this.#state, policy: { ...this.#state.policy, ...action.change } };
+    } else if (action.kind === 'hold') {
+      this.#state = { ...this.#state, isHeld: action.isHeld };
+    } else if (action.kind === 'roll') {
+      const keys = this.#state.keys.filter((key) => key.goal === 'in' && key.removedAt === null);
+      const key = keys[action.which % Math.max(1, keys.length)];
+      if (key !== undefined) this.#state = { ...this.#state, asked: [...this.#state.asked, key.id] };
+    } else {
+      for (const view of this.#views) view.setTtl(action.ttl);
+    }
+  }
+
+  /** A gateway decides, and carries out what it can; and looks again. */
+  #tick(gateway: number): void {
+    const skew = this.#skews[gateway] as number;
+    this.#forget(this.#time.now + skew);
+    const state = this.#current();
+    const { steps, nextAt } = this.#subject.decide(state, this.#time.now + skew);
+    this.#decisions++;
+    let delay = 0;
+    const process = { isAlive: true, keys: state.keys.length };
+    for (const step of steps) {
+      delay += this.#random.low(120);
+      this.#time.after(delay, () => this.#carryOut(step, state.keySetVersion, process));
+    }
+    const pause = this.#random.between(30, Math.max(60, Math.floor(this.#scale / 4)));
+    const wake = nextAt === null ? pause : Math.min(pause, nextAt - skew - this.#time.now);
+    this.#time.after(Math.max(delay + 1, wake), () => this.#tick(gateway));
+  }
+
+  #carryOut(step: Step, version: number, process: { isAlive: boolean; keys: number }): void {
+    if (!process.isAlive || this.#random.chance(0.05)) {
+      process.isAlive = false;
+      return;
+    }
+    if (step.kind === 'create') {
+      if (this.#isBarbicanAway) return;
+      const isLate = this.#state.keys.length !== process.keys;
+      if (isLate && !this.#random.chance(0.05)) return;
+      const twice = this.#random.chance(0.05);
+      for (let i = twice ? 2 : 1; i > 0; i--) this.#create(step);
+      process.keys = this.#state.keys.length;
+    } else if (step.kind === 'destroy') {
+      if (this.#isBarbicanAway) return;
+      this.#state = this.#subject.apply(this.#current(), step, this.#time.now);
+    } else {
+      if (this.#state.keySetVersion !== version) return;
+      this.#state = this.#subject.apply(
+        this.#current(),
+        step,
+        this.#time.now + this.#random.pick(this.#skews),
+      );
+      this.#note(`version ${version + 1}: ${step.reason} ${JSON.stringify(step.keys)}`);
+      for (const view of this.#views) this.#time.after(this.#random.low(60), () => view.poke());
+    }
+  }
+
+  #create({ role, algorithm, view, replaces, reason }: Extract<Step, { kind: 'create' }>): void {
+    const key = this.#key({ role, algorithm, view, replaces });
+    this.#note(`${key.id}: ${reason}`);
+    this.#state = { ...this.#state, keys: [...this.#state.keys, key] };
+  }
+
+  #key(what: Pick<ManagedKey, 'role' | 'algorithm' | 'view' | 'replaces'> & Partial<ManagedKey>): ManagedKey {
+    const number = ++this.#created;
+    this.#algorithms.set(`k${number}`, what.algorithm);
+    return {
+      id: `k${number}`,
+      zone: 'example.',
+      keyTag: number,
+      flags: what.role === 'ZSK' ? 256 : 257,
+      publicKey: new Uint8Array(0),
+      secretRef: '',
+      signs: false,
+      published: false,
+      goal: 'in',
+      parent: false,
+      keySetsOnly: false,
+      createdAt: this.#time.now,
+      activeAt: null,
+      removedAt: null,
+      ...what,
+    };
+  }
+
+  #importedKeys(): ManagedKey[] {
+    const { algorithm, keys } = this.#scenario.policy;
+    const active = { algorithm, view: null, replaces: null, signs: true, published: true, activeAt: 0 };
+    if (keys === 'csk') return [this.#key({ role: 'CSK', ...active, parent: true })];
+    return [this.#key({ role: 'KSK', ...active, parent: true }), this.#key({ role: 'ZSK', ...active })];
+  }
+
+  #scanParent(): void {
+    const patience = this.#isSettling ? 0.5 : this.#scenario.parentPatience;
+    if (this.#parent.scan(this.#views)) {
+      this.#note(`parent takes the DS of ${this.#parent.ds.join(', ') || 'no key'}`);
+      if (this.#random.chance(0.8)) this.#time.after(this.#random.low(60), () => this.#observe());
+    }
+    this.#time.after(this.#random.between(30, Math.floor(patience * this.#scale)), () => this.#scanParent());
+  }
+
+  /** What an operator without CDS does: what `keys plan` says at the time. */
+  #saidByHand(): readonly string[] | undefined {
+    const parent = this.#state.keys
+      .filter((key) => key.parent && key.removedAt === null)
+      .map((key) => key.id);
+    if (this.#state.deleteSentinel) return [];
+    return parent.length === 0 ? undefined : parent.sort();
+  }
+
+  #observeParent(): void {
+    this.#observe();
+    this.#time.after(this.#random.between(30, Math.floor(this.#scale / 3)), () => this.#observeParent());
+  }
+
+  #observe(): void {
+    if (this.#time.now < this.#parentKnownFrom) return;
+    const seen = this.#parent.observe().map((keys) => ({
+      keys,
+      algorithms: [...new Set(keys.map((id) => this.#algorithms.get(id) as number))],
+      ttl: this.#scenario.dsTtl,
+    }));
+    const at = this.#time.now + this.#random.pick(this.#skews);
+    this.#state = { ...this.#state, ds: this.#subject.observe(this.#current(), seen, at) };
+  }
+
+  #unsettleBarbican(): void {
+    this.#time.after(this.#random.between(1, this.#scale), () => {
+      if (this.#isSettling) return;
+      this.#isBarbicanAway = !this.#isBarbicanAway;
+      this.#unsettleBarbican();
+    });
+  }
+
+  #forget(now: number): void {
+    const state = this.#current();
+    for (const view of this.#views) view.forget((use) => this.#subject.needsUse(state, use, now));
+    this.#state = { ...this.#state, ds: state.ds.filter((use) => this.#subject.needsDs(state, use, now)) };
+  }
+
+  #current(): RolloverState {
+    return { ...this.#state, uses: this.#views.flatMap((view) => view.uses) };
+  }
+
+  #unfinished(): string[] {
+    const { policy, keys } = this.#state;
+    const { steps, waits } = this.#subject.decide(this.#current(), this.#time.now);
+    const found = [...steps.map((step) => step.reason), ...waits.map((wait) => wait.message)];
+    const own = policy.viewZsks.filter((view) => this.#scenario.views.includes(view));
+    const general =
+      policy.keys === 'csk' ? ['CSK'] : own.length === this.#views.length ? ['KSK'] : ['KSK', 'ZSK'];
+    const wanted = policy.signed ? [...general, ...own.map((view) => `ZSK ${view}`)] : [];
+    const here = keys.filter((key) => key.removedAt === null);
+    const is = here.map((key) => (key.view === null ? key.role : `${key.role} ${key.view}`));
+    if (is.sort().join() !== wanted.sort().join()) found.push(`keys are ${is}, not ${wanted}`);
+    const good = here.filter(
+      (key) => key.published && key.signs && !key.keySetsOnly && key.activeAt !== null,
+    );
+    if (good.length !== here.length) found.push('a key is not in use');
+    const ds = here.filter((key) => key.role !== 'ZSK').map((key) => key.id);
+    if (this.#parent.ds.join() !== ds.join()) found.push(`the parent has ${this.#parent.ds}, not ${ds}`);
+    if (here.some((key) => key.algorithm !== policy.algorithm)) found.push('another algorithm');
+    return found;
+  }
+
+  #note(text: string): void {
+    this.#log.push(`${this.#time.now}: ${text}`);
+  }
+}
