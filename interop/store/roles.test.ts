@@ -138,7 +138,7 @@ describe('zoneseal_gateway', () => {
     expect(await as.gateway.publications.renewLease(id, 'g1', 30)).toBe(true);
     await as.gateway.publications.markFailed(id, 'g1', 'no', 0);
     expect(await as.gateway.read(zone.id, 1)).toHaveLength(1);
-    expect(await as.gateway.publications.readKeySet(zone.id, 1)).toHaveLength(1);
+    expect((await as.gateway.publications.readKeySet(zone.id, 1)).keys).toHaveLength(1);
     expect(await as.gateway.publications.readPolicy('default', 1)).toMatchObject({ algorithm: 13 });
     expect(await as.gateway.tsig.read()).toEqual([]);
     const peer = {
