@@ -64,19 +64,17 @@ export function keyOf(row: KeyRow): ManagedKey {
 
 const KEY_TWICE = 'zone_keys_zone_id_algorithm_public_key_key';
 
-/**
- * Adds a key to a zone; returns its id.
- * @param replaces the key that it is to replace, by id
- */
+/** Adds a key to a zone; returns its id. */
 export async function insertKey(
   transaction: Queryable,
   zoneId: number,
   key: NewZoneKey,
-  replaces: string | null = null,
+  { isActive = false, replaces = null }: { readonly isActive?: boolean; readonly replaces?: string | null },
 ): Promise<string> {
   const [row] = await transaction.query<{ id: number }>(
     `insert into zoneseal.zone_keys (zone_id, role, algorithm, flags, key_tag, public_key, secret_ref, view, signs, published,
-       key_sets_only, parent, replaces) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id`,
+       key_sets_only, parent, replaces, active_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, case when $14 then now() end) returning id`,
     [
       zoneId,
       key.role,
@@ -91,6 +89,7 @@ export async function insertKey(
       key.keySetsOnly ?? false,
       key.parent ?? false,
       replaces,
+      isActive,
     ],
   );
   return String(row?.id);
@@ -114,7 +113,10 @@ export class ZoneKeyStore {
       return await this.#database.transaction(async (transaction) => {
         const { id } = await findZone(transaction, zone, 'write');
         const ids: string[] = [];
-        for (const key of keys) ids.push(await insertKey(transaction, id, key));
+        for (const key of keys) {
+          // who brings a key that signs brings one that may have done so before, and may have its DS at the parent
+          ids.push(await insertKey(transaction, id, key, { isActive: key.signs && key.published }));
+        }
         return ids;
       });
     } catch (error) {

@@ -29,6 +29,10 @@ export interface KeySetFacts {
   readonly keySigners: readonly string[];
   /** Sign the rest, by view; a view that is not named has none. */
   readonly zoneSigners: Readonly<Record<string, readonly string[]>>;
+  /** The keys that CDS and CDNSKEY name, or whose DS an operator is asked to set: what the parent may take. */
+  readonly parent: readonly string[];
+  /** CDS and CDNSKEY ask for no DS at all (RFC 8078 §4); `parent` has no keys then. */
+  readonly deleteSentinel: boolean;
 }
 
 /** When a view served a key-set version. */
@@ -52,8 +56,11 @@ export interface DsUse {
   /** Ids of the zone's keys it has a DS for; a DS of no key that we know counts as `unknown:` and its key tag. */
   readonly keys: readonly string[];
   readonly algorithms: readonly number[];
+  /** When it was first allowed to the parent, or seen there. */
   readonly since: number;
-  /** When the last of the parent's nameservers was seen without it; null: it may be served still. */
+  /** When one of the parent's nameservers was first seen with it; null: it was only allowed (`allowDs`). */
+  readonly seenAt: number | null;
+  /** When the last of the parent's nameservers was seen without it and could not take it any more (`observeDs`); null: not yet. */
   readonly until: number | null;
   /** TTL of the DS RRset, or of the answer that there is none, as seen; null: as the policy says. */
   readonly ttl: number | null;
@@ -68,13 +75,16 @@ export interface RolloverState {
   readonly keySetVersion: number;
   /** All keys, those that were removed and not destroyed yet included. */
   readonly keys: readonly ManagedKey[];
-  /** What may still be alive, and what is served; a version that no view has made ready yet has no use. */
+  /**
+   * What may still be alive, and what is served; a version that no view has made ready yet has no use. Uses that
+   * `isUseAlive` denies can be left out.
+   */
   readonly uses: readonly KeySetUse[];
-  /** What the parent serves or served; none: nothing is known of it. */
+  /** What the parent serves, served or may take; none that was seen: nothing is known of it. */
   readonly ds: readonly DsUse[];
-  /** Whether the parent is asked, or told of by hand; without, DS sets never change by themselves. */
+  /** Whether an operator holds all rolls as they are. */
   readonly isHeld: boolean;
-  /** Rolls that an operator asked for: keys by id. */
+  /** Rolls that an operator asked for: keys by id. An entry stays until its key is removed. */
   readonly asked: readonly string[];
   /** CDS and CDNSKEY say that all DS are to go (RFC 8078 §4). */
   readonly deleteSentinel: boolean;
@@ -119,7 +129,7 @@ export interface Conflict {
   readonly algorithm: number;
   /** Says which DS set, DNSKEY RRset or signatures, for an operator. */
   readonly message: string;
-  /** When the last of both leaves the caches; null: something has to happen first. */
+  /** When the first of both has left all caches; null: something has to happen first. */
   readonly until: number | null;
 }
 

@@ -322,6 +322,22 @@ create table zoneseal.ds_sightings (
 create index ds_sightings_server on zoneseal.ds_sightings (zone_id, server, id);
 comment on table zoneseal.ds_sightings is 'the DS RRsets of a zone as each nameserver of its parent was seen to have them';
 
+create table zoneseal.ds_uses (
+  id bigint generated always as identity primary key,
+  zone_id bigint not null references zoneseal.zones (id) on delete cascade,
+  -- ids of keys; unknown: and a key tag for those that are none of the zone's
+  keys text[] not null check (array_position(keys, null) is null),
+  algorithms integer[] not null check (array_position(algorithms, null) is null),
+  since timestamptz not null,
+  -- when one of the parent's nameservers was first seen with it; null: the parent was only asked for it
+  seen_at timestamptz,
+  -- when the last of them was seen without it; null: not yet
+  until timestamptz,
+  ttl bigint
+);
+create index ds_uses_zone on zoneseal.ds_uses (zone_id);
+comment on table zoneseal.ds_uses is 'the DS sets that the parent has, had or may take, as decisions on key rolls look at them';
+
 create table zoneseal.key_events (
   id bigint generated always as identity primary key,
   zone_id bigint not null references zoneseal.zones (id) on delete cascade,
@@ -339,7 +355,7 @@ do $$
 declare
   t text;
 begin
-  foreach t in array array['key_set_uses', 'ds_sightings', 'key_events'] loop
+  foreach t in array array['key_set_uses', 'ds_sightings', 'ds_uses', 'key_events'] loop
     execute format('create trigger %I before truncate on zoneseal.%I for each statement execute function zoneseal.truncate_refused()',
       t || '_truncated', t);
     execute format('alter table zoneseal.%I enable always trigger %I', t, t || '_truncated');
@@ -360,7 +376,7 @@ begin
     execute format('grant update (delete_sentinel, keys_due_at, keys_policy_version, keys_held_at) on zoneseal.zones to %I', r);
     execute format('grant insert, delete on zoneseal.key_looks to %I', r);
     execute format('grant insert, update, delete on zoneseal.ds_sightings to %I', r);
-    execute format('grant insert, delete on zoneseal.key_events to %I', r);
+    execute format('grant insert, delete on zoneseal.ds_uses, zoneseal.key_events to %I', r);
     execute format('grant execute on function zoneseal.has_peer_behind(bigint, text, bigint), zoneseal.serial_after(bigint, bigint) to %I', r);
   end loop;
   if exists (select from pg_roles where rolname = 'zoneseal_reader') then
