@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DsUse, RolloverState, Step } from '../../src/keys/rollover/model.js';
+import type { Look, MadeKey } from '../../src/keys/rollover/ports.js';
 import { Database } from '../../src/store/database.js';
 import { grantRoles, migrate } from '../../src/store/migrate.js';
 import { OperatorStore } from '../../src/store/operator-store.js';
 import { PostgresPeerStateStore } from '../../src/store/peer-state-store.js';
 import { PeerStore } from '../../src/store/peer-store.js';
 import { prune } from '../../src/store/prune.js';
+import { PostgresRolloverStore } from '../../src/store/rollover-store.js';
 import { Fixture } from '../../test/store/fixture.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
 
@@ -76,6 +79,10 @@ describe('zoneseal_writer', () => {
     'select secret_ref from zoneseal.tsig_keys',
     'select * from zoneseal.tsig_grants',
     "update zoneseal.policies set document = '{}'",
+    'select * from zoneseal.key_set_uses',
+    'select * from zoneseal.ds_sightings',
+    'select * from zoneseal.key_events',
+    'update zoneseal.zones set delete_sentinel = true',
     'delete from zoneseal.rrset_history',
     'delete from zoneseal.rrset_births',
     'delete from zoneseal.changes',
@@ -138,7 +145,7 @@ describe('zoneseal_gateway', () => {
     expect(await as.gateway.publications.renewLease(id, 'g1', 30)).toBe(true);
     await as.gateway.publications.markFailed(id, 'g1', 'no', 0);
     expect(await as.gateway.read(zone.id, 1)).toHaveLength(1);
-    expect(await as.gateway.publications.readKeySet(zone.id, 1)).toHaveLength(1);
+    expect((await as.gateway.publications.readKeySet(zone.id, 1)).keys).toHaveLength(1);
     expect(await as.gateway.publications.readPolicy('default', 1)).toMatchObject({ algorithm: 13 });
     expect(await as.gateway.tsig.read()).toEqual([]);
     const peer = {
@@ -163,10 +170,59 @@ describe('zoneseal_gateway', () => {
     expect(await migrate(as.gateway.database)).toMatchObject({ applied: [] });
   });
 
+  it('rolls keys', async () => {
+    const zone = await owner.newZone(undefined, ['external']);
+    const store = new PostgresRolloverStore(as.gateway.database);
+    const state = async () => (await store.load(zone.name))?.state as RolloverState;
+    expect((await store.listDue(1000)).map(({ zone: name }) => name)).toContain(zone.name);
+    const made: MadeKey = {
+      role: 'CSK',
+      algorithm: 13,
+      keyTag: 1,
+      flags: 257,
+      publicKey: Uint8Array.of(1),
+      secretRef: 'https://barbican/1',
+      view: null,
+      signs: false,
+      published: false,
+    };
+    const reason = 'a test';
+    const create: Step = { kind: 'create', role: 'CSK', algorithm: 13, view: null, replaces: null, reason };
+    expect(await store.apply(await state(), create, [], made)).toBe(true);
+    const id = (await state()).keys[0]?.id as string;
+    await as.gateway.publish(zone);
+    await store.recordDs(zone.name, ['192.0.2.1'], [{ server: '192.0.2.1', ds: [], ttl: 60 }]);
+    await store.recordDs(zone.name, ['192.0.2.1'], [{ server: '192.0.2.1', ds: [], ttl: 60 }]);
+    const ds: DsUse = { keys: [id], algorithms: [13], since: 1, seenAt: null, until: null, ttl: null };
+    const change: Step = {
+      kind: 'change',
+      keys: [{ id, signs: true, published: true, parent: true, keySetsOnly: true, goal: 'out', activeAt: 1 }],
+      deleteSentinel: true,
+      reason,
+    };
+    expect(await store.apply(await state(), change, [ds])).toBe(true);
+    const out = { id, signs: false, published: false, parent: false, removedAt: 2 };
+    expect(await store.apply(await state(), { kind: 'change', keys: [out], reason }, [])).toBe(true);
+    expect(await store.apply(await state(), { kind: 'destroy', key: id, reason }, [])).toBe(true);
+    const loaded = await store.load(zone.name);
+    await store.noteLooked(loaded?.look as Look, 5);
+    const admin = new PostgresRolloverStore(as.admin.database);
+    await admin.hold(zone.name, true, reason);
+    await admin.recordDsByHand(zone.name, [], null);
+    expect((await admin.load(zone.name))?.state).toMatchObject({ isHeld: true, deleteSentinel: true });
+    expect(await store.listEvents(zone.name, 9)).toHaveLength(7);
+  });
+
   it.each([
     "insert into zoneseal.rrsets (zone_id, owner, type, ttl, data) values (1, 'a.', 'A', 1, '{x}')",
     'delete from zoneseal.rrsets',
-    'update zoneseal.zone_keys set signs = false',
+    'update zoneseal.zone_keys set secret_ref = $$x$$',
+    'update zoneseal.zone_keys set public_key = $$x$$',
+    'update zoneseal.key_set_uses set gone_at = now()',
+    'insert into zoneseal.key_set_uses (zone_id, view, version, since, max_ttl, dnskey_ttl) values (1, $$v$$, 1, now(), 1, 1)',
+    'update zoneseal.key_set_versions set delete_sentinel = true',
+    'update zoneseal.key_events set why = $$x$$',
+    'select zoneseal.note_gone_uses(1, $$external$$)',
     'update zoneseal.tsig_keys set secret_ref = $$x$$',
     'insert into zoneseal.tsig_grants (key_id, view) values (1, $$internal$$)',
     'delete from zoneseal.zones',

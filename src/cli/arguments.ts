@@ -138,7 +138,7 @@ export function stripDnssecOption(): Option {
   return new Option(
     '--strip-dnssec',
     'leave out DNSSEC records that Zoneseal makes itself (RRSIG, NSEC, NSEC3; at the apex DNSKEY, NSEC3PARAM, CDS, CDNSKEY, ZONEMD)',
-  ).default(false, 'they are errors');
+  ).default(false, 'they are errors, but for CDS and CDNSKEY, which are data of your own');
 }
 
 /** `--include-folder`, where a master file comes in. */

@@ -4,7 +4,7 @@ import { formatRdata, parseRdataText } from '../dns/rdata/index.js';
 import { typeToText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { RrsetFilter } from '../gateway-store.js';
-import { generatedReason, isGeneratedType } from '../zone/generated.js';
+import { GENERATED_REASON, isGeneratedType } from '../zone/generated.js';
 import type { ZoneRow } from '../zone/row.js';
 import { sameViews } from '../zone/row-diff.js';
 import { sortRdata } from '../zone/rrset.js';
@@ -130,7 +130,7 @@ async function set(
   const views = options.view?.toSorted() ?? null;
   const typeText = typeToText(type);
   if (isGeneratedType(type, owner.equals(zone))) {
-    throw new ZonesealError('ZONE_INVALID', `zone ${zone}: ${owner} ${typeText}: ${generatedReason(type)}`, {
+    throw new ZonesealError('ZONE_INVALID', `zone ${zone}: ${owner} ${typeText}: ${GENERATED_REASON}`, {
       zone: zone.toString(),
       owner: owner.toString(),
       type: typeText,

@@ -3,7 +3,8 @@ import type { Name } from '../dns/name.js';
 import { RRType } from '../dns/types.js';
 import { ZonesealError } from '../errors.js';
 import type { FolderKeys } from '../keys/key-folder.js';
-import { dnskeyRrset, signingKeys, type ZoneKey } from '../keys/key-set.js';
+import { signingKeys, type ZoneKey } from '../keys/key-set.js';
+import { isUnsigned, keySetRrsets } from '../keys/key-set-records.js';
 import type { Policy } from '../keys/policy.js';
 import { StreamDigest } from '../signing/node-digest.js';
 import { type SignerKey, type SigningResult, signZone } from '../signing/sign-zone.js';
@@ -21,6 +22,8 @@ export interface SignedOutput {
   readonly view: string | null;
   readonly nodes: AsyncIterable<readonly ZoneNode[]>;
   readonly found: FolderKeys;
+  /** Whether CDS and CDNSKEY ask for all DS to go; left out: they do not. */
+  readonly deleteSentinel?: boolean;
   readonly policy: Policy;
   /** Seconds since 1970. */
   readonly time: number;
@@ -30,12 +33,14 @@ export interface SignedOutput {
   readonly workers: number;
 }
 
-/** Signs nodes and writes the records as they come, the SOA first, each RRset followed by its signatures. */
+/** Signs nodes, where the policy wants that, and writes the records as they come, the SOA first, each RRset followed by its signatures. */
 export async function writeSignedZone(output: SignedOutput): Promise<SigningResult> {
-  const { zone, view, nodes, found, policy, time, serial, sink, workers } = output;
+  const { zone, view, nodes, found, policy, time, serial, sink, workers, deleteSentinel = false } = output;
+  const keySet = { keys: found.keys, deleteSentinel };
   const roles = signingKeys(found.keys, view);
-  const dnskeys = dnskeyRrset(found.keys, zone, policy.dnskeyTtl);
-  if (dnskeys === undefined) throw new ZonesealError('KEY_SET_INVALID', `zone ${zone}: no key is published`);
+  const keyRrsets = keySetRrsets(keySet, zone, policy);
+  if (keyRrsets.length === 0 && !isUnsigned(keySet, policy))
+    throw new ZonesealError('KEY_SET_INVALID', `zone ${zone}: no key is published`);
   const signer = new WorkerPool(workers);
   try {
     const digest = policy.zonemd ? new StreamDigest(zone, policy.denial) : undefined;
@@ -44,7 +49,7 @@ export async function writeSignedZone(output: SignedOutput): Promise<SigningResu
       time,
       serial,
       policy,
-      dnskeys,
+      keyRrsets,
       keySigning: registerKeys(roles.keySigning, found, signer),
       zoneSigning: registerKeys(roles.zoneSigning, found, signer),
       signer,

@@ -27,6 +27,7 @@ interface VerifyCommandOptions extends GlobalOptions {
   readonly now?: number;
   readonly requireZonemd: boolean;
   readonly allAlgorithms: boolean;
+  readonly unsigned: boolean;
   readonly maxFaults: number;
   readonly includeFolder?: string;
   readonly json?: true;
@@ -50,6 +51,7 @@ export function addVerifyCommand(program: Command): void {
     .option('--now <time>', 'verify as at this time (default: now)', timeArgument)
     .option('--require-zonemd', 'a zone without ZONEMD is a fault', false)
     .option('--no-all-algorithms', 'one algorithm of the DNSKEY records signing an RRset is enough')
+    .option('--unsigned', 'the zone is to be unsigned: DNSSEC records are faults', false)
     .option(
       '--max-faults <n>',
       'print at most this many; all are counted',
@@ -92,6 +94,7 @@ async function verify(path: string, options: VerifyCommandOptions): Promise<void
     margin: options.margin,
     zonemd: options.requireZonemd ? 'required' : 'if-present',
     requireAllAlgorithms: options.allAlgorithms,
+    signed: !options.unsigned,
     maxFaults: options.maxFaults,
     onProgress: ({ phase, done, total }) => {
       if (phase === 'verify' && !verifying) progress.begin(`verifying ${apex}`, total);

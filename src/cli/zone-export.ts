@@ -7,6 +7,7 @@ import { ZonesealError } from '../errors.js';
 import type { ZoneDescription } from '../gateway-store.js';
 import { signingKeys } from '../keys/key-set.js';
 import { checkKeySet } from '../keys/key-set-check.js';
+import { isUnsigned } from '../keys/key-set-records.js';
 import { apexRRset } from '../publication/pack-image.js';
 import type { Publication } from '../publication/ports.js';
 import { publishedNodes } from '../publication/published-nodes.js';
@@ -187,11 +188,14 @@ async function signAnew({
   description,
 }: ExportInput): Promise<void> {
   const name = zone.toString();
-  const keys = await parts.keys.list(name);
+  const { version } = await parts.zones.showPolicy(description.policy);
+  const policy = await parts.store.publications.readPolicy(description.policy, version);
+  const keySet = await parts.keys.keySet(name);
+  const { keys } = keySet;
   const faults = checkKeySet(keys, view === null ? [] : [view]).filter(
     ({ severity }) => severity === 'error',
   );
-  if (keys.length === 0 || faults.length > 0) {
+  if (!isUnsigned(keySet, policy) && (keys.length === 0 || faults.length > 0)) {
     const reason =
       keys.length === 0
         ? `it has no keys; make some with: zoneseal keys generate ${zone}`
@@ -200,8 +204,6 @@ async function signAnew({
   }
   const roles = signingKeys(keys, view);
   const privateKeys = await privateKeysOf(parts.config, [...roles.keySigning, ...roles.zoneSigning]);
-  const { version } = await parts.zones.showPolicy(description.policy);
-  const policy = await parts.store.publications.readPolicy(description.policy, version);
   const now = await parts.store.time();
   const last = description.views.find((it) => it.view === view)?.lastSerial ?? null;
   const serial = nextSerial({ last, stored: await storedSerial(parts, name, view), now, policy });
@@ -210,6 +212,7 @@ async function signAnew({
     view,
     nodes: countNodes(loadNodes(parts.rrsets.readAll(name), { zone, view }), progress),
     found: { keys, privateKeys },
+    deleteSentinel: keySet.deleteSentinel,
     policy,
     time: now,
     serial,

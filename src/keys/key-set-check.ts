@@ -6,7 +6,8 @@ type Problem = Omit<KeySetProblem, 'view' | 'severity'> & Partial<Pick<KeySetPro
 
 /**
  * What a key set lacks or contradicts, for the views that its zone is served in. Every algorithm that is published
- * has to sign every RRset of every view (RFC 4035 §2.2), and a validator has to find the keys that do.
+ * has to sign every RRset of every view (RFC 4035 §2.2), and a validator has to find the keys that do. Keys that sign and are not published
+ * are no fault: an algorithm signs before its DNSKEY is there (RFC 6781 §4.1.4).
  * @param views the zone's views; none stands for one without keys of its own
  */
 export function checkKeySet(keys: readonly ZoneKey[], views: readonly string[]): KeySetProblem[] {
@@ -50,6 +51,9 @@ function keyProblems(key: ZoneKey): Problem[] {
       'view-of-key-signing-key',
       `a ${key.role} cannot be for one view; the DNSKEY RRset is the same in all`,
     );
+  }
+  if (key.parent === true && key.role === 'ZSK') {
+    add('zsk-at-parent', 'a ZSK has no DS at the parent; name a KSK or CSK in CDS');
   }
   if ((key.flags & DNSKEY_REVOKE) !== 0 && key.role === 'ZSK') {
     add('revoked-zsk', 'a ZSK has no use for the REVOKE flag; remove the key instead', 'warning');

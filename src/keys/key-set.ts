@@ -29,6 +29,17 @@ export interface ZoneKey {
   readonly view: string | null;
   readonly signs: boolean;
   readonly published: boolean;
+  /** Of a CSK: it signs the key sets, and not the rest of the zone. Left out: it signs both. */
+  readonly keySetsOnly?: boolean;
+  /** Whether CDS and CDNSKEY name it: the parent is to have its DS. Left out: it is not. */
+  readonly parent?: boolean;
+}
+
+/** A zone's keys at a version, and what is said of all of them. */
+export interface KeySet {
+  readonly keys: readonly ZoneKey[];
+  /** CDS and CDNSKEY say that all DS are to go (RFC 8078 §4). */
+  readonly deleteSentinel: boolean;
 }
 
 /** The keys that sign in one view. */
@@ -81,7 +92,7 @@ export function dnskeyRrset(keys: readonly ZoneKey[], zone: Name, ttl: number): 
 
 /**
  * The keys that sign in a view (null: one that has no keys of its own). A view's own ZSKs sign there instead of the
- * general ZSKs and CSKs of the same algorithm; the key sets are signed by the KSKs and CSKs in every view, so that the
+ * general ZSKs and CSKs of the same algorithm; a CSK may sign the key sets alone; the key sets are signed by the KSKs and CSKs in every view, so that the
  * DNSKEY RRset and its signatures are the same in all.
  */
 export function signingKeys(keys: readonly ZoneKey[], view: string | null): SigningKeys {
@@ -89,7 +100,11 @@ export function signingKeys(keys: readonly ZoneKey[], view: string | null): Sign
   const own = signing.filter((key) => key.view !== null && key.view === view && signsZoneData(key.role));
   const replaced = new Set(own.map((key) => key.algorithm));
   const general = signing.filter(
-    (key) => key.view === null && signsZoneData(key.role) && !replaced.has(key.algorithm),
+    (key) =>
+      key.view === null &&
+      signsZoneData(key.role) &&
+      key.keySetsOnly !== true &&
+      !replaced.has(key.algorithm),
   );
   return {
     keySigning: signing.filter((key) => key.view === null && signsKeySets(key.role)).sort(byIdentity),

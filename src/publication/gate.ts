@@ -1,4 +1,3 @@
-import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { ZonesealError } from '../errors.js';
 import type { SigningResult } from '../signing/sign-zone.js';
@@ -18,7 +17,7 @@ export interface GateInput {
   readonly publication: Publication;
   readonly result: SigningResult;
   readonly counted: Counted;
-  readonly dnskeys: RRset;
+  readonly isSigned: boolean;
 }
 
 /**
@@ -26,7 +25,7 @@ export interface GateInput {
  * what was signed and frozen, so that a fault between the two cannot reach a nameserver.
  * @throws ZonesealError PUBLICATION_REFUSED_BY_GATE
  */
-export function passGate({ publication, result, counted, dnskeys }: GateInput): void {
+export function passGate({ publication, result, counted, isSigned }: GateInput): void {
   const refuse = (reason: string): never => {
     throw new ZonesealError(
       'PUBLICATION_REFUSED_BY_GATE',
@@ -39,12 +38,20 @@ export function passGate({ publication, result, counted, dnskeys }: GateInput): 
   const serial = serialIn(rrset.rdata[0] as Uint8Array);
   if (serial !== publication.serial) refuse(`the SOA says serial ${serial}`);
   if (count(RRType.SOA) !== 1) refuse(`it has ${count(RRType.SOA)} SOA RRsets and not one`);
-  if (signatures.length === 0) refuse('its SOA has no signature');
-  if (count(RRType.DNSKEY) !== 1 || dnskeys.rdata.length === 0) refuse('it has no DNSKEY RRset');
   const { zonemd } = result;
   const records = counted.records + (zonemd === undefined ? 0 : 1 + zonemd.signatures.length);
   if (records !== result.records) refuse(`${records} records were written of ${result.records} made`);
-  if (count(RRType.NSEC) > 0 && count(RRType.NSEC3) > 0) refuse('it has NSEC and NSEC3 records');
-  if (count(RRType.NSEC) + count(RRType.NSEC3) === 0) refuse('it has no denial of existence');
+  const denials = count(RRType.NSEC) + count(RRType.NSEC3);
+  if (isSigned) {
+    if (signatures.length === 0) refuse('its SOA has no signature');
+    if (count(RRType.DNSKEY) !== 1) refuse('it has no DNSKEY RRset');
+    if (count(RRType.NSEC) > 0 && count(RRType.NSEC3) > 0) refuse('it has NSEC and NSEC3 records');
+    if (denials === 0) refuse('it has no denial of existence');
+  } else if (
+    result.signatures + result.reused + denials + count(RRType.DNSKEY) + count(RRType.NSEC3PARAM) >
+    0
+  ) {
+    refuse('it is to be unsigned, and has records of a signed zone');
+  }
   if (!(result.resignAt > publication.time)) refuse('its signatures are too old already');
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Name } from '../dns/name.js';
 import { distinctOctets } from '../dns/octet-key.js';
+import type { RRset } from '../dns/record.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
 import { keyPrint } from '../signing/signed-node.js';
@@ -43,7 +44,8 @@ export async function planOf(
     if (!signsAlike(before.policy, rules.policy)) return undefined;
     if (!sameKeys(before.roles.zoneSigning, rules.roles.zoneSigning)) return undefined;
     const isApexAlike =
-      sameContent(before.dnskeys, rules.dnskeys) && sameKeys(before.roles.keySigning, rules.roles.keySigning);
+      sameRrsets(before.keyRrsets, rules.keyRrsets) &&
+      sameKeys(before.roles.keySigning, rules.roles.keySigning);
     if (!isApexAlike) touched.push(Name.parse(publication.zone).sortKey());
   }
   const { zoneId, view, zoneVersion } = publication;
@@ -56,7 +58,10 @@ export async function planOf(
   return { touched: distinctOctets([...touched, ...changes.keys]), expiring };
 }
 
-/** Whether two policies make the same records; what new keys are like and what serials follow makes none. */
+/**
+ * Whether two policies make the same records of the same keys; what new keys are like and what serials follow makes none, and what CDS and
+ * CDNSKEY are like shows at the apex.
+ */
 function signsAlike(a: Policy, b: Policy): boolean {
   const relevant = ({
     denial,
@@ -70,6 +75,12 @@ function signsAlike(a: Policy, b: Policy): boolean {
     return [denial, denial === 'nsec3' ? nsec3 : null, validity, refresh, inceptionOffset, dnskeyTtl, zonemd];
   };
   return isDeepStrictEqual(relevant(a), relevant(b));
+}
+
+function sameRrsets(a: readonly RRset[], b: readonly RRset[]): boolean {
+  return (
+    a.length === b.length && a.every((rrset, i) => rrset.type === b[i]?.type && sameContent(rrset, b[i]))
+  );
 }
 
 function sameKeys(a: readonly ZoneKey[], b: readonly ZoneKey[]): boolean {

@@ -1,4 +1,4 @@
-import type { ZoneKey } from '../keys/key-set.js';
+import type { KeySet } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
@@ -21,6 +21,9 @@ export interface PublicationTuple {
   /** Seconds since 1970: signatures that begin before are not used, an operator wanted all made anew; 0: none did. */
   readonly notBefore: number;
 }
+
+/** When what is not signed is to be signed anew, and expires: the last second of the year 9999, which every clock and column can hold. */
+export const NEVER = 253_402_300_799;
 
 export type PublicationState = 'building' | 'ready' | 'failed';
 
@@ -65,9 +68,9 @@ export interface Publication extends PublicationTuple {
   readonly previous: string | null;
   /** The publication whose set of pages this one's are among; null until ready. */
   readonly generation: string | null;
-  /** When the first signature of it leaves its slot, seconds since 1970; null until ready. */
+  /** When the first signature of it leaves its slot, seconds since 1970, `NEVER` where it is unsigned; null until ready. */
   readonly resignAt: number | null;
-  /** When the first signature of it expires, seconds since 1970; null until ready. */
+  /** When the first signature of it expires, seconds since 1970, `NEVER` where it is unsigned; null until ready. */
   readonly expiresAt: number | null;
   readonly soa: PublishedRRset | null;
   /** Where the policy wants one. */
@@ -92,6 +95,8 @@ export interface PublicationResult {
   /** When less validity is left than the SOA's expire and the largest TTL, seconds since 1970. */
   readonly safeUntil: number;
   readonly maxTtl: number;
+  /** TTL of the DNSKEY RRset, or of the answer that there is none. */
+  readonly dnskeyTtl: number;
   readonly records: number;
   readonly octets: number;
   /** Signatures made, and those that served again. */
@@ -195,7 +200,7 @@ export interface SmallZoneContent {
   /** At the publication's zone version, in canonical order. */
   readonly rows: readonly ZoneRow[];
   readonly policy: Policy;
-  readonly keySet: readonly ZoneKey[];
+  readonly keySet: KeySet;
   /** The newest ready publications of its views, with all their pages in order. */
   readonly ready: readonly { readonly publication: Publication; readonly pages: readonly StoredPage[] }[];
   /** Owners that changed for the view since the one before. */
@@ -337,5 +342,5 @@ export interface PublicationStore {
   /** The policy at a version. @throws ZonesealError POLICY_INVALID when the stored one does not parse */
   readPolicy(name: string, version: number): Promise<Policy>;
   /** The zone's key set at a version. */
-  readKeySet(zoneId: string, version: number): Promise<readonly ZoneKey[]>;
+  readKeySet(zoneId: string, version: number): Promise<KeySet>;
 }

@@ -13,7 +13,7 @@ import { makeUpdate } from './update.js';
 import { makeWhole, type WholeStore } from './whole.js';
 
 /** Version of the rules by which a publication's output is made; see PublicationTuple.formatVersion. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /** What making a publication needs of the database. */
 export type ProductionStore = UpdateStore &

@@ -1,15 +1,17 @@
 import { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { ZonesealError } from '../errors.js';
-import { dnskeyRrset, type SigningKeys, signingKeys, type ZoneKey } from '../keys/key-set.js';
+import { type KeySet, type SigningKeys, signingKeys } from '../keys/key-set.js';
 import { checkKeySet } from '../keys/key-set-check.js';
+import { isUnsigned, keySetRrsets } from '../keys/key-set-records.js';
 import type { Policy } from '../keys/policy.js';
 import type { Publication, PublicationStore } from './ports.js';
 
 /** What a publication is signed by and with. */
 export interface Rules {
   readonly policy: Policy;
-  readonly dnskeys: RRset;
+  /** What the key set makes at the apex; none: the zone is served unsigned. */
+  readonly keyRrsets: readonly RRset[];
   readonly roles: SigningKeys;
 }
 
@@ -18,19 +20,33 @@ export async function readRules(
   publication: Publication,
   store: Pick<PublicationStore, 'readPolicy' | 'readKeySet'>,
 ): Promise<Rules> {
-  const [policy, keySet] = await Promise.all([
+  const [policy, stored] = await Promise.all([
     store.readPolicy(publication.policyName, publication.policyVersion),
     store.readKeySet(publication.zoneId, publication.keySetVersion),
   ]);
+  const isOlder = publication.formatVersion < ROLLOVER_FORMAT;
+  const keySet = isOlder ? withoutRollover(stored) : stored;
+  if (isUnsigned(keySet, policy) && !isOlder)
+    return { policy, keyRrsets: [], roles: { keySigning: [], zoneSigning: [] } };
   refuseKeySet(publication, keySet);
-  const dnskeys = dnskeyRrset(keySet, Name.parse(publication.zone), policy.dnskeyTtl);
-  if (dnskeys === undefined) throw noKeys(publication);
-  return { policy, dnskeys, roles: signingKeys(keySet, publication.view) };
+  const keyRrsets = keySetRrsets(keySet, Name.parse(publication.zone), policy);
+  return { policy, keyRrsets, roles: signingKeys(keySet.keys, publication.view) };
 }
 
-function refuseKeySet(publication: Publication, keySet: readonly ZoneKey[]): void {
-  if (keySet.length === 0) throw noKeys(publication);
-  const faults = checkKeySet(keySet, [publication.view]).filter((problem) => problem.severity === 'error');
+/** The output format from which on key sets say what they say at the parent, and may be empty. */
+const ROLLOVER_FORMAT = 3;
+
+/** A key set as releases read it that make an older output format, so that both make the same of it. */
+function withoutRollover({ keys }: KeySet): KeySet {
+  return {
+    keys: keys.map((key) => ({ ...key, keySetsOnly: false, parent: false })),
+    deleteSentinel: false,
+  };
+}
+
+function refuseKeySet(publication: Publication, { keys }: KeySet): void {
+  if (keys.length === 0) throw noKeys(publication);
+  const faults = checkKeySet(keys, [publication.view]).filter((problem) => problem.severity === 'error');
   if (faults.length === 0) return;
   throw new ZonesealError(
     'KEY_SET_INVALID',

@@ -11,17 +11,18 @@ import type { Signer } from '../signing/signer.js';
 import { type SignerKey, SigningStage } from '../signing/signing-stage.js';
 import { JournalWriter } from './journal.js';
 import { pagesOf } from './page-builder.js';
-import type {
-  PageChanges,
-  Publication,
-  PublicationResult,
-  PublicationStore,
-  PublishedRRset,
-  StoredPage,
+import {
+  NEVER,
+  type PageChanges,
+  type Publication,
+  type PublicationResult,
+  type PublicationStore,
+  type PublishedRRset,
+  type StoredPage,
 } from './ports.js';
 import { nodesOfPages } from './published-nodes.js';
 import type { Entry, Section } from './section.js';
-import { expireOf, sameButSerial } from './soa-fields.js';
+import { expireOf, negativeTtl, sameButSerial } from './soa-fields.js';
 
 /** What an update follows from besides the publication. */
 export interface UpdateInput {
@@ -35,7 +36,8 @@ export interface UpdateInput {
   /** Pages with signatures that leave their slots. */
   readonly expiring: readonly StoredPage[];
   readonly policy: Policy;
-  readonly dnskeys: RRset;
+  /** What the key set makes at the apex; none: the zone is served unsigned. */
+  readonly keyRrsets: readonly RRset[];
   readonly keySigning: readonly SignerKey[];
   readonly zoneSigning: readonly SignerKey[];
   readonly signer: Signer;
@@ -129,6 +131,7 @@ export async function sealUpdate(
         maxTtl,
       ),
       maxTtl,
+      dnskeyTtl: dnskeyTtlOf(input.keyRrsets, published(soaSigned)),
       records: (base.records as number) + size.added - size.removed,
       octets: (base.octets as number) + journal.growth,
       signatures: stage.signatures,
@@ -140,7 +143,7 @@ export async function sealUpdate(
 
 /**
  * Until when signatures are good, from when the first of them leaves its slot: with `refresh` left of it. A nameserver that loses
- * contact serves what it has for the SOA's expire, and caches have it for a TTL after that.
+ * contact serves what it has for the SOA's expire, and caches have it for a TTL after that. What is not signed never leaves a slot.
  */
 export function validity(
   resignAt: number,
@@ -148,6 +151,7 @@ export function validity(
   soa: Uint8Array,
   maxTtl: number,
 ): Pick<PublicationResult, 'resignAt' | 'expiresAt' | 'safeUntil'> {
+  if (resignAt === Number.POSITIVE_INFINITY) return { resignAt: NEVER, expiresAt: NEVER, safeUntil: NEVER };
   const expiresAt = resignAt + refresh;
   return { resignAt, expiresAt, safeUntil: expiresAt - expireOf(soa) - maxTtl };
 }
@@ -185,6 +189,11 @@ export function publishedApexes(
             ],
       ),
     }));
+}
+
+/** How long caches have the keys of a publication, or that it has none. */
+export function dnskeyTtlOf([dnskeys]: readonly RRset[], soa: PublishedRRset): number {
+  return dnskeys?.ttl ?? negativeTtl(soa);
 }
 
 /** An RRset of the apex as it is kept with its publication. */

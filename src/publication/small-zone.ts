@@ -1,4 +1,4 @@
-import type { ZoneKey } from '../keys/key-set.js';
+import type { KeySet } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
@@ -36,7 +36,7 @@ export class SmallZone implements ProductionStore {
     return isOurs ? Promise.resolve(policy) : this.#store.readPolicy(name, version);
   }
 
-  readKeySet(zoneId: string, version: number): Promise<readonly ZoneKey[]> {
+  readKeySet(zoneId: string, version: number): Promise<KeySet> {
     const { publication, keySet } = this.#content;
     return version === publication.keySetVersion
       ? Promise.resolve(keySet)

@@ -18,6 +18,11 @@ export function minimumOf(rdata: Uint8Array): number {
   return numbers(rdata).getUint32(16);
 }
 
+/** The TTL of answers that something is not there (RFC 2308 §3). */
+export function negativeTtl({ ttl, rdata }: { readonly ttl: number; readonly rdata: Uint8Array }): number {
+  return Math.min(ttl, minimumOf(rdata));
+}
+
 /** Whether two SOA rdatas say the same but for the serial. */
 export function sameButSerial(a: Uint8Array, b: Uint8Array): boolean {
   const blank = (rdata: Uint8Array): Uint8Array => {

@@ -5,7 +5,7 @@ import { encodeBitmap } from '../dnssec/bitmap.js';
 import { hasNsec3, nsec3Types } from '../dnssec/nsec3.js';
 import type { Policy } from '../keys/policy.js';
 import type { UnsignedNode } from '../signing/signed-node.js';
-import { completeApex, lateTypes, nsec3Options, unsigned } from '../signing/zone-stream.js';
+import { completeApex, denialOf, lateTypes, nsec3Options, unsigned } from '../signing/zone-stream.js';
 import { sameContent } from '../zone/diff.js';
 import type { ZoneNode } from '../zone/node.js';
 import { updateNsec } from './nsec-update.js';
@@ -13,7 +13,7 @@ import { Nsec3Update } from './nsec3-update.js';
 import type { PublishedRRset } from './ports.js';
 import { sealUpdate, type Update, type UpdateInput, type UpdateStore } from './seal-update.js';
 import { nodeOf, Section } from './section.js';
-import { minimumOf } from './soa-fields.js';
+import { negativeTtl } from './soa-fields.js';
 import { readTouched, type Touched } from './touched.js';
 
 /**
@@ -25,6 +25,7 @@ import { readTouched, type Touched } from './touched.js';
 export async function makeUpdate(input: UpdateInput, store: UpdateStore): Promise<Update | undefined> {
   const { publication, base, policy } = input;
   const zone = Name.parse(publication.zone);
+  const denial = denialOf(input);
   const generation = base.generation as string;
   const names = new Section(store, generation, zone, false);
   const chain = new Section(store, generation, zone, true);
@@ -35,9 +36,8 @@ export async function makeUpdate(input: UpdateInput, store: UpdateStore): Promis
     zone,
     serial: publication.serial,
   });
-  const before = base.soa as PublishedRRset;
-  if (denialTtl !== Math.min(before.ttl, minimumOf(before.rdata))) return undefined;
-  await replaceNodes(names, chain, touched, apex, { zone, ttl: denialTtl, policy });
+  if (denial !== 'none' && denialTtl !== negativeTtl(base.soa as PublishedRRset)) return undefined;
+  await replaceNodes(names, chain, touched, apex, { zone, ttl: denialTtl, policy, denial });
   for (const section of [names, chain]) {
     section.admit(input.expiring);
     section.renew(publication.time + policy.refresh);
@@ -50,6 +50,7 @@ interface ChainRules {
   readonly zone: Name;
   readonly ttl: number;
   readonly policy: Policy;
+  readonly denial: ReturnType<typeof denialOf>;
 }
 
 async function replaceNodes(
@@ -57,13 +58,11 @@ async function replaceNodes(
   chain: Section,
   touched: Touched,
   apex: ZoneNode,
-  { zone, ttl, policy }: ChainRules,
+  { zone, ttl, policy, denial }: ChainRules,
 ): Promise<void> {
   const late = lateTypes(policy);
   const nsec3 =
-    policy.denial === 'nsec3'
-      ? new Nsec3Update(chain, { apex: zone, ttl, ...nsec3Options(policy) })
-      : undefined;
+    denial === 'nsec3' ? new Nsec3Update(chain, { apex: zone, ttl, ...nsec3Options(policy) }) : undefined;
   const young = new Map(touched.nodes.map((node) => [node.name.key, node.kind === 'apex' ? apex : node]));
   const old = new Map<string, ZoneNode>();
   for (const { from, to } of touched.ranges) {
@@ -92,7 +91,7 @@ async function replaceNodes(
     else await nsec3.enter(node.name, bitmap);
   }
   await nsec3?.finish();
-  if (policy.denial === 'nsec') {
+  if (denial === 'nsec') {
     await updateNsec(names, touched.ranges, { apex: zone, ttl, apexTypes: [RRType.SOA, ...late] });
   }
 }

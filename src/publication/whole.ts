@@ -17,7 +17,14 @@ import { PageSaver } from './page-saver.js';
 import type { PublicationStore } from './ports.js';
 import type { Produced } from './production.js';
 import { nodesOfPages, publishedNodes } from './published-nodes.js';
-import { published, publishedApexes, type UpdateInput, validity, withSoa } from './seal-update.js';
+import {
+  dnskeyTtlOf,
+  published,
+  publishedApexes,
+  type UpdateInput,
+  validity,
+  withSoa,
+} from './seal-update.js';
 import { sameButSerial } from './soa-fields.js';
 
 /** What a whole is made from besides the database. */
@@ -89,7 +96,7 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
     await signed.return(undefined as never);
     await earlier.close();
   }
-  passGate({ publication, result, counted: whole.counted, dnskeys: input.dnskeys });
+  passGate({ publication, result, counted: whole.counted, isSigned: input.keyRrsets.length > 0 });
   const produced = whole.produced(result);
   if (base !== undefined && produced.result.journal === undefined) await store.dropJournal(publication.id);
   return produced;
@@ -203,6 +210,7 @@ class Whole {
         zonemd: result.zonemd && published(result.zonemd),
         ...validity(result.resignAt, this.#input.policy, soa.rdata, this.#maxTtl),
         maxTtl: this.#maxTtl,
+        dnskeyTtl: dnskeyTtlOf(this.#input.keyRrsets, soa),
         records: result.records,
         octets,
         signatures: result.signatures,

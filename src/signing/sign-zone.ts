@@ -23,11 +23,11 @@ export interface SigningInput extends StreamInput, Omit<StageInput, 'policy'> {
 
 /** What is known when the last node has been yielded. */
 export interface SigningResult {
-  /** The SOA as published, signed: it opens and closes a transfer. */
+  /** The SOA as published, signed where the zone is: it opens and closes a transfer. */
   readonly soa: SignedRRset;
   /** The ZONEMD RRset, signed, where the policy wants one. It comes before the closing SOA. */
   readonly zonemd: SignedRRset | undefined;
-  /** When the first RRset leaves its slot, seconds since 1970. */
+  /** When the first RRset leaves its slot, seconds since 1970; infinite where the zone is unsigned. */
   readonly resignAt: number;
   /** Records of all nodes, RRSIGs counted, ZONEMD among them, the closing SOA not. */
   readonly records: number;

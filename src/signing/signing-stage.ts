@@ -45,6 +45,8 @@ const BLOCK_OCTETS = 128 * 1024;
 /** Nodes of a block in which everything serves again. */
 const BLOCK_NODES = 512;
 
+const EMPTY = new Uint8Array();
+
 /** Nodes of one block, while it is being signed and after. */
 interface Block {
   readonly nodes: readonly PendingNode[];
@@ -83,7 +85,7 @@ export class SigningStage {
     this.#input = input;
   }
 
-  /** When the first RRset that was added leaves its slot, seconds since 1970. */
+  /** When the first RRset that was added leaves its slot, seconds since 1970; infinite where nothing is signed. */
   get resignAt(): number {
     return this.#resignAt;
   }
@@ -129,9 +131,7 @@ export class SigningStage {
   submit(): void {
     if (this.#open.length === 0) return;
     const signed =
-      this.#writer.count > 0
-        ? this.#input.signer.sign(this.#writer.take())
-        : Promise.resolve(new Uint8Array());
+      this.#writer.count > 0 ? this.#input.signer.sign(this.#writer.take()) : Promise.resolve(EMPTY);
     signed.catch(() => undefined); // heard where the block is awaited
     this.#blocks.push({ nodes: this.#open, signed });
     this.#open = [];
@@ -158,7 +158,8 @@ export class SigningStage {
   /** One RRset of the apex, signed at once. */
   async signOne(rrset: RRset): Promise<SignedRRset> {
     const pending = { rrset, signatures: this.#ask(rrset, []) };
-    return this.#finish(pending, readSignatures(await this.#input.signer.sign(this.#writer.take())));
+    const made = this.#writer.count > 0 ? await this.#input.signer.sign(this.#writer.take()) : EMPTY;
+    return this.#finish(pending, readSignatures(made));
   }
 
   /** Waits for blocks nobody will read, so that no rejection goes unheard. */
@@ -168,9 +169,11 @@ export class SigningStage {
 
   #ask(rrset: RRset, candidates: readonly SignedNode[]): PendingSignature[] {
     const { policy, time, zone, keySigning, zoneSigning, notBefore = 0 } = this.#input;
+    const keys = isKeySetType(rrset.type) && rrset.owner.equals(zone) ? keySigning : zoneSigning;
+    // an unsigned zone is in no slot
+    if (keys.length === 0) return [];
     const slot = slotOf(rrset.owner, rrset.type, time, policy, notBefore);
     if (slot.end < this.#resignAt) this.#resignAt = slot.end;
-    const keys = isKeySetType(rrset.type) && rrset.owner.equals(zone) ? keySigning : zoneSigning;
     const alike = candidates
       .map((node) => findSigned(node, rrset.type))
       .filter((it): it is SignedRRset => it !== undefined && sameContent(it.rrset, rrset));

@@ -1,6 +1,6 @@
 import { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
-import { RRType } from '../dns/types.js';
+import { RRType, typeToText } from '../dns/types.js';
 import { NsecChain } from '../dnssec/nsec.js';
 import { Nsec3Chain, nsec3ParamRdata } from '../dnssec/nsec3.js';
 import { ZonesealError } from '../errors.js';
@@ -13,7 +13,8 @@ export interface StreamInput {
   readonly zone: Name;
   readonly serial: number;
   readonly policy: Policy;
-  readonly dnskeys: RRset;
+  /** What the key set makes at the apex: DNSKEY first, CDS and CDNSKEY. None: the zone is served unsigned. */
+  readonly keyRrsets: readonly RRset[];
 }
 
 /** Nodes that are handed on at once. */
@@ -24,6 +25,14 @@ export function lateTypes(policy: Policy): readonly number[] {
   return policy.zonemd ? [RRType.ZONEMD] : [];
 }
 
+/** How a zone denies existence: as its policy says, once it is signed. */
+export function denialOf({
+  policy,
+  keyRrsets,
+}: Pick<StreamInput, 'policy' | 'keyRrsets'>): 'nsec' | 'nsec3' | 'none' {
+  return keyRrsets.length === 0 ? 'none' : policy.denial;
+}
+
 /** The NSEC3 parameters of a policy. */
 export function nsec3Options({ nsec3 }: Policy): { iterations: number; salt: Uint8Array; optOut: boolean } {
   return { iterations: nsec3.iterations, salt: Buffer.from(nsec3.salt, 'hex'), optOut: nsec3.optOut };
@@ -32,7 +41,7 @@ export function nsec3Options({ nsec3 }: Policy): { iterations: number; salt: Uin
 /**
  * The nodes of a zone with the records that signing adds, in order: the apex with its serial, DNSKEY and NSEC3PARAM, each
  * node with its NSEC; then, in hash order, the owners of NSEC3 records. A node waits for its successor's name, and with it
- * what is occluded below it.
+ * what is occluded below it. Of an unsigned zone the nodes as they are, but for the serial.
  * @throws ZonesealError ZONE_INVALID when there is no apex, or of the chains
  */
 export async function* streamZone(
@@ -41,6 +50,8 @@ export async function* streamZone(
 ): AsyncGenerator<readonly UnsignedNode[], void, undefined> {
   const { zone, policy } = input;
   const late = lateTypes(policy);
+  const denial = denialOf(input);
+  let hasApex = false;
   let nsec: NsecChain | undefined;
   let nsec3: Nsec3Chain | undefined;
   let held: UnsignedNode[] = [];
@@ -51,8 +62,10 @@ export async function* streamZone(
       if (node.kind === 'apex') {
         const apex = completeApex(node, input);
         node = apex.node;
-        if (policy.denial === 'nsec') nsec = new NsecChain({ apex: zone, ttl: apex.denialTtl });
-        else nsec3 = new Nsec3Chain({ apex: zone, ttl: apex.denialTtl, ...nsec3Options(policy) });
+        hasApex = true;
+        if (denial === 'nsec') nsec = new NsecChain({ apex: zone, ttl: apex.denialTtl });
+        else if (denial === 'nsec3')
+          nsec3 = new Nsec3Chain({ apex: zone, ttl: apex.denialTtl, ...nsec3Options(policy) });
       }
       const extraTypes = node.kind === 'apex' ? late : [];
       nsec3?.add(node, extraTypes);
@@ -66,7 +79,7 @@ export async function* streamZone(
     }
     if (out.length > 0) yield out;
   }
-  if (nsec === undefined && nsec3 === undefined) throw noSoa(zone);
+  if (!hasApex) throw noSoa(zone);
   if (nsec !== undefined) yield withNsec(held, nsec.finish());
   if (nsec3 !== undefined) yield* chainNodes(nsec3);
 }
@@ -113,11 +126,12 @@ export function placedUnder(zone: Name, node: ZoneNode): ZoneNode {
   return node;
 }
 
-/** The apex with the publication's serial, the DNSKEY RRset and NSEC3PARAM; and the TTL of denial records (RFC 9077 §3). */
-export function completeApex(
-  node: ZoneNode,
-  { zone, policy, serial, dnskeys }: StreamInput,
-): { node: ZoneNode; denialTtl: number } {
+/**
+ * The apex with the publication's serial, what the key set makes, and NSEC3PARAM; and the TTL of negative answers (RFC 2308 §3, RFC 9077 §3).
+ * @throws ZonesealError ZONE_INVALID when there is no SOA, or what the key set makes is stored as well
+ */
+export function completeApex(node: ZoneNode, input: StreamInput): { node: ZoneNode; denialTtl: number } {
+  const { zone, policy, serial, keyRrsets } = input;
   const rrsets: RRset[] = [];
   let denialTtl: number | undefined;
   for (const rrset of node.rrsets) {
@@ -132,13 +146,29 @@ export function completeApex(
     rrsets.push({ ...rrset, rdata: [rdata] });
   }
   if (denialTtl === undefined) throw noSoa(zone);
-  rrsets.push(dnskeys);
-  if (policy.denial === 'nsec3') {
+  for (const rrset of keyRrsets) {
+    if (rrsets.some(({ type }) => type === rrset.type)) throw madeTwice(zone, rrset.type);
+    rrsets.push(rrset);
+  }
+  if (denialOf(input) === 'nsec3') {
     const rdata = nsec3ParamRdata(nsec3Options(policy));
     rrsets.push({ owner: zone, type: RRType.NSEC3PARAM, ttl: 0, rdata: [rdata] });
   }
   rrsets.sort((a, b) => a.type - b.type);
   return { node: { ...node, rrsets }, denialTtl };
+}
+
+/** Two answers to what the parent should do: one of them has to go. */
+function madeTwice(zone: Name, type: number): ZonesealError {
+  const text = typeToText(type);
+  const reason = `is stored, and made from the key set as well, of which a key is wanted at the parent`;
+  const next = `delete the row, with: zoneseal rrset delete ${zone} @ ${text}`;
+  return new ZonesealError('ZONE_INVALID', `zone ${zone}: ${zone} ${text}: ${reason}; ${next}`, {
+    zone: zone.toString(),
+    owner: zone.toString(),
+    type: text,
+    reason,
+  });
 }
 
 function noSoa(zone: Name): ZonesealError {

@@ -1,9 +1,9 @@
 import { ZonesealError } from '../errors.js';
-import type { KeyRole, ZoneKey } from '../keys/key-set.js';
+import type { KeyRole, KeySet, ZoneKey } from '../keys/key-set.js';
 import type { Queryable } from './database.js';
 
 /** One key as a version of a key set holds it (zoneseal.key_set_document). */
-interface KeySetEntry {
+export interface KeySetEntry {
   readonly id: number;
   readonly role: KeyRole;
   readonly algorithm: number;
@@ -14,6 +14,9 @@ interface KeySetEntry {
   readonly view: string | null;
   readonly signs: boolean;
   readonly published: boolean;
+  /** This and the next are not in documents of before migration 012. */
+  readonly keySetsOnly?: boolean;
+  readonly parent?: boolean;
 }
 
 interface KeySetRow {
@@ -21,11 +24,12 @@ interface KeySetRow {
   readonly version: number;
   readonly zone: string;
   readonly keys: KeySetEntry[];
+  readonly delete_sentinel: boolean;
   readonly present: Record<string, string> | null;
 }
 
 const SELECT = `
-  select z.id as zone_id, v.version, z.name as zone, v.keys,
+  select z.id as zone_id, v.version, z.name as zone, v.keys, v.delete_sentinel,
     (select jsonb_object_agg(k.id, k.secret_ref) from zoneseal.zone_keys k where k.zone_id = z.id) as present
   from zoneseal.zones z join zoneseal.key_set_versions v on v.zone_id = z.id`;
 
@@ -33,12 +37,12 @@ const SELECT = `
 export async function readKeySetVersions(
   database: Queryable,
   wanted: readonly { readonly zoneId: string; readonly version: number }[],
-): Promise<ReadonlyMap<string, readonly ZoneKey[]>> {
+): Promise<ReadonlyMap<string, KeySet>> {
   const rows = await database.query<KeySetRow>(
     `${SELECT} join unnest($1::bigint[], $2::bigint[]) t (zone_id, version) on t.zone_id = z.id and t.version = v.version`,
     [wanted.map(({ zoneId }) => zoneId), wanted.map(({ version }) => version)],
   );
-  return new Map(rows.map((row) => [`${row.zone_id} ${row.version}`, keysOf(row)]));
+  return new Map(rows.map((row) => [`${row.zone_id} ${row.version}`, keySetOf(row)]));
 }
 
 /**
@@ -50,7 +54,7 @@ export async function readKeySetVersion(
   database: Queryable,
   zoneId: string,
   version: number,
-): Promise<readonly ZoneKey[]> {
+): Promise<KeySet> {
   const [row] = await database.query<KeySetRow>(`${SELECT} where z.id = $1 and v.version = $2`, [
     zoneId,
     version,
@@ -61,15 +65,27 @@ export async function readKeySetVersion(
       version,
     });
   }
-  return keysOf(row);
+  return keySetOf(row);
 }
 
-function keysOf({ zone, keys, present }: KeySetRow): readonly ZoneKey[] {
-  return keys.map(({ id, publicKey, secretRef, ...rest }) => ({
+function keySetOf({ zone, keys, delete_sentinel: deleteSentinel, present }: KeySetRow): KeySet {
+  return {
+    keys: keysOfDocument(zone, keys).map((key) => ({
+      ...key,
+      secretRef: present?.[key.id] ?? key.secretRef,
+    })),
+    deleteSentinel,
+  };
+}
+
+/** The keys that a document of a key set holds. */
+export function keysOfDocument(zone: string, keys: readonly KeySetEntry[]): ZoneKey[] {
+  return keys.map(({ id, publicKey, keySetsOnly = false, parent = false, ...rest }) => ({
     ...rest,
     id: String(id),
     zone,
     publicKey: new Uint8Array(Buffer.from(publicKey, 'base64')),
-    secretRef: present?.[String(id)] ?? secretRef,
+    keySetsOnly,
+    parent,
   }));
 }

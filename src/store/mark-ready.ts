@@ -69,7 +69,7 @@ const MARK_READY = `
   with t as (
     select * from jsonb_to_recordset($1::jsonb) as t (id bigint, generation bigint, resign_at bigint, expires_at bigint,
       safe_until bigint, soa_ttl bigint, soa_rdata text, soa_signatures jsonb, zonemd_rdata text, zonemd_signatures jsonb,
-      max_ttl bigint, records bigint, octets bigint, signatures bigint, reused bigint, removed bigint, added bigint,
+      max_ttl bigint, dnskey_ttl bigint, records bigint, octets bigint, signatures bigint, reused bigint, removed bigint, added bigint,
       journal_octets bigint)
   ), p as (
     update zoneseal.publications q
@@ -77,7 +77,7 @@ const MARK_READY = `
       soa_rdata = decode(t.soa_rdata, 'base64'), soa_signatures = ${decoded('t.soa_signatures')},
       zonemd_rdata = decode(t.zonemd_rdata, 'base64'),
       zonemd_signatures = case when t.zonemd_rdata is not null then ${decoded('t.zonemd_signatures')} end,
-      max_ttl = t.max_ttl, records = t.records, octets = t.octets, signatures = t.signatures, reused = t.reused,
+      max_ttl = t.max_ttl, dnskey_ttl = t.dnskey_ttl, records = t.records, octets = t.octets, signatures = t.signatures, reused = t.reused,
       removed = t.removed, added = t.added, journal_octets = t.journal_octets, finished_at = clock_timestamp()
     from t where q.id = t.id
     returning q.*, t.safe_until
@@ -115,6 +115,7 @@ function readyRecord(id: string, result: PublicationResult): object {
     zonemd_rdata: zonemd === undefined ? null : base64(zonemd.rdata),
     zonemd_signatures: signatures(zonemd),
     max_ttl: result.maxTtl,
+    dnskey_ttl: result.dnskeyTtl,
     records: result.records,
     octets: result.octets,
     signatures: result.signatures,

@@ -92,8 +92,25 @@ const OLDEST_VERSION = `least(
   (select z.frozen_version from zoneseal.zones z where z.id = $1)
 )`;
 
-/** Publications first: which versions are still named decides on the rest. */
+/**
+ * For how long what rolls look at is kept after the largest TTL that it was served with: more than the propagation delays and safety margins of any policy
+ * that is meant. What a nameserver was not seen without stays, however old.
+ */
+export const ROLL_FACTS_KEPT_DAYS = 90;
+
+/** For how long it is known what became of keys, and why. */
+const EVENTS_KEPT_DAYS = 1100;
+
+/** Before it, what caches keep for some seconds is in none any more. */
+function longAgo(ttl: string): string {
+  return `clock_timestamp() - make_interval(days => ${ROLL_FACTS_KEPT_DAYS}, secs => ${ttl})`;
+}
+
+/** Publications and uses first: which versions are still named decides on the rest. */
 const SUPERFLUOUS = [
+  `delete from zoneseal.key_set_uses where ctid = any (array(
+     select u.ctid from zoneseal.key_set_uses u
+     where u.zone_id = $1 and u.gone_at < ${longAgo('greatest(u.max_ttl, u.dnskey_ttl)')} limit $2))`,
   `delete from zoneseal.signed_pages where ctid = any (array(
      select s.ctid from zoneseal.serial_lines l
        join zoneseal.signed_generations g on g.zone_id = l.zone_id and g.view = l.view
@@ -126,7 +143,19 @@ const SUPERFLUOUS = [
      select v.ctid from zoneseal.key_set_versions v join zoneseal.zones z on z.id = v.zone_id
      where v.zone_id = $1 and v.version < z.key_set_version and not exists (
        select from zoneseal.publications p where p.zone_id = $1 and p.key_set_version = v.version
+     ) and not exists (
+       select from zoneseal.key_set_uses u where u.zone_id = $1 and u.version = v.version
      ) limit $2))`,
+  `delete from zoneseal.ds_uses where ctid = any (array(
+     select u.ctid from zoneseal.ds_uses u
+     where u.zone_id = $1 and u.until < ${longAgo('coalesce(u.ttl, 0)')} limit $2))`,
+  `delete from zoneseal.ds_sightings where ctid = any (array(
+     select s.ctid from zoneseal.ds_sightings s
+     where s.zone_id = $1 and s.last_seen < ${longAgo('0')} and (not s.listed or exists (
+       select from zoneseal.ds_sightings t where t.zone_id = $1 and t.server = s.server and t.id > s.id)) limit $2))`,
+  `delete from zoneseal.key_events where ctid = any (array(
+     select e.ctid from zoneseal.key_events e
+     where e.zone_id = $1 and e.at < clock_timestamp() - interval '${EVENTS_KEPT_DAYS} days' limit $2))`,
 ];
 
 /** Undefined when the zone is busy. */

@@ -1,5 +1,5 @@
 import { ZonesealError } from '../errors.js';
-import type { ZoneKey } from '../keys/key-set.js';
+import type { KeySet } from '../keys/key-set.js';
 import { type Policy, parsePolicy } from '../keys/policy.js';
 import type {
   Allocation,
@@ -346,7 +346,7 @@ export class PostgresPublicationStore implements PublicationStore {
     return parsePolicy(name, row.document);
   }
 
-  readKeySet(zoneId: string, version: number): Promise<readonly ZoneKey[]> {
+  readKeySet(zoneId: string, version: number): Promise<KeySet> {
     return readKeySetVersion(this.#database, zoneId, version);
   }
 }

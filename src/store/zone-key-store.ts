@@ -1,22 +1,98 @@
-import type { KeyRole, ZoneKey } from '../keys/key-set.js';
-import type { Database } from './database.js';
+import type { KeyRole, KeySet, ZoneKey } from '../keys/key-set.js';
+import type { ManagedKey } from '../keys/rollover/model.js';
+import type { Database, Queryable } from './database.js';
 import { alreadyHeld, breaks, findZone, notHeld } from './held.js';
+import { readKeySetVersion } from './key-set-reader.js';
 
 /** A key to be added to a zone's key set. */
 export type NewZoneKey = Omit<ZoneKey, 'id' | 'zone'>;
 
-interface KeyRow {
+/** A row of zone_keys as KEY_COLUMNS selects it. */
+export interface KeyRow {
   readonly id: number;
   readonly zone: string;
   readonly role: KeyRole;
   readonly algorithm: number;
   readonly flags: number;
   readonly key_tag: number;
-  readonly public_key: Buffer;
+  /** Base64. */
+  readonly public_key: string;
   readonly secret_ref: string;
   readonly view: string | null;
   readonly signs: boolean;
   readonly published: boolean;
+  readonly key_sets_only: boolean;
+  readonly parent: boolean;
+  readonly goal: ManagedKey['goal'];
+  readonly replaces: number | null;
+  readonly created_at: number;
+  readonly active_at: number | null;
+  readonly removed_at: number | null;
+}
+
+const seconds = (column: string): string => `floor(extract(epoch from ${column}))::bigint`;
+
+/** Selects a KeyRow from `zone_keys k join zones z`. */
+export const KEY_COLUMNS = `k.id, z.name as zone, k.role, k.algorithm, k.flags, k.key_tag,
+  translate(encode(k.public_key, 'base64'), E'\\n', '') as public_key, k.secret_ref, k.view, k.signs, k.published, k.key_sets_only,
+  k.parent, k.goal, k.replaces, ${seconds('k.created_at')} as created_at, ${seconds('k.active_at')} as active_at,
+  ${seconds('k.removed_at')} as removed_at`;
+
+/** The key that a row is. */
+export function keyOf(row: KeyRow): ManagedKey {
+  return {
+    id: String(row.id),
+    zone: row.zone,
+    role: row.role,
+    algorithm: row.algorithm,
+    keyTag: row.key_tag,
+    flags: row.flags,
+    publicKey: new Uint8Array(Buffer.from(row.public_key, 'base64')),
+    secretRef: row.secret_ref,
+    view: row.view,
+    signs: row.signs,
+    published: row.published,
+    keySetsOnly: row.key_sets_only,
+    parent: row.parent,
+    goal: row.goal,
+    createdAt: row.created_at,
+    replaces: row.replaces === null ? null : String(row.replaces),
+    activeAt: row.active_at,
+    removedAt: row.removed_at,
+  };
+}
+
+const KEY_TWICE = 'zone_keys_zone_id_algorithm_public_key_key';
+
+/** Adds a key to a zone; returns its id. */
+export async function insertKey(
+  transaction: Queryable,
+  zoneId: number,
+  key: NewZoneKey,
+  { isActive = false, replaces = null }: { readonly isActive?: boolean; readonly replaces?: string | null },
+): Promise<string> {
+  const [row] = await transaction.query<{ id: number }>(
+    `insert into zoneseal.zone_keys (zone_id, role, algorithm, flags, key_tag, public_key, secret_ref, view, signs, published,
+       key_sets_only, parent, replaces, active_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, case when $14 then now() end) returning id`,
+    [
+      zoneId,
+      key.role,
+      key.algorithm,
+      key.flags,
+      key.keyTag,
+      Buffer.from(key.publicKey),
+      key.secretRef,
+      key.view,
+      key.signs,
+      key.published,
+      key.keySetsOnly ?? false,
+      key.parent ?? false,
+      replaces,
+      isActive,
+    ],
+  );
+  return String(row?.id);
 }
 
 /** The key sets of zones as they are now. */
@@ -38,30 +114,13 @@ export class ZoneKeyStore {
         const { id } = await findZone(transaction, zone, 'write');
         const ids: string[] = [];
         for (const key of keys) {
-          const [row] = await transaction.query<{ id: number }>(
-            `insert into zoneseal.zone_keys (zone_id, role, algorithm, flags, key_tag, public_key, secret_ref, view, signs,
-               published) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id`,
-            [
-              id,
-              key.role,
-              key.algorithm,
-              key.flags,
-              key.keyTag,
-              Buffer.from(key.publicKey),
-              key.secretRef,
-              key.view,
-              key.signs,
-              key.published,
-            ],
-          );
-          ids.push(String(row?.id));
+          // who brings a key that signs brings one that may have done so before, and may have its DS at the parent
+          ids.push(await insertKey(transaction, id, key, { isActive: key.signs && key.published }));
         }
         return ids;
       });
     } catch (error) {
-      if (breaks(error, 'zone_keys_zone_id_algorithm_public_key_key')) {
-        throw alreadyHeld('key', zone, 'see: zoneseal keys list');
-      }
+      if (breaks(error, KEY_TWICE)) throw alreadyHeld('key', zone, 'see: zoneseal keys list');
       if (breaks(error, 'zone_keys_view_fkey')) {
         throw notHeld(
           'view',
@@ -73,40 +132,50 @@ export class ZoneKeyStore {
     }
   }
 
-  /** The keys of a zone, or of all zones. @throws ZonesealError NOT_HELD */
-  async list(zone?: string): Promise<ZoneKey[]> {
+  /** The key set of a zone as it is now. @throws ZonesealError NOT_HELD */
+  async keySet(zone: string): Promise<KeySet> {
+    const { id } = await findZone(this.#database, zone);
+    const [row] = await this.#database.query<{ version: number }>(
+      'select key_set_version as version from zoneseal.zones where id = $1',
+      [id],
+    );
+    return readKeySetVersion(this.#database, String(id), row?.version ?? 0);
+  }
+
+  /** The keys of a zone, or of all zones; those that were taken out and not destroyed yet as well. @throws ZonesealError NOT_HELD */
+  async list(zone?: string): Promise<ManagedKey[]> {
     const id = zone === undefined ? null : (await findZone(this.#database, zone)).id;
     const rows = await this.#database.query<KeyRow>(
-      `select k.id, z.name as zone, k.role, k.algorithm, k.flags, k.key_tag, k.public_key, k.secret_ref, k.view, k.signs,
-         k.published
-       from zoneseal.zone_keys k join zoneseal.zones z on z.id = k.zone_id
+      `select ${KEY_COLUMNS} from zoneseal.zone_keys k join zoneseal.zones z on z.id = k.zone_id
        where $1::bigint is null or z.id = $1 order by z.sort_key, k.id`,
       [id],
     );
-    return rows.map((row) => ({
-      id: String(row.id),
-      zone: row.zone,
-      role: row.role,
-      algorithm: row.algorithm,
-      keyTag: row.key_tag,
-      flags: row.flags,
-      publicKey: new Uint8Array(row.public_key),
-      secretRef: row.secret_ref,
-      view: row.view,
-      signs: row.signs,
-      published: row.published,
-    }));
+    return rows.map(keyOf);
   }
 
-  /** Changes whether a key signs or is published, or where its private half is. @throws ZonesealError NOT_HELD */
+  /** Changes what a key does, or where its private half is. @throws ZonesealError NOT_HELD */
   async update(
     id: string,
-    change: { readonly signs?: boolean; readonly published?: boolean; readonly secretRef?: string },
+    change: {
+      readonly signs?: boolean;
+      readonly published?: boolean;
+      readonly keySetsOnly?: boolean;
+      readonly parent?: boolean;
+      readonly secretRef?: string;
+    },
   ): Promise<void> {
     const updated = await this.#database.execute(
       `update zoneseal.zone_keys set signs = coalesce($2, signs), published = coalesce($3, published),
-         secret_ref = coalesce($4, secret_ref) where id = $1`,
-      [id, change.signs ?? null, change.published ?? null, change.secretRef ?? null],
+         secret_ref = coalesce($4, secret_ref), key_sets_only = coalesce($5, key_sets_only), parent = coalesce($6, parent)
+       where id = $1`,
+      [
+        id,
+        change.signs ?? null,
+        change.published ?? null,
+        change.secretRef ?? null,
+        change.keySetsOnly ?? null,
+        change.parent ?? null,
+      ],
     );
     if (updated === 0) throw notHeld('key with id', id, 'see: zoneseal keys list');
   }

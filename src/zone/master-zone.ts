@@ -7,7 +7,7 @@ import {
 import { Name } from '../dns/name.js';
 import { formatRdata } from '../dns/rdata/index.js';
 import { typeFromText, typeToText } from '../dns/types.js';
-import { generatedReason, isGeneratedType } from './generated.js';
+import { GENERATED_REASON, isGeneratedType, isSignersType } from './generated.js';
 import type { ZoneProblem, ZoneRule } from './problem.js';
 import type { ZoneRow } from './row.js';
 import { sortRdata } from './rrset.js';
@@ -33,7 +33,7 @@ export interface MasterZoneOptions {
   readonly zone: Name;
   /** The views that see the records; null for all. */
   readonly views: readonly string[] | null;
-  /** Leave out the DNSSEC records that Zoneseal makes, instead of reporting them. */
+  /** Leave out the DNSSEC records that Zoneseal makes, instead of reporting them; CDS and CDNSKEY of the apex with them. */
   readonly stripDnssec: boolean;
 }
 
@@ -92,7 +92,9 @@ export class MasterZone {
 
   add(record: MasterRecord): void {
     const { owner, type } = record;
-    if (isGeneratedType(type, owner.equals(this.zone))) {
+    // CDS and CDNSKEY of a file that was signed elsewhere would ask the parent for keys that are not the zone's any more
+    const isLeftOut = this.#stripDnssec ? isSignersType : isGeneratedType;
+    if (isLeftOut(type, owner.equals(this.zone))) {
       const known = this.#dnssec.get(type);
       if (known === undefined) this.#dnssec.set(type, { first: record, count: 1 });
       else known.count++;
@@ -187,7 +189,7 @@ export class MasterZone {
       owner,
       type: typeText,
       rule: 'dnssec-record',
-      message: `${file}:${line}: zone ${this.zone}: ${owner} ${typeText}${others}: ${generatedReason(type)}; leave them out with --strip-dnssec`,
+      message: `${file}:${line}: zone ${this.zone}: ${owner} ${typeText}${others}: ${GENERATED_REASON}; leave them out with --strip-dnssec`,
     };
   }
 }

@@ -3,7 +3,7 @@ import { parseRdataText } from '../dns/rdata/index.js';
 import { MAX_TTL, type RRset } from '../dns/record.js';
 import { isMetaType, typeFromText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
-import { generatedReason, isGeneratedType } from './generated.js';
+import { GENERATED_REASON, isGeneratedType } from './generated.js';
 import type { Report, ZoneRule } from './problem.js';
 import type { ZoneRow } from './row.js';
 import { sortRdata } from './rrset.js';
@@ -51,7 +51,7 @@ export class RowParser {
         row,
         report,
         'type-generated',
-        generatedReason(type),
+        GENERATED_REASON,
         'delete it, or import the zone with --strip-dnssec',
       );
     }

@@ -236,10 +236,7 @@ describe('RRsets', () => {
       'rrset set example www NSEC example. A',
       'www.example. NSEC: is a DNSSEC record that Zoneseal makes itself',
     ],
-    [
-      'rrset set example @ CDS 1',
-      'example. CDS: tells the parent of a change of keys, which this release does not make',
-    ],
+    ['rrset set example @ CDS 1', 'CDS'],
     ['rrset delete example @ NS', 'is missing at the apex'],
     ['rrset delete example nothing', 'there is no nothing.example.'],
     ['rrset set nowhere www A 192.0.2.1', 'there is no zone "nowhere."'],

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Name } from '../../src/dns/name.js';
-import { RRType } from '../../src/dns/types.js';
+import { formatRdata } from '../../src/dns/rdata/index.js';
+import type { RRset } from '../../src/dns/record.js';
+import { RRType, typeToText } from '../../src/dns/types.js';
 import { dnskeyRdata, keyTag } from '../../src/dnssec/dnskey.js';
 import {
   dnskeyRrset,
@@ -11,6 +13,8 @@ import {
   type ZoneKey,
 } from '../../src/keys/key-set.js';
 import { checkKeySet } from '../../src/keys/key-set-check.js';
+import { isUnsigned, keySetRrsets } from '../../src/keys/key-set-records.js';
+import { parsePolicy } from '../../src/keys/policy.js';
 
 const zone = Name.parse('example.');
 
@@ -80,6 +84,78 @@ describe('which keys sign what', () => {
   it("a view's own ZSK that does not sign takes nobody's place", () => {
     const keys = [key('zsk', 'ZSK'), key('own', 'ZSK', { view: 'internal', signs: false })];
     expect(ids(signingKeys(keys, 'internal').zoneSigning)).toEqual(['zsk']);
+  });
+});
+
+describe('a CSK that signs the key sets alone', () => {
+  it('leaves the rest of the zone to other keys', () => {
+    const keys = [key('csk', 'CSK', { keySetsOnly: true }), key('next', 'CSK')];
+    expect(ids(signingKeys(keys, null).zoneSigning)).toEqual(['next']);
+    expect(ids(signingKeys(keys, null).keySigning)).toEqual(['csk', 'next']);
+    expect(rules(keys)).toEqual([]);
+    expect(rules(keys.slice(0, 1))).toEqual([
+      'error no-zone-signing-key internal',
+      'error no-zone-signing-key external',
+    ]);
+  });
+});
+
+describe('CDS and CDNSKEY', () => {
+  const policy = parsePolicy('default', { cdsDigests: [4, 2], dnskeyTtl: 600 });
+  const shown = (rrsets: readonly RRset[]): string[] =>
+    rrsets.flatMap(({ type, ttl, rdata }) =>
+      rdata.map(
+        (it) =>
+          `${typeToText(type)} ${ttl} ${formatRdata(type, it).replace(/^(\S+ \S+ \S+) .{5,}$/, '$1 …')}`,
+      ),
+    );
+  const made = (keys: readonly ZoneKey[], deleteSentinel = false, more = policy): string[] =>
+    shown(keySetRrsets({ keys, deleteSentinel }, zone, more).slice(1));
+
+  it('name every key that the parent is to have, published or not, with each digest (RFC 7344 §3)', () => {
+    const keys = [
+      key('a', 'CSK', { parent: true }),
+      key('b', 'KSK', { parent: true, published: false, signs: false }),
+      key('c', 'KSK'),
+    ];
+    const [a, b] = [keys[0]?.keyTag as number, keys[1]?.keyTag as number].sort((x, y) => x - y);
+    expect(made(keys)).toEqual([
+      ...[a, b].flatMap((tag) => [2, 4].map((digest) => `CDS 600 ${tag} 13 ${digest} …`)),
+      'CDNSKEY 600 257 3 13 …',
+      'CDNSKEY 600 257 3 13 …',
+    ]);
+    expect(made(keys, false, { ...policy, cdnskey: false })).toHaveLength(4);
+    expect(made(keys, false, { ...policy, cdsDigests: [] })).toEqual([]);
+    expect(made([key('c', 'CSK')])).toEqual([]);
+  });
+
+  it('are the delete sentinel alone when all DS are to go (RFC 8078 §4)', () => {
+    expect(made([key('a', 'CSK', { parent: true })], true)).toEqual([
+      'CDS 600 0 0 0 00',
+      'CDNSKEY 600 0 3 0 AA==',
+    ]);
+  });
+
+  it('are not there where nothing is published', () => {
+    const keys = [key('a', 'CSK', { parent: true, published: false })];
+    expect(keySetRrsets({ keys, deleteSentinel: false }, zone, policy)).toEqual([]);
+  });
+
+  it('do not name a ZSK', () => {
+    expect(rules([key('a', 'CSK'), key('z', 'ZSK', { parent: true })])).toEqual(['error zsk-at-parent *']);
+  });
+});
+
+describe('a zone without signatures', () => {
+  const isSo = (keys: readonly ZoneKey[], signed: boolean): boolean =>
+    isUnsigned({ keys, deleteSentinel: false }, { signed });
+
+  it('is one whose policy wants none, once its keys are out', () => {
+    expect(isSo([], false)).toBe(true);
+    expect(isSo([key('a', 'CSK', { signs: false, published: false })], false)).toBe(true);
+    expect(isSo([key('a', 'CSK', { signs: false })], false)).toBe(false);
+    expect(isSo([key('a', 'CSK', { published: false })], false)).toBe(false);
+    expect(isSo([], true)).toBe(false);
   });
 });
 

@@ -1,5 +1,5 @@
 import { ZonesealError } from '../../src/errors.js';
-import type { ZoneKey } from '../../src/keys/key-set.js';
+import type { KeySet, ZoneKey } from '../../src/keys/key-set.js';
 import { type Policy, parsePolicy } from '../../src/keys/policy.js';
 import type {
   Allocation,
@@ -32,6 +32,7 @@ const order = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
 /** One zone in memory, in one view or several, for tests of what stands above the database. */
 export class MemoryPublicationStore implements PublicationStore {
   keySet: readonly ZoneKey[] = [];
+  deleteSentinel = false;
   policy: Policy = parsePolicy('default', {});
   policyVersion = 1;
   keySetVersion = 1;
@@ -61,7 +62,7 @@ export class MemoryPublicationStore implements PublicationStore {
   readonly zone: ServedZone;
   readonly #rows = new Map<number, readonly ZoneRow[]>();
   readonly #policies = new Map<number, Policy>();
-  readonly #keySets = new Map<number, readonly ZoneKey[]>();
+  readonly #keySets = new Map<number, KeySet>();
 
   constructor(zone: string, view: string) {
     this.zone = { zoneId: '1', zone, view };
@@ -138,7 +139,7 @@ export class MemoryPublicationStore implements PublicationStore {
         return { kind: 'building-elsewhere', publication: last };
       const previous = this.#newest(served.view);
       this.#policies.set(this.policyVersion, this.policy);
-      this.#keySets.set(this.keySetVersion, this.keySet);
+      this.#keySets.set(this.keySetVersion, this.#keys());
       this.#rows.set(this.version, this.rows);
       const publication: Publication = {
         ...served,
@@ -201,7 +202,15 @@ export class MemoryPublicationStore implements PublicationStore {
     return this.#answer(() => {
       if (!this.leaseIsOurs) return false;
       if (changes !== undefined) this.#changePages(id, result.generation, changes);
-      const { zonemd, journal, signatures: _, reused: __, safeUntil: ___, ...facts } = result;
+      const {
+        zonemd,
+        journal,
+        signatures: _,
+        reused: __,
+        safeUntil: ___,
+        dnskeyTtl: ____,
+        ...facts
+      } = result;
       this.#change(id, { ...facts, state: 'ready', zonemd: zonemd ?? null, journal: journal ?? null });
       return true;
     });
@@ -380,8 +389,12 @@ export class MemoryPublicationStore implements PublicationStore {
     return this.#answer(() => this.#policies.get(version) ?? this.policy);
   }
 
-  readKeySet(_zoneId?: string, version = this.keySetVersion): Promise<readonly ZoneKey[]> {
-    return this.#answer(() => this.#keySets.get(version) ?? this.keySet);
+  readKeySet(_zoneId?: string, version = this.keySetVersion): Promise<KeySet> {
+    return this.#answer(() => this.#keySets.get(version) ?? this.#keys());
+  }
+
+  #keys(): KeySet {
+    return { keys: this.keySet, deleteSentinel: this.deleteSentinel };
   }
 
   #newest(view: string): Publication | undefined {

@@ -81,7 +81,7 @@ describe('a production that fails half way', () => {
     const store = {
       readRows,
       readPolicy: () => Promise.resolve(parsePolicy('default', {})),
-      readKeySet: () => Promise.resolve([key]),
+      readKeySet: () => Promise.resolve({ keys: [key], deleteSentinel: false }),
       listReady: () => Promise.resolve([]),
       savePages: () => Promise.reject(new ZonesealError('PUBLICATION_LOST', 'the lease was lost')),
     };

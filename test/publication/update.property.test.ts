@@ -7,7 +7,7 @@ import { generateKey } from '../../src/keys/generate.js';
 import type { ZoneKey } from '../../src/keys/key-set.js';
 import { parsePolicy } from '../../src/keys/policy.js';
 import { readJournal } from '../../src/publication/journal.js';
-import type { Publication, StoredPage } from '../../src/publication/ports.js';
+import { NEVER, type Publication, type StoredPage } from '../../src/publication/ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produce } from '../../src/publication/produce.js';
 import { publishedNodes } from '../../src/publication/published-nodes.js';
 import { SmallZone } from '../../src/publication/small-zone.js';
@@ -37,16 +37,22 @@ class DigestSigner implements Signer {
   }
 }
 
-const made = await generateKey({ algorithm: 13, role: 'CSK' });
-const key: ZoneKey = {
-  ...made,
-  id: '1',
+const zoneKey = async (id: string, role: ZoneKey['role'], algorithm = 13): Promise<ZoneKey> => ({
+  ...(await generateKey({ algorithm, role })),
+  id,
   zone: ZONE,
   secretRef: 'x',
   view: null,
   signs: true,
   published: true,
-};
+});
+const key = await zoneKey('1', 'CSK');
+const [next, ksk, zsk, other] = await Promise.all([
+  zoneKey('2', 'CSK'),
+  zoneKey('3', 'KSK'),
+  zoneKey('4', 'ZSK'),
+  zoneKey('5', 'CSK', 15),
+]);
 const keyRing = { privateKeys: () => Promise.resolve(new Map()) };
 
 // names with shared ancestors, cuts above and below others, wildcards, and empty non-terminals
@@ -110,6 +116,55 @@ const histories = fc.array(
     seconds: fc.constantFrom(0, 10, 10, 3600, 2 * DAY, 6 * DAY, 30 * DAY),
   }),
   { minLength: 1, maxLength: 12 },
+);
+
+/** What rolls make of a key set, step by step and in any order. */
+const KEY_SETS: readonly (readonly ZoneKey[])[] = [
+  [key],
+  [{ ...key, parent: true }],
+  [
+    { ...key, parent: true },
+    { ...next, signs: false },
+  ],
+  [key, { ...next, parent: true }],
+  [
+    { ...key, keySetsOnly: true },
+    { ...next, parent: true },
+  ],
+  [key, { ...next, published: false, signs: false, parent: true }],
+  [key, { ...other, published: false }],
+  [{ ...key, parent: true }, other],
+  [{ ...key, keySetsOnly: true }, { ...zsk, view: 'internal' }, zsk],
+  [ksk, zsk],
+  [{ ...ksk, parent: true }, zsk, { ...zsk, id: '6', view: 'external' }],
+  [
+    { ...key, signs: false, published: false },
+    { ...zsk, signs: false, published: false },
+  ],
+  [],
+];
+const keyChanges = fc.record({
+  keySet: fc.constantFrom(...KEY_SETS),
+  deleteSentinel: fc.boolean(),
+  policy: fc.record({
+    signed: fc.boolean(),
+    cdnskey: fc.boolean(),
+    cdsDigests: fc.constantFrom<(2 | 4)[]>([2], [2, 4], []),
+  }),
+});
+type KeyChange = typeof keyChanges extends fc.Arbitrary<infer Change> ? Change : never;
+interface HistoryStep {
+  readonly transaction: readonly Edit[];
+  readonly seconds: number;
+  readonly keys?: KeyChange | null | undefined;
+}
+const keyHistories: fc.Arbitrary<HistoryStep[]> = fc.array(
+  fc.record({
+    transaction: fc.array(edits, { minLength: 0, maxLength: 2 }),
+    seconds: fc.constantFrom(0, 10, 3600, 6 * DAY),
+    keys: fc.option(keyChanges, { freq: 3 }),
+  }),
+  { minLength: 1, maxLength: 10 },
 );
 
 /** A zone's rows while a history is applied to them. */
@@ -224,7 +279,7 @@ async function smallZone(publication: Publication, store: MemoryPublicationStore
   const before = ready.find((it) => it.publication.id === publication.previous)?.publication.zoneVersion ?? 0;
   const changes = await store.readChanges('1', publication.view, before, publication.zoneVersion);
   return new SmallZone(
-    { publication, rows, policy: store.policy, keySet: store.keySet, ready, changes },
+    { publication, rows, policy: store.policy, keySet: await store.readKeySet(), ready, changes },
     store,
   );
 }
@@ -270,6 +325,7 @@ async function fromScratch(
   const fresh = new MemoryPublicationStore(ZONE, view);
   fresh.rows = store.rows;
   fresh.keySet = store.keySet;
+  fresh.deleteSentinel = store.deleteSentinel;
   fresh.policy = store.policy;
   fresh.now = store.now;
   const { publication } = await publish(fresh, view, { store: fresh, keyRing, signer: new DigestSigner() });
@@ -280,6 +336,79 @@ const codeOf = (error: unknown): string => (error instanceof ZonesealError ? err
 
 const RUNS = Number(process.env['ZONESEAL_PROPERTY_RUNS'] ?? 150);
 
+/** Lives through a history, and holds each publication of it against the one that signing from scratch makes. */
+async function liveThrough(
+  policy: object,
+  history: readonly HistoryStep[],
+  { isSmall, ...limits }: { pageOctets: number; expiringPages: number; isSmall: boolean },
+): Promise<{ updates: number; wholes: number; unsigned: number }> {
+  const count = { updates: 0, wholes: 0, unsigned: 0 };
+  const store = new MemoryPublicationStore(ZONE, 'internal');
+  store.policy = parsePolicy('default', policy);
+  store.keySet = [key];
+  const dependencies = { store, keyRing, signer: new DigestSigner(), ...limits };
+  const rows = new Rows();
+  store.rows = rows.sorted();
+  const held = new Map<string, Set<string>>();
+  for (const view of VIEWS) {
+    const { publication } = await publish(store, view, dependencies, isSmall);
+    held.set(view, new Set(records(await nodesOf(publication, store))));
+  }
+  for (const { transaction, seconds, keys } of history) {
+    for (const edit of transaction) rows.apply(edit);
+    store.version++;
+    store.rows = rows.sorted();
+    store.now += seconds;
+    if (keys != null) {
+      store.keySetVersion++;
+      store.policyVersion++;
+      store.keySet = keys.keySet;
+      store.deleteSentinel = keys.deleteSentinel;
+      store.policy = parsePolicy('default', { ...policy, ...keys.policy });
+    }
+    for (const view of VIEWS) {
+      const wanted = await fromScratch(store, view).catch((error: unknown) => error as Error);
+      if (wanted instanceof Error) {
+        const failure = await publish(store, view, dependencies, isSmall).then(
+          () => 'made',
+          (error: unknown) => error,
+        );
+        expect(codeOf(failure)).toBe(codeOf(wanted));
+        continue;
+      }
+      let publication: Publication;
+      do {
+        const made = await publish(store, view, dependencies, isSmall);
+        publication = made.publication;
+        if (made.isUpdate) count.updates++;
+        else count.wholes++;
+        const before = held.get(view) as Set<string>;
+        // without a journal a secondary takes the whole zone
+        const after =
+          publication.journal === null
+            ? new Set(records(await nodesOf(publication, store)))
+            : await applyJournal(before, store, publication.id);
+        held.set(view, after);
+        // each renews some of the pages that are due
+      } while ((publication.resignAt as number) <= store.now);
+      const nodes = await nodesOf(publication, store);
+      expect(nodes.map(shown)).toEqual(wanted.nodes.map(shown));
+      expect(publication).toMatchObject({
+        records: wanted.publication.records,
+        octets: wanted.publication.octets,
+        zonemd: wanted.publication.zonemd === null ? null : { ttl: wanted.publication.zonemd.ttl },
+      });
+      expect(publication.resignAt).toBe(wanted.publication.resignAt);
+      expect(publication.maxTtl).toBeGreaterThanOrEqual(wanted.publication.maxTtl as number);
+      expect([...(held.get(view) as Set<string>)].sort()).toEqual(records(nodes).sort());
+      if (publication.resignAt === NEVER) count.unsigned++;
+    }
+  }
+  return count;
+}
+
+const limits = [fc.constantFrom(40, 400, 4000), fc.constantFrom(1, 1000), fc.boolean()] as const;
+
 describe.each([
   ['NSEC', {}],
   ['NSEC3', { denial: 'nsec3' }],
@@ -287,69 +416,35 @@ describe.each([
   ['NSEC and ZONEMD', { zonemd: true }],
   ['NSEC3 and ZONEMD', { denial: 'nsec3', zonemd: true }],
 ])('a publication brought up to date, %s', (_, policy) => {
+  const options = { numRuns: RUNS, endOnFailure: process.env['ZONESEAL_NO_SHRINK'] !== undefined };
+
   it('is what signing from scratch makes, in each view and after each change; its journal leads to it', async () => {
     let updates = 0;
     let wholes = 0;
     await fc.assert(
-      fc.asyncProperty(
-        histories,
-        fc.constantFrom(40, 400, 4000),
-        fc.constantFrom(1, 1000),
-        fc.boolean(),
-        async (history, pageOctets, expiringPages, isSmall) => {
-          const store = new MemoryPublicationStore(ZONE, 'internal');
-          store.policy = parsePolicy('default', policy);
-          store.keySet = [key];
-          const signer = new DigestSigner();
-          const dependencies = { store, keyRing, signer, pageOctets, expiringPages };
-          const rows = new Rows();
-          store.rows = rows.sorted();
-          const held = new Map<string, Set<string>>();
-          for (const view of VIEWS) {
-            const { publication } = await publish(store, view, dependencies, isSmall);
-            held.set(view, new Set(records(await nodesOf(publication, store))));
-          }
-          for (const { transaction, seconds } of history) {
-            for (const edit of transaction) rows.apply(edit);
-            store.version++;
-            store.rows = rows.sorted();
-            store.now += seconds;
-            for (const view of VIEWS) {
-              const wanted = await fromScratch(store, view).catch((error: unknown) => error as Error);
-              if (wanted instanceof Error) {
-                const failure = await publish(store, view, dependencies, isSmall).then(
-                  () => 'made',
-                  (error: unknown) => error,
-                );
-                expect(codeOf(failure)).toBe(codeOf(wanted));
-                continue;
-              }
-              let publication: Publication;
-              do {
-                const made = await publish(store, view, dependencies, isSmall);
-                publication = made.publication;
-                if (made.isUpdate) updates++;
-                else wholes++;
-                held.set(view, await applyJournal(held.get(view) as Set<string>, store, publication.id));
-                // each renews some of the pages that are due
-              } while ((publication.resignAt as number) <= store.now);
-              const nodes = await nodesOf(publication, store);
-              expect(nodes.map(shown)).toEqual(wanted.nodes.map(shown));
-              expect(publication).toMatchObject({
-                records: wanted.publication.records,
-                octets: wanted.publication.octets,
-              });
-              expect(publication.resignAt).toBe(wanted.publication.resignAt);
-              expect(publication.maxTtl).toBeGreaterThanOrEqual(wanted.publication.maxTtl as number);
-              expect([...(held.get(view) as Set<string>)].sort()).toEqual(records(nodes).sort());
-            }
-          }
-        },
-      ),
-      { numRuns: RUNS, endOnFailure: process.env['ZONESEAL_NO_SHRINK'] !== undefined },
+      fc.asyncProperty(histories, ...limits, async (history, pageOctets, expiringPages, isSmall) => {
+        const made = await liveThrough(policy, history, { pageOctets, expiringPages, isSmall });
+        updates += made.updates;
+        wholes += made.wholes;
+      }),
+      options,
     );
     // all of this says nothing if wholes were made instead
     expect(wholes).toBe(0);
     expect(updates).toBeGreaterThan(RUNS);
+  }, 300_000);
+
+  it('is so while key sets change: keys at the parent, signers that are not published, no keys at all, and back', async () => {
+    let [updates, wholes, unsigned] = [0, 0, 0];
+    await fc.assert(
+      fc.asyncProperty(keyHistories, ...limits, async (history, pageOctets, expiringPages, isSmall) => {
+        const made = await liveThrough(policy, history, { pageOctets, expiringPages, isSmall });
+        updates += made.updates;
+        wholes += made.wholes;
+        unsigned += made.unsigned;
+      }),
+      options,
+    );
+    expect(Math.min(updates, wholes, unsigned)).toBeGreaterThan(RUNS / 10);
   }, 300_000);
 });

@@ -67,7 +67,9 @@ async function signAll(
     time: NOW,
     serial: 99,
     policy: parsePolicy('test', policy),
-    dnskeys: { owner: zone, type: RRType.DNSKEY, ttl: 3600, rdata: [Uint8Array.of(1, 0, 3, 13, 1, 2, 3)] },
+    keyRrsets: [
+      { owner: zone, type: RRType.DNSKEY, ttl: 3600, rdata: [Uint8Array.of(1, 0, 3, 13, 1, 2, 3)] },
+    ],
     keySigning: [{ ...key, keyTag: 1 }],
     zoneSigning: [key],
     signer,

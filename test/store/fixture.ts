@@ -176,6 +176,7 @@ export function resultOf(
     expiresAt: publication.time + 2000,
     safeUntil: publication.time + 1500,
     maxTtl: 300,
+    dnskeyTtl: 3600,
     records: 5,
     octets: 500,
     signatures: 2,

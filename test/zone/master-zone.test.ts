@@ -89,6 +89,16 @@ sub CDS 0 0 0 00
     );
   });
 
+  it('are CDS and CDNSKEY at the apex only when the file is of another signer', async () => {
+    const asking = '$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ CDS 0 0 0 00\n@ CDNSKEY 0 3 0 AA==\n';
+    const kept = await read(asking);
+    expect(kept.master.problems()).toEqual([]);
+    expect(kept.rows.map((row) => row.type)).toEqual(['SOA', 'CDS', 'CDNSKEY']);
+    const left = await read(asking, { stripDnssec: true });
+    expect(left.rows.map((row) => row.type)).toEqual(['SOA']);
+    expect(Object.fromEntries(left.master.dnssecRecords)).toEqual({ CDS: 1, CDNSKEY: 1 });
+  });
+
   it('are left out when asked; DS, and CDS below the apex, are data', async () => {
     const { master, rows } = await read(signed, { stripDnssec: true });
     expect(master.problems()).toEqual([]);

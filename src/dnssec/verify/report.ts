@@ -43,6 +43,7 @@ export const VERIFY_RULES = {
   'rrsig-unknown-key': 'the key is in the DNSKEY RRset (RFC 4035 §5.3.1)',
   'rrsig-revoked-key': 'a revoked key signs nothing but the DNSKEY RRset (RFC 5011 §2.1)',
   'rrsig-bogus': 'the signature is right (RFC 4035 §5.3.3)',
+  'signed-record': 'a zone that is to be unsigned has no DNSKEY, RRSIG, NSEC, NSEC3 or NSEC3PARAM records',
   'denial-missing': 'a signed zone has NSEC or NSEC3 records (RFC 4035 §2.3, RFC 5155 §7.1)',
   'denial-mixed': 'a zone has NSEC or NSEC3 records and not both (RFC 5155 §10.4)',
   'nsec-missing': 'every authoritative owner and every delegation has an NSEC record (RFC 4035 §2.3)',

@@ -11,7 +11,7 @@ import { SignatureCheck } from './signatures.js';
 import { firstRdata, OwnerClassifier, type VerifiedNode } from './verified-node.js';
 import { VerifyPool } from './verify-pool.js';
 import { isKnownAlgorithm, isOutdatedAlgorithm, readZoneKey, type ZoneKey } from './zone-keys.js';
-import { checkOwner } from './zone-rules.js';
+import { checkOwner, checkUnsigned } from './zone-rules.js';
 import { ZonemdCheck } from './zonemd-check.js';
 
 const DEFAULT_MAX_FAULTS = 100_000;
@@ -36,6 +36,8 @@ export interface VerifyOptions {
   readonly zonemd?: 'required' | 'if-present';
   /** Whether every algorithm of the DNSKEY RRset has to sign every RRset (RFC 4035 §2.2); true where it is left out. */
   readonly requireAllAlgorithms?: boolean;
+  /** Whether the zone is to be signed, true where it is left out; else records of a signed zone are faults. */
+  readonly signed?: boolean;
   /** How many faults are listed; all are counted. */
   readonly maxFaults?: number;
   readonly onProgress?: (progress: VerifyProgress) => void;
@@ -65,7 +67,7 @@ export interface VerifyReport {
 }
 
 /**
- * Verifies a signed zone whole: signatures, denial of existence, zone cuts, ZONEMD, and the rules of DNS that these rest on.
+ * Verifies a signed zone whole, or one that is to be unsigned: signatures, denial of existence, zone cuts, ZONEMD, and the rules of DNS that these rest on.
  * Shares no code with what signs. The records may come in any order, from a file or a transfer; they are kept packed in
  * memory, a 100,000-name zone in some 50 MB. Signatures are checked on the threads of Node's pool.
  * @throws what the source of the records throws; faults of the zone are in the report
@@ -80,6 +82,8 @@ export async function verifyZone(
   });
   return new ZoneVerifier(table, faults, options).run();
 }
+
+const UNSIGNED: { denial: VerifyReport['denial']; check?: DenialCheck } = { denial: 'none' };
 
 class ZoneVerifier {
   readonly #table: RecordTable;
@@ -99,15 +103,17 @@ class ZoneVerifier {
 
   async run(): Promise<VerifyReport> {
     const soa = this.#readSoa();
-    const { denial, check } = this.#denialCheck(soa?.denialTtl);
-    const signatures = this.#signatureCheck();
+    const isSigned = this.#options.signed ?? true;
+    const { denial, check } = isSigned ? this.#denialCheck(soa?.denialTtl) : UNSIGNED;
+    const signatures = isSigned ? this.#signatureCheck() : undefined;
     const zonemd = new ZonemdCheck(this.#faults, this.#apex, this.#options.zonemd === 'required');
     const classifier = new OwnerClassifier(this.#apex.key);
     const total = this.#table.ownerCount;
     for (const records of this.#table.owners()) {
       const node: VerifiedNode = { ...records, kind: classifier.kindOf(records) };
       checkOwner(this.#faults, node, classifier.belowDname);
-      signatures.add(node);
+      if (signatures === undefined) checkUnsigned(this.#faults, node);
+      signatures?.add(node);
       check?.add(node);
       zonemd.add(node);
       if (this.#pool.full) await this.#pool.room();
@@ -127,7 +133,7 @@ class ZoneVerifier {
   #report(
     denial: VerifyReport['denial'],
     serial: number | undefined,
-    signatures: SignatureCheck,
+    signatures: SignatureCheck | undefined,
   ): VerifyReport {
     const { errors, warnings } = this.#faults;
     return {
@@ -136,14 +142,14 @@ class ZoneVerifier {
       counts: {
         records: this.#table.recordCount,
         owners: this.#table.ownerCount,
-        signedSets: signatures.signedSets,
-        signatures: signatures.checked,
+        signedSets: signatures?.signedSets ?? 0,
+        signatures: signatures?.checked ?? 0,
         errors,
         warnings,
       },
       denial,
       serial,
-      firstExpiration: signatures.firstExpiration,
+      firstExpiration: signatures?.firstExpiration,
     };
   }
 

@@ -48,6 +48,23 @@ export function checkOwner(faults: FaultList, node: VerifiedNode, belowDname: bo
   }
 }
 
+const SIGNING_TYPES: readonly number[] = [RRType.RRSIG, RRType.NSEC, RRType.NSEC3];
+const SIGNING_TYPES_AT_APEX: readonly number[] = [RRType.DNSKEY, RRType.NSEC3PARAM];
+
+/** What a zone that is not signed has at no owner. */
+export function checkUnsigned(faults: FaultList, node: VerifiedNode): void {
+  const types = node.kind === 'apex' ? [...SIGNING_TYPES, ...SIGNING_TYPES_AT_APEX] : SIGNING_TYPES;
+  for (const type of types) {
+    if (node.sets.has(type))
+      faults.error(
+        'signed-record',
+        node,
+        type,
+        'the zone is to be unsigned, and has a record of a signed one',
+      );
+  }
+}
+
 function checkSet(faults: FaultList, node: VerifiedNode, set: RecordSet): void {
   if (set.duplicates > 0) {
     faults.error('duplicate-record', node, set.type, `${set.duplicates} records are there more than once`);

@@ -7,6 +7,14 @@ import { APEX } from './vectors.js';
 
 /** Single records, RRsets, keys and signatures. */
 export const ZONE_CASES: readonly RuleCase[] = [
+  {
+    rule: 'signed-record',
+    title: 'a signed zone that is to be unsigned',
+    options: { signed: false },
+    change: (z) => z,
+    at: 'example. DNSKEY',
+    resign: false,
+  },
   { rule: 'out-of-zone', title: 'an owner beside the zone', add: 'a.test. A 192.0.2.1', at: 'a.test. A' },
   {
     rule: 'class',

@@ -58,7 +58,11 @@ export function smallZonesSuite(open: () => Fixture): void {
       await f.insert(zone.name, [['later', 'A', '192.0.2.1']]);
       const [content] = await f.publications.readSmallZones([first]);
       expect(content?.rows.map(({ owner }) => owner.split('.')[0])).toHaveLength(3);
-      expect(content).toMatchObject({ ready: [], keySet: [], changes: { kind: 'owners', keys: [] } });
+      expect(content).toMatchObject({
+        ready: [],
+        keySet: { keys: [], deleteSentinel: false },
+        changes: { kind: 'owners', keys: [] },
+      });
       const page = {
         chain: false,
         firstKey: Buffer.from('k'),

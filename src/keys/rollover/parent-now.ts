@@ -1,0 +1,64 @@
+import type { Name } from '../../dns/name.js';
+import { dnskeyRdata, dsMatches, parseDs } from '../../dnssec/dnskey.js';
+import type { ZoneKey } from '../key-set.js';
+import type { ParentNow, PresentDs } from './ports.js';
+
+/** What one of the parent's nameservers was last seen with. */
+export interface LastSighting {
+  /** Its address; empty: an operator said it of all. */
+  readonly server: string;
+  /** DS rdata in order; none: there is no DS. Null: it has never answered. */
+  readonly ds: readonly Uint8Array[] | null;
+  readonly ttl: number | null;
+  /** Seconds since 1970, with their fraction: what an operator says may follow at once. */
+  readonly lastSeen: number;
+}
+
+/**
+ * What the parent has, from what each of its nameservers was last seen with; what an operator said counts as seen at all of them.
+ * Null while one has never answered, or there is nothing to go by.
+ */
+export function parentNow(
+  zone: Name,
+  keys: readonly ZoneKey[],
+  sightings: readonly LastSighting[],
+): ParentNow | null {
+  const byHand = sightings.find(({ server }) => server === '');
+  const servers = sightings.filter(({ server }) => server !== '');
+  const present = servers.map((it) => {
+    const isOlder = byHand !== undefined && (it.ds === null || byHand.lastSeen > it.lastSeen);
+    return isOlder ? byHand : it;
+  });
+  if (present.length === 0 && byHand !== undefined) present.push(byHand);
+  if (present.length === 0 || present.some(({ ds }) => ds === null)) return null;
+  const sets = new Map<string, PresentDs>();
+  for (const { ds, ttl } of present) {
+    const set = presentDs(zone, keys, ds ?? [], ttl);
+    const place = JSON.stringify([set.keys, set.algorithms]);
+    const other = sets.get(place);
+    sets.set(place, other === undefined ? set : { ...set, ttl: larger(set.ttl, other.ttl) });
+  }
+  return { sets: [...sets.values()], at: Math.ceil(Math.max(...present.map(({ lastSeen }) => lastSeen))) };
+}
+
+/** The keys that a DS set is of. A digest that is not known here does not tell which key it is of. */
+function presentDs(
+  zone: Name,
+  keys: readonly ZoneKey[],
+  ds: readonly Uint8Array[],
+  ttl: number | null,
+): PresentDs {
+  const ids = new Set<string>();
+  const algorithms = new Set<number>();
+  for (const rdata of ds) {
+    const { keyTag, algorithm } = parseDs(rdata);
+    const key = keys.find((it) => it.keyTag === keyTag && dsMatches(zone, rdata, dnskeyRdata(it)));
+    ids.add(key?.id ?? `unknown:${keyTag}`);
+    algorithms.add(algorithm);
+  }
+  return { keys: [...ids].sort(), algorithms: [...algorithms].sort((a, b) => a - b), ttl };
+}
+
+function larger(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b);
+}

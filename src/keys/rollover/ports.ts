@@ -1,0 +1,101 @@
+import type { ZoneKey } from '../key-set.js';
+import type { DsUse, RolloverState, Step } from './model.js';
+
+/** A key that was made and proved, and is in the key store; it neither signs nor is published. */
+export type MadeKey = Omit<ZoneKey, 'id' | 'zone'>;
+
+/** What is looked at when a zone's keys are decided on, to be handed back afterwards. */
+export interface Look {
+  readonly zoneId: string;
+  readonly policyVersion: number;
+  /** What happened to the zone since the look before; what happens after this one is looked at another time. */
+  readonly events: readonly number[];
+}
+
+/** A DS set that nameservers of the parent have now. */
+export interface PresentDs {
+  /** Ids of the zone's keys; `unknown:` and the key tag for others. None: there is no DS. */
+  readonly keys: readonly string[];
+  readonly algorithms: readonly number[];
+  /** TTL of the DS RRset, or of the answer that there is none, in seconds; null: not known. */
+  readonly ttl: number | null;
+}
+
+/** What the parent's nameservers have, as each was last seen. */
+export interface ParentNow {
+  readonly sets: readonly PresentDs[];
+  /** When the last sighting was made that this rests on, seconds since 1970. */
+  readonly at: number;
+}
+
+/** A zone as decisions look at it. */
+export interface LoadedRollover {
+  readonly state: RolloverState;
+  /** Null while one of the parent's nameservers has never answered, or none is known. */
+  readonly parent: ParentNow | null;
+  readonly look: Look;
+}
+
+/** What one nameserver of the parent has. */
+export interface DsSighting {
+  /** Its address. */
+  readonly server: string;
+  /** DS rdata; none: it answers that there is no DS. */
+  readonly ds: readonly Uint8Array[];
+  readonly ttl: number | null;
+}
+
+/** What became of a key, or of a zone's keys. */
+export interface KeyEvent {
+  /** Seconds since 1970. */
+  readonly at: number;
+  /** Null: it is of the zone. */
+  readonly key: string | null;
+  readonly keyTag: number | null;
+  readonly what: string;
+  readonly why: string;
+}
+
+/** What carrying out key rolls needs of the database. Every call is one short transaction; time is the database's. */
+export interface RolloverStore {
+  /**
+   * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. None
+   * while a gateway runs that knows nothing of rolls.
+   */
+  listDue(limit: number): Promise<{ readonly zoneId: string; readonly zone: string }[]>;
+  /** A zone and everything that decisions on its keys look at, of one moment; undefined: there is no such zone. @throws ZonesealError POLICY_INVALID */
+  load(zone: string): Promise<LoadedRollover | undefined>;
+  /** Notes that a zone was looked at. @param nextAt when time brings the next step, seconds since 1970; null: time brings none */
+  noteLooked(look: Look, nextAt: number | null): Promise<void>;
+  /**
+   * Takes a step, if the key set still has the version that was looked at and nobody holds or releases it meanwhile; false:
+   * look again.
+   * @param ds the DS sets that the parent has or may take after it (`applyStep`)
+   * @param made for a `create`: the key, which is in the key store already
+   */
+  apply(
+    state: Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld'>,
+    step: Step,
+    ds: readonly DsUse[],
+    made?: MadeKey,
+  ): Promise<boolean>;
+  /** Stores the DS sets that the parent has or may take, on the same condition as `apply`. */
+  storeDs(
+    state: Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld'>,
+    ds: readonly DsUse[],
+  ): Promise<boolean>;
+  /**
+   * Notes what nameservers of the parent were seen to have. Those that did not answer have what they had.
+   * @param servers all of the parent's nameservers
+   * @throws ZonesealError NOT_HELD
+   */
+  recordDs(zone: string, servers: readonly string[], sightings: readonly DsSighting[]): Promise<void>;
+  /** Notes what an operator says that all of the parent's nameservers have. @throws ZonesealError NOT_HELD */
+  recordDsByHand(zone: string, ds: readonly Uint8Array[], ttl: number | null): Promise<void>;
+  /** Keeps the keys of a zone as they are, or lets them roll; false: it was so already. @throws ZonesealError NOT_HELD */
+  hold(zone: string, isHeld: boolean, why: string): Promise<boolean>;
+  /** Asks for keys to be replaced, by id. @throws ZonesealError NOT_HELD naming the first that the zone has not in use */
+  askRoll(zone: string, keys: readonly string[], why: string): Promise<void>;
+  /** The newest events, the newest first. @throws ZonesealError NOT_HELD */
+  listEvents(zone: string, limit: number): Promise<KeyEvent[]>;
+}

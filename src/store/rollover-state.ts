@@ -1,0 +1,167 @@
+import { Name } from '../dns/name.js';
+import { signingKeys, type ZoneKey } from '../keys/key-set.js';
+import { parsePolicy } from '../keys/policy.js';
+import type { DsUse, KeySetFacts, KeySetUse } from '../keys/rollover/model.js';
+import { type LastSighting, parentNow } from '../keys/rollover/parent-now.js';
+import type { LoadedRollover } from '../keys/rollover/ports.js';
+import type { Queryable } from './database.js';
+import { type KeySetEntry, keysOfDocument } from './key-set-reader.js';
+import { KEY_COLUMNS, type KeyRow, keyOf } from './zone-key-store.js';
+
+interface UseRow {
+  readonly view: string;
+  readonly version: number;
+  readonly keys: KeySetEntry[];
+  readonly delete_sentinel: boolean;
+  readonly since: number;
+  readonly replaced_at: number | null;
+  readonly until: number | null;
+  readonly max_ttl: number;
+  readonly dnskey_ttl: number;
+}
+
+interface DsUseRow extends Omit<DsUse, 'seenAt'> {
+  readonly seen_at: number | null;
+}
+
+interface SightingRow {
+  readonly server: string;
+  /** Base64. */
+  readonly ds: string[] | null;
+  readonly ttl: number | null;
+  readonly last_seen: number;
+}
+
+interface StateRow {
+  readonly id: number;
+  readonly name: string;
+  readonly key_set_version: number;
+  readonly delete_sentinel: boolean;
+  readonly held: boolean;
+  readonly policy: string;
+  readonly policy_version: number;
+  readonly document: unknown;
+  readonly views: string[];
+  readonly keys: KeyRow[];
+  readonly asked: string[];
+  readonly uses: UseRow[];
+  readonly ds: DsUseRow[];
+  readonly sightings: SightingRow[];
+  readonly events: number[];
+}
+
+/** Beginnings are rounded down, ends up: what is alive is so for no less than it is. */
+const begin = (column: string): string => `floor(extract(epoch from ${column}))::bigint`;
+const end = (column: string): string => `ceil(extract(epoch from ${column}))::bigint`;
+
+/** An array out of rows, in order. */
+const rowsOf = (order: string, rest: string): string =>
+  `(select coalesce(jsonb_agg(to_jsonb(t) order by t.${order}), '[]') from (${rest}) t)`;
+
+const USES = rowsOf(
+  'id',
+  `select u.id, u.view, u.version, v.keys, v.delete_sentinel, ${begin('u.since')} as since, ${end('u.replaced_at')} as replaced_at,
+     case
+       when u.gone_at is not null then ${end('u.gone_at')}
+       -- two peers that caught up at the same time
+       when u.replaced_at is not null and not zoneseal.has_peer_behind(u.zone_id, u.view, u.replaced_serial)
+         then ${end('clock_timestamp()')}
+     end as until, u.max_ttl, u.dnskey_ttl
+   from zoneseal.key_set_uses u
+     join zoneseal.key_set_versions v on v.zone_id = u.zone_id and v.version = u.version
+   where u.zone_id = z.id`,
+);
+
+const SIGHTINGS = rowsOf(
+  'server',
+  `select distinct on (s.server) s.server, s.ttl, extract(epoch from s.last_seen)::float8 as last_seen,
+     case when s.ds is not null then array(
+       select translate(encode(d, 'base64'), E'\\n', '') from unnest(s.ds) with ordinality e (d, i) order by i) end as ds
+   from zoneseal.ds_sightings s
+   where s.zone_id = z.id and s.listed
+   order by s.server, s.id desc`,
+);
+
+const STATE = `
+  select z.id, z.name, z.key_set_version, z.delete_sentinel, z.keys_held_at is not null as held, z.policy,
+    p.version as policy_version, p.document,
+    array(select v.view from zoneseal.zone_views v where v.zone_id = z.id order by v.view) as views,
+    ${rowsOf('id', `select ${KEY_COLUMNS} from zoneseal.zone_keys k where k.zone_id = z.id`)} as keys,
+    array(select k.id::text from zoneseal.zone_keys k
+      where k.zone_id = z.id and k.roll_asked_at is not null and k.removed_at is null order by k.id) as asked,
+    ${USES} as uses,
+    ${rowsOf(
+      'id',
+      `select u.id, u.keys, u.algorithms, ${begin('u.since')} as since, ${begin('u.seen_at')} as seen_at, ${end('u.until')} as until, u.ttl
+       from zoneseal.ds_uses u where u.zone_id = z.id`,
+    )} as ds,
+    ${SIGHTINGS} as sightings,
+    array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events
+  from zoneseal.zones z join zoneseal.policies p on p.name = z.policy
+  where z.sort_key = zoneseal.sort_key($1)`;
+
+/** See RolloverStore.load: one statement, and so one snapshot. */
+export async function loadRollover(database: Queryable, zone: string): Promise<LoadedRollover | undefined> {
+  const [row] = await database.query<StateRow>(STATE, [zone]);
+  if (row === undefined) return undefined;
+  const keys = row.keys.map(keyOf);
+  const { views } = row;
+  return {
+    state: {
+      zone: row.name,
+      views,
+      policy: parsePolicy(row.policy, row.document),
+      keySetVersion: row.key_set_version,
+      keys,
+      uses: row.uses.map((use) => useOf(row.name, use, views)),
+      ds: row.ds.map(({ keys: ids, algorithms, since, seen_at: seenAt, until, ttl }) => {
+        return { keys: ids, algorithms, since, seenAt, until, ttl };
+      }),
+      isHeld: row.held,
+      asked: row.asked,
+      deleteSentinel: row.delete_sentinel,
+    },
+    parent: parentNow(Name.parse(row.name), keys, row.sightings.map(sightingOf)),
+    look: { zoneId: String(row.id), policyVersion: row.policy_version, events: row.events },
+  };
+}
+
+function useOf(zone: string, use: UseRow, views: readonly string[]): KeySetUse {
+  const keys = keysOfDocument(zone, use.keys);
+  return {
+    view: use.view,
+    facts: factsOf(keys, use.version, use.delete_sentinel, [...new Set([...views, use.view])]),
+    since: use.since,
+    until: use.until,
+    replacedAt: use.replaced_at,
+    maxTtl: use.max_ttl,
+    dnskeyTtl: use.dnskey_ttl,
+  };
+}
+
+/** What a version of a key set published and signed with; nothing published: it was served unsigned. */
+function factsOf(
+  keys: readonly ZoneKey[],
+  version: number,
+  deleteSentinel: boolean,
+  views: readonly string[],
+): KeySetFacts {
+  const ids = (of: readonly ZoneKey[]): string[] => of.map(({ id }) => id).sort();
+  return {
+    version,
+    published: ids(keys.filter(({ published }) => published)),
+    keySigners: ids(signingKeys(keys, null).keySigning),
+    zoneSigners: Object.fromEntries(views.map((view) => [view, ids(signingKeys(keys, view).zoneSigning)])),
+    parent: deleteSentinel ? [] : ids(keys.filter(({ parent }) => parent === true)),
+    deleteSentinel,
+  };
+}
+
+function sightingOf({ server, ds, ttl, last_seen: lastSeen }: SightingRow): LastSighting {
+  return {
+    server,
+    ds: ds?.map((octets) => new Uint8Array(Buffer.from(octets, 'base64'))) ?? null,
+    ttl,
+    lastSeen,
+  };
+}

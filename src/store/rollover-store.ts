@@ -1,0 +1,313 @@
+import type { DsUse, KeyChange, RolloverState, Step } from '../keys/rollover/model.js';
+import type {
+  DsSighting,
+  KeyEvent,
+  LoadedRollover,
+  Look,
+  MadeKey,
+  RolloverStore,
+} from '../keys/rollover/ports.js';
+import type { Database, Transaction } from './database.js';
+import { GATEWAY_GONE_SECONDS } from './gateway-registry.js';
+import { findZone, notHeld } from './held.js';
+import { loadRollover } from './rollover-state.js';
+import { insertKey } from './zone-key-store.js';
+
+/** The migration that brought rolls: gateways that do not know it sign by no key set that one makes. */
+const ROLLOVER_SCHEMA = 12;
+
+/** Zones of which it is not known what was served before the database was set back are left alone until caches are without it. */
+const IS_KNOWN = `not exists (
+  select from zoneseal.serial_lines l where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp())`;
+
+/** Each part is a range of an index that is empty while nothing is due, however many zones there are. */
+const LIST_DUE = `
+  select z.id, z.name from (
+    (select zone_id as id from zoneseal.key_looks order by key_looks.id limit $1)
+    union
+    (select id from zoneseal.zones where keys_due_at <= now() order by keys_due_at limit $1)
+    union
+    (select d.id from zoneseal.policies p, lateral (
+        select id from zoneseal.zones where policy = p.name and keys_policy_version < p.version
+        order by policy, keys_policy_version limit $1
+      ) d limit $1)
+  ) due join zoneseal.zones z on z.id = due.id
+  where ${IS_KNOWN} and not exists (
+    select from zoneseal.gateways
+    where schema_level < ${ROLLOVER_SCHEMA} and seen_at > clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s')
+  order by z.id limit $1`;
+
+/** What a step is taken on: the state that was looked at. */
+type Looked = Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld'>;
+
+/** Key rolls in PostgreSQL. */
+export class PostgresRolloverStore implements RolloverStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async listDue(limit: number): Promise<{ zoneId: string; zone: string }[]> {
+    const rows = await this.#database.query<{ id: number; name: string }>(LIST_DUE, [limit]);
+    return rows.map(({ id, name }) => ({ zoneId: String(id), zone: name }));
+  }
+
+  load(zone: string): Promise<LoadedRollover | undefined> {
+    return loadRollover(this.#database, zone);
+  }
+
+  async noteLooked({ zoneId, policyVersion, events }: Look, nextAt: number | null): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      await transaction.execute(
+        'update zoneseal.zones set keys_due_at = to_timestamp($2), keys_policy_version = $3 where id = $1',
+        [zoneId, nextAt, policyVersion],
+      );
+      await transaction.execute('delete from zoneseal.key_looks where id = any ($1::bigint[])', [events]);
+    });
+  }
+
+  apply(state: Looked, step: Step, ds: readonly DsUse[], made?: MadeKey): Promise<boolean> {
+    return this.#onSame(state, async (transaction, zoneId) => {
+      if (step.kind === 'create') {
+        if (made === undefined) throw new Error('a key is made before it is added');
+        await addKey(transaction, zoneId, step, made);
+      } else if (step.kind === 'destroy') {
+        await destroyKey(transaction, zoneId, step.key, step.reason);
+      } else {
+        for (const change of step.keys) await changeKey(transaction, zoneId, change, step.reason);
+        if (step.deleteSentinel !== undefined)
+          await setSentinel(transaction, zoneId, step.deleteSentinel, step.reason);
+      }
+      await replaceDs(transaction, zoneId, ds);
+    });
+  }
+
+  storeDs(state: Looked, ds: readonly DsUse[]): Promise<boolean> {
+    return this.#onSame(state, (transaction, zoneId) => replaceDs(transaction, zoneId, ds));
+  }
+
+  async recordDs(zone: string, servers: readonly string[], sightings: readonly DsSighting[]): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      const { id } = await findZone(transaction, zone, 'write');
+      await transaction.execute(
+        `update zoneseal.ds_sightings set listed = server = '' or server = any ($2::text[]) where zone_id = $1`,
+        [id, servers],
+      );
+      await transaction.execute(
+        `insert into zoneseal.ds_sightings (zone_id, server, first_seen, last_seen)
+         select $1, s, now(), now() from unnest($2::text[]) s
+         where not exists (select from zoneseal.ds_sightings d where d.zone_id = $1 and d.server = s)`,
+        [id, servers],
+      );
+      for (const sighting of sightings) await recordSighting(transaction, id, sighting);
+      await transaction.execute('insert into zoneseal.key_looks (zone_id) values ($1)', [id]);
+    });
+  }
+
+  async recordDsByHand(zone: string, ds: readonly Uint8Array[], ttl: number | null): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      const { id } = await findZone(transaction, zone, 'write');
+      await recordSighting(transaction, id, { server: '', ds, ttl });
+      await noteEvent(
+        transaction,
+        id,
+        null,
+        'DS said by hand',
+        ds.length === 0 ? 'there is none' : `${ds.length} records`,
+      );
+      await transaction.execute('insert into zoneseal.key_looks (zone_id) values ($1)', [id]);
+    });
+  }
+
+  hold(zone: string, isHeld: boolean, why: string): Promise<boolean> {
+    return this.#database.transaction(async (transaction) => {
+      const { id } = await findZone(transaction, zone, 'write');
+      const changed = await transaction.execute(
+        `update zoneseal.zones set keys_held_at = case when $2 then now() end
+         where id = $1 and (keys_held_at is not null) <> $2`,
+        [id, isHeld],
+      );
+      if (changed === 0) return false;
+      await noteEvent(transaction, id, null, isHeld ? 'keys held' : 'keys released', why);
+      await transaction.execute('insert into zoneseal.key_looks (zone_id) values ($1)', [id]);
+      return true;
+    });
+  }
+
+  async askRoll(zone: string, keys: readonly string[], why: string): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      const { id } = await findZone(transaction, zone, 'write');
+      for (const key of keys) {
+        const asked = await transaction.execute(
+          `update zoneseal.zone_keys set roll_asked_at = coalesce(roll_asked_at, now())
+           where zone_id = $1 and id = $2 and removed_at is null`,
+          [id, key],
+        );
+        if (asked === 0) throw notHeld('key in use with id', key, 'see: zoneseal keys list');
+        await noteEvent(transaction, id, key, 'roll asked for', why);
+      }
+    });
+  }
+
+  async listEvents(zone: string, limit: number): Promise<KeyEvent[]> {
+    const { id } = await findZone(this.#database, zone);
+    const rows = await this.#database.query<{
+      at: number;
+      key_id: number | null;
+      key_tag: number | null;
+      what: string;
+      why: string;
+    }>(
+      `select floor(extract(epoch from at))::bigint as at, key_id, key_tag, what, why from zoneseal.key_events
+       where zone_id = $1 order by id desc limit $2`,
+      [id, limit],
+    );
+    return rows.map(({ at, key_id: key, key_tag: keyTag, what, why }) => {
+      return { at, key: key === null ? null : String(key), keyTag, what, why };
+    });
+  }
+
+  /** Does something to a zone whose key set is still the one that was looked at; false: it is another. */
+  #onSame(
+    { zone, keySetVersion, isHeld }: Looked,
+    work: (transaction: Transaction, zoneId: number) => Promise<void>,
+  ): Promise<boolean> {
+    return this.#database.transaction(async (transaction) => {
+      const [row] = await transaction.query<{ id: number; same: boolean }>(
+        `select z.id, z.key_set_version = $2 and (z.keys_held_at is not null) = $3 and ${IS_KNOWN} as same
+         from zoneseal.zones z where z.sort_key = zoneseal.sort_key($1) for no key update of z`,
+        [zone, keySetVersion, isHeld],
+      );
+      if (row?.same !== true) return false;
+      await work(transaction, row.id);
+      return true;
+    });
+  }
+}
+
+async function addKey(
+  transaction: Transaction,
+  zoneId: number,
+  { replaces, reason }: Extract<Step, { kind: 'create' }>,
+  made: MadeKey,
+): Promise<void> {
+  const id = await insertKey(transaction, zoneId, { ...made, signs: false, published: false }, { replaces });
+  await noteEvent(transaction, zoneId, id, `created as ${made.role} of algorithm ${made.algorithm}`, reason);
+}
+
+async function destroyKey(
+  transaction: Transaction,
+  zoneId: number,
+  key: string,
+  reason: string,
+): Promise<void> {
+  await noteEvent(transaction, zoneId, key, 'destroyed', reason);
+  // one that is in use stays, whoever asks
+  await transaction.execute(
+    'delete from zoneseal.zone_keys where zone_id = $1 and id = $2 and removed_at is not null',
+    [zoneId, key],
+  );
+}
+
+async function changeKey(
+  transaction: Transaction,
+  zoneId: number,
+  change: KeyChange,
+  reason: string,
+): Promise<void> {
+  const { id, signs, published, keySetsOnly, parent, goal, activeAt, removedAt } = change;
+  await transaction.execute(
+    `update zoneseal.zone_keys set signs = coalesce($3, signs), published = coalesce($4, published),
+       key_sets_only = coalesce($5, key_sets_only), parent = coalesce($6, parent), goal = coalesce($7, goal),
+       active_at = coalesce(to_timestamp($8), active_at), removed_at = coalesce(to_timestamp($9), removed_at)
+     where zone_id = $1 and id = $2`,
+    [
+      zoneId,
+      id,
+      signs ?? null,
+      published ?? null,
+      keySetsOnly ?? null,
+      parent ?? null,
+      goal ?? null,
+      activeAt ?? null,
+      removedAt ?? null,
+    ],
+  );
+  await noteEvent(transaction, zoneId, id, wordsOf(change), reason);
+}
+
+/** What a change does to a key, in words. */
+function wordsOf({ signs, published, keySetsOnly, parent, goal, activeAt, removedAt }: KeyChange): string {
+  const either = (value: boolean | undefined, yes: string, no: string): string[] =>
+    value === undefined ? [] : [value ? yes : no];
+  const words = [
+    ...either(signs, 'signs', 'no longer signs'),
+    ...either(keySetsOnly, 'signs the key sets alone', 'signs all of the zone'),
+    ...either(published, 'published', 'no longer published'),
+    ...either(parent, 'wanted at the parent', 'no longer wanted at the parent'),
+    ...(goal === undefined ? [] : [goal === 'in' ? 'is to be used' : 'is to go']),
+    ...(activeAt === undefined ? [] : ['active']),
+    ...(removedAt === undefined ? [] : ['removed']),
+  ];
+  return words.join(', ') || 'unchanged';
+}
+
+async function setSentinel(
+  transaction: Transaction,
+  zoneId: number,
+  isSet: boolean,
+  reason: string,
+): Promise<void> {
+  const changed = await transaction.execute(
+    'update zoneseal.zones set delete_sentinel = $2 where id = $1 and delete_sentinel <> $2',
+    [zoneId, isSet],
+  );
+  const what = isSet ? 'asks the parent to remove all DS' : 'no longer asks the parent to remove all DS';
+  if (changed > 0) await noteEvent(transaction, zoneId, null, what, reason);
+}
+
+async function replaceDs(transaction: Transaction, zoneId: number, ds: readonly DsUse[]): Promise<void> {
+  await transaction.execute('delete from zoneseal.ds_uses where zone_id = $1', [zoneId]);
+  for (const { keys, algorithms, since, seenAt, until, ttl } of ds) {
+    await transaction.execute(
+      `insert into zoneseal.ds_uses (zone_id, keys, algorithms, since, seen_at, until, ttl)
+       values ($1, $2, $3, to_timestamp($4), to_timestamp($5), to_timestamp($6), $7)`,
+      [zoneId, keys, algorithms, since, seenAt, until, ttl],
+    );
+  }
+}
+
+/** The same set once more prolongs the sighting before; another one is a sighting of its own. */
+async function recordSighting(
+  transaction: Transaction,
+  zoneId: number,
+  { server, ds, ttl }: DsSighting,
+): Promise<void> {
+  const sorted = ds.map((rdata) => Buffer.from(rdata)).sort((a, b) => Buffer.compare(a, b));
+  const prolonged = await transaction.execute(
+    `update zoneseal.ds_sightings s set last_seen = clock_timestamp(), ttl = greatest(s.ttl, $4)
+     where s.id = (select max(l.id) from zoneseal.ds_sightings l where l.zone_id = $1 and l.server = $2) and s.ds = $3::bytea[]`,
+    [zoneId, server, sorted, ttl],
+  );
+  if (prolonged > 0) return;
+  await transaction.execute(
+    `insert into zoneseal.ds_sightings (zone_id, server, ds, ttl, first_seen, last_seen)
+     select $1, $2, $3::bytea[], $4, t.at, t.at from (select clock_timestamp() as at) t`,
+    [zoneId, server, sorted, ttl],
+  );
+}
+
+async function noteEvent(
+  transaction: Transaction,
+  zoneId: number,
+  key: string | null,
+  what: string,
+  why: string,
+): Promise<void> {
+  await transaction.execute(
+    `insert into zoneseal.key_events (zone_id, key_id, key_tag, what, why)
+     values ($1, $2, (select k.key_tag from zoneseal.zone_keys k where k.id = $2), $3, $4)`,
+    [zoneId, key, what, why],
+  );
+}
