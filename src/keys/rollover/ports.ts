@@ -34,6 +34,8 @@ export interface LoadedRollover {
   /** Null while one of the parent's nameservers has never answered, or none is known. */
   readonly parent: ParentNow | null;
   readonly look: Look;
+  /** Seconds since 1970 by the database's clock. */
+  readonly now: number;
 }
 
 /** What one nameserver of the parent has. */

@@ -1,0 +1,224 @@
+import { Name } from '../../dns/name.js';
+import { errorMessage, ZonesealError } from '../../errors.js';
+import type { Log } from '../../log.js';
+import type { KeyRole, ZoneKey } from '../key-set.js';
+import { applyStep, observeDs } from './apply.js';
+import { decide } from './decide.js';
+import type { Decision, DsUse, RolloverState, Step } from './model.js';
+import type { LoadedRollover, MadeKey, RolloverStore } from './ports.js';
+
+/** A key that is in the key store, and of which the database does not know yet. */
+export type UnusedKey = MadeKey & { readonly token: string };
+
+/** What makes and destroys private keys. */
+export interface RollKeyMaker {
+  /** Makes a key, which neither signs nor is published. @throws ZonesealError of the key store */
+  createKey(request: {
+    readonly zone: Name;
+    readonly role: KeyRole;
+    readonly algorithm: number;
+    readonly rsaBits: number;
+    readonly view: string | null;
+    readonly existing: readonly Pick<ZoneKey, 'flags' | 'algorithm' | 'publicKey'>[];
+  }): Promise<UnusedKey>;
+  /** Removes what was made and is not wanted after all. Never throws. */
+  discard(made: UnusedKey): Promise<void>;
+  /** Deletes a private key for good. @throws ZonesealError of the key store */
+  destroyKey(key: ZoneKey): Promise<unknown>;
+}
+
+export interface KeyKeeperOptions {
+  readonly store: RolloverStore;
+  readonly maker: RollKeyMaker;
+  /** Runs work that one gateway at a time may do; undefined while another does it. */
+  readonly alone: <T>(name: string, work: () => Promise<T>) => Promise<T | undefined>;
+  /** Told of each zone that was looked at: whether its parent is waited for. */
+  readonly onLooked: (zone: LookedZone) => Promise<void>;
+  readonly log: Log;
+}
+
+/** A zone that was looked at. */
+export interface LookedZone {
+  readonly zoneId: string;
+  readonly zone: string;
+  /** Whether it has keys that the parent may have a DS for. */
+  readonly hasEntry: boolean;
+  /** Whether what the parent is to have is not what it was seen with. */
+  readonly awaitsParent: boolean;
+}
+
+/** Counts since the start, for metrics. */
+export interface KeyKeeperCounts {
+  readonly steps: number;
+  readonly failed: number;
+  /** Zones of which the last look failed. */
+  readonly failing: number;
+}
+
+/** Zones looked at in a round, and steps taken of one zone in a row. */
+const ZONES_AT_ONCE = 200;
+const MOST_STEPS = 20;
+/** A zone of which a look has failed is looked at again after so long, twice as long each time, up to an hour. */
+const RETRY_SECONDS = 15;
+const MOST_RETRY_SECONDS = 3600;
+
+/**
+ * Carries out what is decided of zones' keys (docs/adr/0002-key-rollover.md), whichever gateway comes first: a step is taken only if the
+ * key set is still the one that was looked at, and keys are made under a lease. What is interrupted is decided again.
+ */
+export class KeyKeeper {
+  readonly #options: KeyKeeperOptions;
+  readonly #failures = new Map<string, number>();
+  readonly #said = new Map<string, string>();
+  #steps = 0;
+  #failed = 0;
+  #closed = false;
+
+  constructor(options: KeyKeeperOptions) {
+    this.#options = options;
+  }
+
+  get counts(): KeyKeeperCounts {
+    return { steps: this.#steps, failed: this.#failed, failing: this.#failures.size };
+  }
+
+  /** Looks at the zones that are due; one that cannot be dealt with is told of and left for later. @throws ZonesealError of the database */
+  async keepDue(): Promise<void> {
+    for (const { zoneId, zone } of await this.#options.store.listDue(ZONES_AT_ONCE)) {
+      if (this.#closed) return;
+      await this.#options.alone(`keys ${zoneId}`, () => this.#keep(zone));
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #keep(zone: string): Promise<void> {
+    const { store, log } = this.#options;
+    let loaded: LoadedRollover | undefined;
+    try {
+      for (let steps = 0; steps < MOST_STEPS && !this.#closed; steps++) {
+        loaded = await store.load(zone);
+        if (loaded === undefined) return;
+        if (!(await this.#goOn(loaded))) break;
+      }
+      this.#failures.delete(zone);
+    } catch (error) {
+      this.#failed++;
+      const before = this.#failures.get(zone) ?? 0;
+      this.#failures.set(zone, before + 1);
+      log.error(
+        { zone, code: error instanceof ZonesealError ? error.code : undefined, reason: errorMessage(error) },
+        'a step of a key roll could not be taken; it is tried again',
+      );
+      if (loaded === undefined) throw error;
+      const wait = Math.min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2 ** before);
+      await store.noteLooked(loaded.look, loaded.now + wait);
+    }
+  }
+
+  /** Takes the next steps of a zone; false when there is none now. */
+  async #goOn({ state: stored, parent, look, now }: LoadedRollover): Promise<boolean> {
+    const { store, onLooked } = this.#options;
+    const ds = parent === null ? stored.ds : observeDs(stored, parent.sets, parent.at);
+    const state: RolloverState = { ...stored, ds };
+    if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return true;
+    const decision = decide(state, now);
+    if (await this.#isLeftAlone(state, decision)) {
+      await store.noteLooked(look, null);
+      return false;
+    }
+    const [step] = decision.steps;
+    if (step !== undefined) {
+      await this.#take(state, step, now);
+      return true;
+    }
+    this.#tellWaits(state, decision);
+    await onLooked({
+      zoneId: look.zoneId,
+      zone: state.zone,
+      hasEntry: state.keys.some((key) => key.role !== 'ZSK' && key.removedAt === null),
+      awaitsParent:
+        ds.filter((use) => use.until === null).length > 1 ||
+        ds.some((use) => use.until === null && use.seenAt === null),
+    });
+    await store.noteLooked(look, decision.nextAt);
+    return false;
+  }
+
+  /**
+   * A zone without keys gets its first ones by hand, and keys that were there before anything was decided, and are not those that the
+   * policy wants, are held: what an operator has just taken over does not begin to roll by itself.
+   */
+  async #isLeftAlone(state: RolloverState, { steps }: Decision): Promise<boolean> {
+    const { store, log } = this.#options;
+    const { zone, keys, uses, isHeld } = state;
+    if (keys.length === 0)
+      return !uses.some(({ facts, replacedAt }) => replacedAt === null && facts.published.length === 0);
+    const isMoved = steps.some((step) => step.kind === 'create');
+    if (!isMoved || isHeld || (await store.listEvents(zone, 1)).length > 0) return false;
+    const why = `its keys are not those that its policy wants; "zoneseal keys hold ${zone} --release" lets them roll to these`;
+    await store.hold(zone, true, why);
+    log.warn({ zone, reason: why }, 'the keys of a zone stay as they are');
+    return true;
+  }
+
+  async #take(state: RolloverState, step: Step, now: number): Promise<void> {
+    const { store, log } = this.#options;
+    const { zone, keys } = state;
+    let isTaken: boolean;
+    if (step.kind === 'create') isTaken = await this.#create(state, step);
+    else {
+      if (step.kind === 'destroy') {
+        const key = keys.find(({ id }) => id === step.key);
+        if (key !== undefined) await this.#options.maker.destroyKey(key);
+      }
+      isTaken = await store.apply(state, step, applyStep(state, step, now).ds);
+    }
+    if (!isTaken) return;
+    this.#steps++;
+    this.#said.delete(zone);
+    log.info({ zone, step: step.kind, reason: step.reason }, 'a step of a key roll was taken');
+  }
+
+  async #create(state: RolloverState, step: Extract<Step, { kind: 'create' }>): Promise<boolean> {
+    const { store, maker } = this.#options;
+    const { role, algorithm, view } = step;
+    const made = await maker.createKey({
+      zone: Name.parse(state.zone),
+      role,
+      algorithm,
+      rsaBits: state.policy.rsaBits,
+      view,
+      // tags of keys that were removed are taken as long as they are remembered
+      existing: state.keys,
+    });
+    let isUsed = false;
+    try {
+      isUsed = await store.apply(state, step, state.ds, made);
+    } finally {
+      if (!isUsed) await maker.discard(made);
+    }
+    return isUsed;
+  }
+
+  /** What a zone's rolls wait for is said once, until it is something else. */
+  #tellWaits({ zone }: RolloverState, { waits }: Decision): void {
+    const text = waits.map(({ message }) => message).join('; ');
+    if (this.#said.get(zone) === text || (text === '' && !this.#said.has(zone))) return;
+    if (this.#said.size > 10_000) this.#said.clear();
+    if (text === '') this.#said.delete(zone);
+    else this.#said.set(zone, text);
+    for (const { message, until } of waits) {
+      this.#options.log.info(
+        { zone, ...(until === null ? {} : { until: new Date(until * 1000).toISOString() }) },
+        `a key roll waits: ${message}`,
+      );
+    }
+  }
+}
+
+function isDifferent(before: readonly DsUse[], after: readonly DsUse[]): boolean {
+  return JSON.stringify(before) !== JSON.stringify(after);
+}
