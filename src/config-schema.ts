@@ -233,6 +233,14 @@ const fleetSchema = z
     recheck: duration(10, 7 * DAY)
       .default(HOUR)
       .describe('about how often a peer that has everything is asked whether it still does'),
+    parentPoll: duration(1, DAY)
+      .default(60)
+      .describe(
+        'how soon the nameservers of a parent are asked again for the DS of a zone while a key roll waits for it; less often when it waits for long',
+      ),
+    parentRecheck: duration(10, 7 * DAY)
+      .default(HOUR)
+      .describe('how often the nameservers of a parent are asked for the DS of a zone otherwise'),
     exchanges: count
       .max(10_000)
       .default(256)

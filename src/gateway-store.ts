@@ -39,6 +39,7 @@ export {
   type ServingStatus,
 } from './store/peer-store.js';
 export type { Preview } from './store/preview.js';
+export { PostgresRolloverStore } from './store/rollover-store.js';
 export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
 export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
 export type { ImportResult } from './store/zone-import.js';

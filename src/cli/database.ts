@@ -9,6 +9,7 @@ import type {
   ZoneKeyStore,
   ZoneStore,
 } from '../gateway-store.js';
+import type { RolloverStore } from '../keys/rollover/ports.js';
 import { configOf, type GlobalOptions } from './global-options.js';
 
 /** The configured database as a command uses it. */
@@ -21,6 +22,7 @@ export interface DatabaseParts {
   readonly tsig: TsigStore;
   readonly peers: PeerStore;
   readonly parents: ParentStore;
+  readonly rollovers: RolloverStore;
   readonly operators: OperatorStore;
 }
 
@@ -35,8 +37,17 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const config = configOf(options);
   // loaded where they are needed: most of the time that a command takes to start is in what it loads
-  const { openStore, OperatorStore, ParentStore, PeerStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } =
-    await import('../gateway-store.js');
+  const {
+    openStore,
+    OperatorStore,
+    ParentStore,
+    PeerStore,
+    PostgresRolloverStore,
+    RrsetStore,
+    TsigStore,
+    ZoneKeyStore,
+    ZoneStore,
+  } = await import('../gateway-store.js');
   const store = await openStore(config);
   const { database } = store;
   try {
@@ -50,6 +61,7 @@ export async function withDatabase<T>(
       tsig: new TsigStore(database),
       peers: new PeerStore(database),
       parents: new ParentStore(database),
+      rollovers: new PostgresRolloverStore(database),
       operators: new OperatorStore(database),
     });
   } finally {

@@ -20,6 +20,7 @@ import type { GlobalOptions } from './global-options.js';
 import { keyJson } from './key-text.js';
 import { type GenerateOptions, generateKeys } from './keys-generate.js';
 import { type ImportKeysOptions, importKeys } from './keys-import.js';
+import { addRollCommands } from './keys-roll.js';
 import { printJson, printLines, printTable } from './terminal.js';
 
 interface ListOptions extends GlobalOptions {
@@ -111,6 +112,7 @@ export function addKeysCommands(program: Command): void {
     .action(async (zone: Name, _: unknown, self: Command) => {
       await printDs(zone, self.optsWithGlobals<DsOptions>());
     });
+  addRollCommands(keys);
 }
 
 function addRoleOptions(

@@ -91,7 +91,10 @@ async function set(name: Name, options: SetOptions): Promise<void> {
   const anchors = options.trustAnchor === undefined ? [] : readAnchors(options.trustAnchor, name);
   const text = name.toLower().toString();
   const description = { name: text, servers: options.server, notify: options.notify ?? [], anchors };
-  await withDatabase(options, ({ parents }) => parents.set(description));
+  await withDatabase(options, async ({ parents }) => {
+    await parents.set(description);
+    await parents.askSoon();
+  });
   hint(
     options,
     `parent ${text} is asked at ${options.server.map(shown).join(', ')}; try it with: zoneseal parent check ZONE`,

@@ -43,6 +43,11 @@ export class ParentStore {
     );
   }
 
+  /** Has all zones' parents asked soon: another one may be the nearest. */
+  async askSoon(): Promise<void> {
+    await this.#database.execute('update zoneseal.parent_looks set due_at = now()');
+  }
+
   /** @throws ZonesealError NOT_HELD */
   async delete(name: string): Promise<void> {
     const deleted = await this.#database.execute('delete from zoneseal.parents where name = $1', [name]);

@@ -168,7 +168,7 @@ export class KeyKeeper {
     const { store, log } = this.#options;
     const { zone, keys } = state;
     let isTaken: boolean;
-    if (step.kind === 'create') isTaken = await this.#create(state, step);
+    if (step.kind === 'create') isTaken = await createStepKey(this.#options, state, step);
     else {
       if (step.kind === 'destroy') {
         const key = keys.find(({ id }) => id === step.key);
@@ -180,27 +180,6 @@ export class KeyKeeper {
     this.#steps++;
     this.#said.delete(zone);
     log.info({ zone, step: step.kind, reason: step.reason }, 'a step of a key roll was taken');
-  }
-
-  async #create(state: RolloverState, step: Extract<Step, { kind: 'create' }>): Promise<boolean> {
-    const { store, maker } = this.#options;
-    const { role, algorithm, view } = step;
-    const made = await maker.createKey({
-      zone: Name.parse(state.zone),
-      role,
-      algorithm,
-      rsaBits: state.policy.rsaBits,
-      view,
-      // tags of keys that were removed are taken as long as they are remembered
-      existing: state.keys,
-    });
-    let isUsed = false;
-    try {
-      isUsed = await store.apply(state, step, state.ds, made);
-    } finally {
-      if (!isUsed) await maker.discard(made);
-    }
-    return isUsed;
   }
 
   /** What a zone's rolls wait for is said once, until it is something else. */
@@ -217,6 +196,34 @@ export class KeyKeeper {
       );
     }
   }
+}
+
+/**
+ * Makes the key of a step and adds it to its zone; false: the key set is not the one that was looked at any more, and nothing is left
+ * of it. @throws ZonesealError of the key store and the database
+ */
+export async function createStepKey(
+  { store, maker }: Pick<KeyKeeperOptions, 'store' | 'maker'>,
+  state: RolloverState,
+  step: Extract<Step, { kind: 'create' }>,
+): Promise<boolean> {
+  const { role, algorithm, view } = step;
+  const made = await maker.createKey({
+    zone: Name.parse(state.zone),
+    role,
+    algorithm,
+    rsaBits: state.policy.rsaBits,
+    view,
+    // tags of keys that were removed are taken as long as they are remembered
+    existing: state.keys,
+  });
+  let isUsed = false;
+  try {
+    isUsed = await store.apply(state, step, state.ds, made);
+  } finally {
+    if (!isUsed) await maker.discard(made);
+  }
+  return isUsed;
 }
 
 function isDifferent(before: readonly DsUse[], after: readonly DsUse[]): boolean {

@@ -14,12 +14,29 @@ create table zoneseal.parents (
 comment on table zoneseal.parents is 'zones above others: their nameservers are asked for the DS of the zones below';
 comment on column zoneseal.parents.trust_anchors is 'DS rdata of its keys; answers have to be valid by them; {}: they are believed';
 
+-- When to ask for the DS of each zone that has keys which may have one.
+create table zoneseal.parent_looks (
+  zone_id bigint primary key references zoneseal.zones (id) on delete cascade,
+  -- whether a key roll waits for the parent
+  awaits boolean not null,
+  since timestamptz not null default now(),
+  due_at timestamptz not null default now(),
+  -- when the parent was last told of changed CDS, since the roll waits
+  told_at timestamptz
+);
+create index parent_looks_due on zoneseal.parent_looks (due_at);
+comment on table zoneseal.parent_looks is 'when the parent of a zone is to be asked for its DS';
+
 -- Rights on the above; called with grant_roles() after each migration.
 create function zoneseal.grant_parent_roles() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if exists (select from pg_roles where rolname = 'zoneseal_admin') then
     grant insert, update, delete on zoneseal.parents to zoneseal_admin;
+    grant update (due_at) on zoneseal.parent_looks to zoneseal_admin;
+  end if;
+  if exists (select from pg_roles where rolname = 'zoneseal_gateway') then
+    grant insert, update, delete on zoneseal.parent_looks to zoneseal_gateway;
   end if;
 end
 $$;

@@ -1,0 +1,70 @@
+import type { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
+import { applyStep } from '../keys/rollover/apply.js';
+import { emergency } from '../keys/rollover/emergency.js';
+import { createStepKey } from '../keys/rollover/keeper.js';
+import type { ManagedKey } from '../keys/rollover/model.js';
+import { timeText } from '../keys/rollover/words.js';
+import type { DatabaseParts } from './database.js';
+import { EXIT_CODES, Exit } from './exit.js';
+import type { GlobalOptions } from './global-options.js';
+import { keyText } from './key-text.js';
+import { loadKeys } from './loaded-keys.js';
+import { withKeyMaker } from './stored-keys.js';
+import { hint } from './stored-zone.js';
+import { printLines, say } from './terminal.js';
+
+/** Two steps at the most: a successor is made, and takes the key's place. */
+const MOST_STEPS = 4;
+
+/** Takes a key out at once, once it was said what that means. */
+export async function rollAtOnce(
+  parts: DatabaseParts,
+  zone: Name,
+  key: ManagedKey,
+  options: GlobalOptions & { readonly yes: boolean },
+): Promise<void> {
+  const { state, now } = await loadKeys(parts, zone);
+  const { conflicts } = emergency(state, key.id, now);
+  await printLines(
+    conflicts.length === 0
+      ? [`no cache holds anything that ${keyText(key)} is needed for: nobody will notice`]
+      : [
+          `while caches hold what was served before, validators will see bogus answers:`,
+          ...conflicts.map(({ message, until }) => {
+            return `  ${message}${until === null ? ', until something else is changed (the DS at the parent, say)' : `, until ${timeText(until)}`}`;
+          }),
+        ],
+  );
+  if (!options.yes) {
+    say(`nothing was changed; do it with: zoneseal keys roll ${zone} ${key.keyTag} --emergency --yes`);
+    throw new Exit(EXIT_CODES.REFUSED.code);
+  }
+  await withKeyMaker(parts, options, async (maker) => {
+    await parts.rollovers.askRoll(zone.toString(), [key.id], 'an emergency');
+    for (let i = 0; i < MOST_STEPS; i++) {
+      const loaded = await loadKeys(parts, zone);
+      const found = loaded.state.keys.find(({ id }) => id === key.id);
+      if (found === undefined || found.removedAt !== null || (!found.published && !found.signs)) {
+        hint(
+          options,
+          `zone ${zone}: ${keyText(key)} is out; see what comes with: zoneseal keys plan ${zone}`,
+        );
+        return;
+      }
+      const [step] = emergency(loaded.state, key.id, loaded.now).steps;
+      if (step?.kind === 'create') {
+        const { state: before } = loaded;
+        await createStepKey({ store: parts.rollovers, maker }, before, step);
+      } else if (step !== undefined && step.kind !== 'destroy') {
+        const ds = applyStep(loaded.state, step, loaded.now).ds;
+        await parts.rollovers.apply(loaded.state, step, ds);
+      }
+    }
+    throw new ZonesealError(
+      'DATABASE_CONFLICT',
+      `zone ${zone}: others changed its keys at the same time; look with "zoneseal keys list ${zone}" and try again`,
+      { zone: zone.toString() },
+    );
+  });
+}

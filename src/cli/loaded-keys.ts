@@ -1,0 +1,13 @@
+import type { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
+import type { LoadedRollover } from '../keys/rollover/ports.js';
+import type { DatabaseParts } from './database.js';
+
+/** A zone's keys with everything that decisions look at. @throws ZonesealError NOT_HELD */
+export async function loadKeys({ rollovers }: DatabaseParts, zone: Name): Promise<LoadedRollover> {
+  const loaded = await rollovers.load(zone.toString());
+  if (loaded !== undefined) return loaded;
+  throw new ZonesealError('NOT_HELD', `zone ${zone} is not held; see: zoneseal zone list`, {
+    zone: zone.toString(),
+  });
+}

@@ -1,0 +1,153 @@
+import { errorMessage } from '../errors.js';
+import type { Log } from '../log.js';
+import type { DsSighting, ParentClient, ParentServer, ParentZone } from './parent-client.js';
+
+/** A zone whose parent is to be asked now. */
+export interface ParentClaim {
+  readonly zoneId: string;
+  readonly zone: string;
+  /** Whether a key roll waits for the parent. */
+  readonly awaits: boolean;
+  /** Seconds since the parent was told of changed CDS; null: it was not, since the roll waits. */
+  readonly toldSeconds: number | null;
+  /** Seconds since a roll began to wait for the parent, or since none does. */
+  readonly waitedSeconds: number;
+}
+
+/** What a nameserver of a parent was seen with. */
+export interface SeenDs {
+  /** Its address and port. */
+  readonly server: string;
+  readonly ds: readonly Uint8Array[];
+  readonly ttl: number;
+}
+
+/** The port to where it is kept what parents have. */
+export interface ParentWatchStore {
+  /** Takes zones that are due, for as long as asking may take. */
+  claim(limit: number, claimSeconds: number): Promise<ParentClaim[]>;
+  /** The nearest parent above a zone that is known, and who is told of changed CDS. */
+  findAbove(zone: string): Promise<(ParentZone & { readonly notify: readonly ParentServer[] }) | undefined>;
+  /** Notes what was seen; servers that are not among those seen have what they had. */
+  record(zone: string, servers: readonly string[], seen: readonly SeenDs[]): Promise<void>;
+  /** Notes when to ask again, and whether the parent was told. */
+  noteAsked(zoneId: string, nextSeconds: number, isTold: boolean): Promise<void>;
+}
+
+export interface ParentWatchOptions {
+  readonly store: ParentWatchStore;
+  readonly client: Pick<ParentClient, 'findDs' | 'notifyCds'>;
+  readonly log: Log;
+  /** Seconds between questions while a key roll waits for the parent. */
+  readonly pollSeconds: number;
+  /** Seconds between questions otherwise. */
+  readonly recheckSeconds: number;
+  /** Seconds that asking a parent may take at the most. */
+  readonly claimSeconds: number;
+}
+
+/** Counts since the start, for metrics. */
+export interface ParentWatchCounts {
+  readonly seen: number;
+  readonly unknown: number;
+  readonly told: number;
+}
+
+/** Zones asked for at the same time; all questions of one are sent at once. */
+const AT_ONCE = 16;
+/** A parent that was waited for is asked again after that part of the time. */
+const PATIENCE = 20;
+/** A parent that does not follow its CDS is told again after so long. */
+const TELL_AGAIN_SECONDS = 3600;
+const REMEMBERED_PROBLEMS = 10_000;
+
+/** Asks parents what DS sets zones have, more often while a key roll waits for it, and tells them of changed CDS. */
+export class ParentWatch {
+  readonly #options: ParentWatchOptions;
+  readonly #end = new AbortController();
+  readonly #problems = new Map<string, string>();
+  readonly #counts = { seen: 0, unknown: 0, told: 0 };
+
+  constructor(options: ParentWatchOptions) {
+    this.#options = options;
+  }
+
+  get counts(): ParentWatchCounts {
+    return this.#counts;
+  }
+
+  /** Asks for all zones that are due. @throws ZonesealError of the database */
+  async look(): Promise<void> {
+    const { store, claimSeconds } = this.#options;
+    for (;;) {
+      const claims = await store.claim(AT_ONCE, claimSeconds);
+      await Promise.all(claims.map((claim) => this.#ask(claim)));
+      if (claims.length < AT_ONCE || this.#end.signal.aborted) return;
+    }
+  }
+
+  close(): void {
+    this.#end.abort();
+  }
+
+  async #ask(claim: ParentClaim): Promise<void> {
+    const { store, client, pollSeconds, recheckSeconds } = this.#options;
+    const { zone, zoneId, awaits, waitedSeconds } = claim;
+    const parent = await store.findAbove(zone);
+    if (parent === undefined) return store.noteAsked(zoneId, recheckSeconds, false);
+    const isTold = await this.#tell(claim, parent.notify);
+    const answers = await Promise.all(
+      parent.servers.map(async (server) => ({
+        server: `${server.address} ${server.port}`,
+        sighting: await client.findDs(zone, parent, server, this.#end.signal),
+      })),
+    );
+    if (this.#end.signal.aborted) return;
+    for (const { server, sighting } of answers) this.#note(zone, server, sighting);
+    const seen = answers.flatMap(({ server, sighting }): SeenDs[] =>
+      sighting.kind === 'seen' ? [{ server, ds: sighting.ds, ttl: sighting.ttl }] : [],
+    );
+    await store.record(
+      zone,
+      answers.map(({ server }) => server),
+      seen,
+    );
+    const isSoon = awaits || seen.length < answers.length;
+    // a parent that takes days is not asked every minute
+    const patient = Math.min(recheckSeconds, Math.max(pollSeconds, waitedSeconds / PATIENCE));
+    await store.noteAsked(zoneId, isSoon ? patient : recheckSeconds, isTold);
+  }
+
+  /** NOTIFY(CDS) where a roll waits for the parent, and from time to time again (RFC 9859 §4). */
+  async #tell(
+    { zone, awaits, toldSeconds }: ParentClaim,
+    targets: readonly ParentServer[],
+  ): Promise<boolean> {
+    if (!awaits || (toldSeconds !== null && toldSeconds < TELL_AGAIN_SECONDS)) return false;
+    const { client, log } = this.#options;
+    for (const target of targets) {
+      const problem = await client.notifyCds(zone, target, this.#end.signal).catch(errorMessage);
+      if (problem === undefined) this.#counts.told++;
+      else
+        log.warn({ zone, address: target.address, reason: problem }, 'a parent was not told of changed CDS');
+    }
+    return targets.length > 0;
+  }
+
+  /** A server's problem is told of once, until it is another. */
+  #note(zone: string, server: string, sighting: DsSighting): void {
+    const place = `${zone} ${server}`;
+    this.#counts[sighting.kind]++;
+    if (sighting.kind === 'seen') {
+      this.#problems.delete(place);
+      return;
+    }
+    if (this.#problems.get(place) === sighting.problem) return;
+    if (this.#problems.size > REMEMBERED_PROBLEMS) this.#problems.clear();
+    this.#problems.set(place, sighting.problem);
+    this.#options.log.warn(
+      { zone, server, reason: sighting.problem },
+      "a nameserver of the parent does not tell the zone's DS; key rolls that need it wait",
+    );
+  }
+}
