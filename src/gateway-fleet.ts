@@ -64,7 +64,8 @@ export function makeParentClient({ fleet }: Config, clock: Clock = systemClock):
   return new ParentClient({ clock, answerSeconds, sourceIpv4, sourceIpv6 });
 }
 
-function labelled(label: string, values: Readonly<Record<string, number>>): LabelledValue[] {
+/** Values by one label. */
+export function labelled(label: string, values: Readonly<Record<string, number>>): LabelledValue[] {
   return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
 }
 

@@ -1,6 +1,7 @@
-import type { LabelledValue, Metric } from './admin/metrics.js';
+import type { Metric } from './admin/metrics.js';
 import type { GuardState } from './barbican/guard.js';
-import { type Fleet, fleetMetrics } from './gateway-fleet.js';
+import { type Fleet, fleetMetrics, labelled } from './gateway-fleet.js';
+import type { KeyWork } from './gateway-keys.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import { type Recovery, recoveryMetrics } from './gateway-recovery.js';
 import type { OpenStore } from './gateway-store.js';
@@ -21,6 +22,7 @@ export interface GatewayState {
   readonly keeper: PublicationKeeper;
   readonly fleet: Fleet;
   readonly recovery: Recovery;
+  readonly keyWork: KeyWork;
   readonly handler: TransferHandler;
   readonly server: DnsServer;
   readonly images: ImageStore;
@@ -29,10 +31,6 @@ export interface GatewayState {
   readonly tsigKeys: TsigKeyTable;
   readonly keyStore: OpenKeyStore;
   readonly store: OpenStore;
-}
-
-function labelled(label: string, values: Readonly<Record<string, number>>): LabelledValue[] {
-  return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
 }
 
 /** The metrics of one gateway; every limit of the configuration has one beside it. */
@@ -165,6 +163,7 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     gauge('transfers_running', 'transfers that run (limits.transfers)', () => handler.load.running),
     gauge('transfers_waiting', 'transfers that wait (limits.transfersWaiting)', () => handler.load.waiting),
     ...fleetMetrics(() => state.fleet),
+    ...state.keyWork.metrics(),
     ...recoveryMetrics(() => state.recovery),
     ...Object.entries(server.counts).flatMap(([transport, counts]) => [
       gauge(

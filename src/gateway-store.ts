@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
 import type { PeerStateStore } from './fleet/ports.js';
 import { readTextFile } from './gateway-parts.js';
+import type { RolloverStore } from './keys/rollover/ports.js';
 import type { Log } from './log.js';
 import type { PublicationStore } from './publication/ports.js';
 import { FORMAT_VERSION } from './publication/produce.js';
@@ -10,13 +11,16 @@ import type { RecoveryStore } from './publication/recovery-ports.js';
 import { ChangeListener } from './store/change-listener.js';
 import { Database } from './store/database.js';
 import { GatewayRegistry } from './store/gateway-registry.js';
+import { underLease } from './store/lease.js';
 import { migrate, readMigrations } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
+import { PostgresParentWatchStore } from './store/parent-watch-store.js';
 import { PostgresPeerStateStore } from './store/peer-state-store.js';
 import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
 import { PostgresPublicationStore, type TrustRule } from './store/publication-store.js';
 import { PostgresRecoveryStore } from './store/recovery-store.js';
 import { type ReplicaCounts, ReplicaReader } from './store/replica-reader.js';
+import { PostgresRolloverStore } from './store/rollover-store.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
@@ -39,7 +43,6 @@ export {
   type ServingStatus,
 } from './store/peer-store.js';
 export type { Preview } from './store/preview.js';
-export { PostgresRolloverStore } from './store/rollover-store.js';
 export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
 export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
 export type { ImportResult } from './store/zone-import.js';
@@ -50,6 +53,7 @@ export {
   ZoneStore,
   type ZoneSummary,
 } from './store/zone-store.js';
+export { PostgresRolloverStore };
 
 /** The database as a gateway uses it. */
 export interface OpenStore {
@@ -57,6 +61,8 @@ export interface OpenStore {
   readonly publications: PublicationStore;
   readonly peers: PeerStateStore;
   readonly recovery: RecoveryStore;
+  readonly rollovers: RolloverStore;
+  readonly parentWatch: PostgresParentWatchStore;
   readonly gateways: GatewayRegistry;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
   /**
@@ -78,6 +84,8 @@ export interface OpenStore {
   listen(onChange: (zoneId?: string) => void, log: Log): () => Promise<void>;
   /** Removes what no retained publication names, a bounded part of it, where no other gateway is at it. */
   prune(holder: string, keep: number): Promise<void>;
+  /** Runs work under a lease by its name; undefined while another has it. The lease ends with the work. */
+  alone<T>(name: string, holder: string, seconds: number, work: () => Promise<T>): Promise<T | undefined>;
   close(): Promise<void>;
 }
 
@@ -118,11 +126,14 @@ export async function openStore(config: Config): Promise<OpenStore> {
     check: (standing) => rule?.check(standing),
     trusting: (work) => (rule === undefined ? work() : rule.trusting(work)),
   };
+  const rollovers = new PostgresRolloverStore(database);
   return {
     database,
     publications: new PostgresPublicationStore(database, { formatVersion: () => format(), trust, replica }),
     peers: new PostgresPeerStateStore(database),
     recovery: new PostgresRecoveryStore(database),
+    rollovers,
+    parentWatch: new PostgresParentWatchStore(database, rollovers),
     gateways: new GatewayRegistry(database),
     serveBy: (by, formatVersion) => {
       rule = by;
@@ -151,6 +162,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
       });
       return () => listener.close();
     },
+    alone: (name, holder, seconds, work) => underLease(database, name, holder, seconds, work),
     prune: async (holder, keep) => {
       await prune(database, { holder, keep, minAge: PAGES_KEPT_SECONDS });
     },

@@ -8,10 +8,12 @@ import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
 import { parseTsigAlgorithm } from './dns/tsig.js';
 import { ZonesealError } from './errors.js';
 import { assembleFleet } from './gateway-fleet.js';
+import { KeyWork } from './gateway-keys.js';
 import { type GatewayState, gatewayMetrics } from './gateway-metrics.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import { Recovery } from './gateway-recovery.js';
 import type { OpenStore } from './gateway-store.js';
+import { KeyMaker } from './keys/key-maker.js';
 import { KeyRing } from './keys/key-ring.js';
 import { TsigSecretRing } from './keys/tsig-secret-ring.js';
 import type { Log } from './log.js';
@@ -68,17 +70,19 @@ export class Gateway {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { config, store, log } = options;
     const state = await assemble(options);
-    const { keeper, server, fleet, recovery } = state;
+    const { keeper, server, fleet, recovery, keyWork } = state;
     let unlisten = (): Promise<void> => Promise.resolve();
     let admin: AdminServer | undefined;
     try {
       unlisten = store.listen((zoneId) => {
         keeper.wake(zoneId);
         fleet.notifier.wakeSoon();
+        keyWork.wake();
       }, log);
       await recovery.start();
       await keeper.start();
       fleet.notifier.start();
+      keyWork.start();
       const addresses = await server.start();
       let adminPort: number | undefined;
       if (config.admin.port !== undefined) {
@@ -142,7 +146,16 @@ async function faultsOf(
   ];
 }
 
-async function stopWork({ keeper, manager, fleet, recovery, signer, keyRing }: GatewayState): Promise<void> {
+async function stopWork({
+  keeper,
+  manager,
+  fleet,
+  recovery,
+  keyWork,
+  signer,
+  keyRing,
+}: GatewayState): Promise<void> {
+  await keyWork.close();
   await recovery.close();
   await keeper.close();
   await manager.close();
@@ -239,6 +252,19 @@ async function assemble({
     patienceSeconds: config.database.connectTimeout,
     skewSeconds: publication.clockSkew,
   });
+  const keyWork = new KeyWork({
+    config,
+    store,
+    maker: new KeyMaker({
+      keeper: keyStore.client,
+      creations: store.creations,
+      createdBy: gateway,
+      access: keyStore.access,
+    }),
+    log,
+    clock,
+    gateway,
+  });
   const handler = new TransferHandler({
     source: manager,
     keys: tsigKeys,
@@ -276,6 +302,7 @@ async function assemble({
     keeper,
     fleet,
     recovery,
+    keyWork,
     handler,
     server,
     images,

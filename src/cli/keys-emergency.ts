@@ -40,7 +40,7 @@ export async function rollAtOnce(
     say(`nothing was changed; do it with: zoneseal keys roll ${zone} ${key.keyTag} --emergency --yes`);
     throw new Exit(EXIT_CODES.REFUSED.code);
   }
-  await withKeyMaker(parts, options, async (maker) => {
+  await withKeyMaker(parts, async (maker) => {
     await parts.rollovers.askRoll(zone.toString(), [key.id], 'an emergency');
     for (let i = 0; i < MOST_STEPS; i++) {
       const loaded = await loadKeys(parts, zone);

@@ -49,3 +49,24 @@ export async function releaseLease(database: Database, lease: Lease): Promise<vo
     [lease.name, lease.holder, lease.token],
   );
 }
+
+/** Runs work under a lease, which ends with it and leaves nothing; undefined while another holds it. */
+export async function underLease<T>(
+  database: Database,
+  name: string,
+  holder: string,
+  seconds: number,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  const lease = await takeLease(database, name, holder, seconds);
+  if (lease === undefined) return undefined;
+  try {
+    return await work();
+  } finally {
+    await database.execute('delete from zoneseal.leases where name = $1 and holder = $2 and token = $3', [
+      lease.name,
+      lease.holder,
+      lease.token,
+    ]);
+  }
+}

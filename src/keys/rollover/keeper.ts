@@ -8,7 +8,7 @@ import type { Decision, DsUse, RolloverState, Step } from './model.js';
 import type { LoadedRollover, MadeKey, RolloverStore } from './ports.js';
 
 /** A key that is in the key store, and of which the database does not know yet. */
-export type UnusedKey = MadeKey & { readonly token: string };
+export type UnusedKey = Omit<MadeKey, 'signs' | 'published'> & { readonly token: string };
 
 /** What makes and destroys private keys. */
 export interface RollKeyMaker {
@@ -84,9 +84,9 @@ export class KeyKeeper {
 
   /** Looks at the zones that are due; one that cannot be dealt with is told of and left for later. @throws ZonesealError of the database */
   async keepDue(): Promise<void> {
-    for (const { zoneId, zone } of await this.#options.store.listDue(ZONES_AT_ONCE)) {
+    for (const { zone } of await this.#options.store.listDue(ZONES_AT_ONCE)) {
       if (this.#closed) return;
-      await this.#options.alone(`keys ${zoneId}`, () => this.#keep(zone));
+      await this.#keep(zone);
     }
   }
 
@@ -130,10 +130,7 @@ export class KeyKeeper {
       return false;
     }
     const [step] = decision.steps;
-    if (step !== undefined) {
-      await this.#take(state, step, now);
-      return true;
-    }
+    if (step !== undefined) return this.#take(state, step, look.zoneId, now);
     this.#tellWaits(state, decision);
     await onLooked({
       zoneId: look.zoneId,
@@ -164,22 +161,27 @@ export class KeyKeeper {
     return true;
   }
 
-  async #take(state: RolloverState, step: Step, now: number): Promise<void> {
-    const { store, log } = this.#options;
+  /** False: another gateway is making the key, which is looked at again. */
+  async #take(state: RolloverState, step: Step, zoneId: string, now: number): Promise<boolean> {
+    const { store, alone, log } = this.#options;
     const { zone, keys } = state;
-    let isTaken: boolean;
-    if (step.kind === 'create') isTaken = await createStepKey(this.#options, state, step);
-    else {
+    let isTaken: boolean | undefined;
+    if (step.kind === 'create') {
+      isTaken = await alone(`keys ${zoneId}`, () => createStepKey(this.#options, state, step));
+      if (isTaken === undefined) return false;
+    } else {
       if (step.kind === 'destroy') {
         const key = keys.find(({ id }) => id === step.key);
         if (key !== undefined) await this.#options.maker.destroyKey(key);
       }
       isTaken = await store.apply(state, step, applyStep(state, step, now).ds);
     }
-    if (!isTaken) return;
+    // what others did meanwhile is looked at
+    if (!isTaken) return true;
     this.#steps++;
     this.#said.delete(zone);
     log.info({ zone, step: step.kind, reason: step.reason }, 'a step of a key roll was taken');
+    return true;
   }
 
   /** What a zone's rolls wait for is said once, until it is something else. */
@@ -219,7 +221,7 @@ export async function createStepKey(
   });
   let isUsed = false;
   try {
-    isUsed = await store.apply(state, step, state.ds, made);
+    isUsed = await store.apply(state, step, state.ds, { ...made, signs: false, published: false });
   } finally {
     if (!isUsed) await maker.discard(made);
   }

@@ -1,0 +1,176 @@
+import type { Metric } from './admin/metrics.js';
+import type { Clock } from './clock.js';
+import type { Config } from './config.js';
+import { errorMessage } from './errors.js';
+import { ParentWatch } from './fleet/parent-watch.js';
+import { labelled, makeParentClient } from './gateway-fleet.js';
+import type { OpenStore } from './gateway-store.js';
+import { KeyKeeper, type RollKeyMaker } from './keys/rollover/keeper.js';
+import type { Log } from './log.js';
+
+export interface KeyWorkOptions {
+  readonly config: Config;
+  readonly store: Pick<OpenStore, 'rollovers' | 'parentWatch' | 'alone'>;
+  readonly maker: RollKeyMaker & {
+    /** Removes what creations have left that were not finished in time. */
+    resolve(): Promise<unknown>;
+  };
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Names this process in leases. */
+  readonly gateway: string;
+}
+
+/** A lease on the keys of a zone: a key is made meanwhile, and the key store may be slow. */
+const LEASE_SECONDS = 120;
+/** Time beyond that of messages for which a parent is this gateway's to ask. */
+const CLAIM_MARGIN_SECONDS = 10;
+/** How often is looked for keys that were half made, seconds. */
+const RESOLVE_SECONDS = 300;
+
+/** Has keys roll and asks parents for DS, in rounds of their own: neither waits for the other, nor publications for them. */
+export class KeyWork {
+  readonly #keeper: KeyKeeper;
+  readonly #watch: ParentWatch;
+  readonly #rounds: readonly Rounds[];
+
+  constructor({ config, store, maker, log, clock, gateway }: KeyWorkOptions) {
+    const { answerTimeout, parentPoll, parentRecheck } = config.fleet;
+    this.#watch = new ParentWatch({
+      store: store.parentWatch,
+      client: makeParentClient(config, clock),
+      log,
+      pollSeconds: parentPoll,
+      recheckSeconds: parentRecheck,
+      // NOTIFY, then DS and DNSKEY, each over UDP and TCP
+      claimSeconds: 5 * answerTimeout + CLAIM_MARGIN_SECONDS,
+    });
+    this.#keeper = new KeyKeeper({
+      store: store.rollovers,
+      maker,
+      alone: (name, work) => store.alone(name, gateway, LEASE_SECONDS, work),
+      onLooked: (zone) => store.parentWatch.schedule(zone),
+      log,
+    });
+    let resolveAt = 0;
+    const resolve = async (): Promise<void> => {
+      if (clock.seconds() < resolveAt) return;
+      resolveAt = clock.seconds() + RESOLVE_SECONDS;
+      await maker.resolve();
+    };
+    const seconds = config.publication.poll;
+    const keep = async (): Promise<void> => {
+      await this.#keeper.keepDue();
+      await resolve();
+    };
+    this.#rounds = [
+      new Rounds(keep, seconds, (reason) =>
+        log.error({ reason }, 'keys could not be looked after; it is tried again'),
+      ),
+      new Rounds(
+        () => this.#watch.look(),
+        Math.min(seconds, parentPoll),
+        (reason) => log.error({ reason }, 'parents could not be asked; it is tried again'),
+      ),
+    ];
+  }
+
+  start(): void {
+    for (const rounds of this.#rounds) rounds.wake();
+  }
+
+  /** Something changed: rounds are made soon. */
+  wake(): void {
+    for (const rounds of this.#rounds) rounds.wake();
+  }
+
+  async close(): Promise<void> {
+    this.#keeper.close();
+    this.#watch.close();
+    await Promise.all(this.#rounds.map((rounds) => rounds.close()));
+  }
+
+  metrics(): readonly Metric[] {
+    const keeper = (): KeyKeeper['counts'] => this.#keeper.counts;
+    const watch = (): ParentWatch['counts'] => this.#watch.counts;
+    return [
+      {
+        name: 'zoneseal_key_steps_total',
+        help: 'steps of key rolls, by what came of them',
+        kind: 'counter',
+        labels: ['result'],
+        read: () => labelled('result', { taken: keeper().steps, failed: keeper().failed }),
+      },
+      {
+        name: 'zoneseal_key_failing_zones',
+        help: 'zones of which the last step of a key roll failed at this gateway',
+        kind: 'gauge',
+        read: () => keeper().failing,
+      },
+      {
+        name: 'zoneseal_parent_answers_total',
+        help: "answers of parents' nameservers about DS, by whether they count",
+        kind: 'counter',
+        labels: ['answer'],
+        read: () => labelled('answer', { seen: watch().seen, unknown: watch().unknown }),
+      },
+      {
+        name: 'zoneseal_parent_notifies_total',
+        help: 'parents that were told of changed CDS',
+        kind: 'counter',
+        read: () => watch().told,
+      },
+    ];
+  }
+}
+
+/** Work that is done again and again, one at a time; a wake-up comes before its time. */
+class Rounds {
+  readonly #work: () => Promise<void>;
+  readonly #seconds: number;
+  readonly #onFault: (reason: string) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+  #fault: string | undefined;
+
+  constructor(work: () => Promise<void>, seconds: number, onFault: (reason: string) => void) {
+    this.#work = work;
+    this.#seconds = seconds;
+    this.#onFault = onFault;
+  }
+
+  wake(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    if (this.#running !== undefined) {
+      this.#again = true;
+      return;
+    }
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (!this.#closed) this.#timer = setTimeout(() => this.wake(), this.#seconds * 1000);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    do {
+      this.#again = false;
+      try {
+        await this.#work();
+        this.#fault = undefined;
+      } catch (error) {
+        const reason = errorMessage(error);
+        if (reason !== this.#fault) this.#onFault(reason);
+        this.#fault = reason;
+      }
+    } while (this.#again && !this.#closed);
+  }
+}
