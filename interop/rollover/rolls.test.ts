@@ -1,0 +1,229 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Cluster } from '../lib/cluster.js';
+import { waitUntil } from '../lib/processes.js';
+import { Unbound } from '../lib/unbound.js';
+import { PARENT_TTL, ParentLab } from './parent-lab.js';
+import { Prober } from './prober.js';
+
+const PARENT = 'test.';
+const ZONE = 'roll.test.';
+const POLICY = {
+  dnskeyTtl: 2,
+  propagationDelay: 3,
+  publishSafety: 1,
+  parentDsTtl: PARENT_TTL,
+  parentPropagationDelay: 1,
+  keyRetention: 4,
+  zskLifetime: 0,
+};
+/** A roll takes some twenty seconds with these. */
+const PATIENCE = 150_000;
+
+let cluster: Cluster;
+let parent: ParentLab;
+const resolvers = new Map<string, Unbound>();
+const prober = new Prober();
+
+interface Key {
+  readonly role: string;
+  readonly keyTag: number;
+  readonly algorithm: number;
+  readonly signs: boolean;
+  readonly published: boolean;
+  readonly removedAt: unknown;
+}
+
+beforeAll(async () => {
+  cluster = await Cluster.start({
+    gateways: 2,
+    config: { publication: { poll: 1, lease: 5 }, fleet: { parentPoll: 1, parentRecheck: 10 } },
+  });
+  cluster.psql(`
+    insert into zoneseal.policies (name, document) values ('rolls', '${JSON.stringify(POLICY)}');
+    insert into zoneseal.zones (name, policy) values ('${ZONE}', 'rolls');
+    insert into zoneseal.rrsets (zone_id, owner, type, ttl, data, views)
+      select zoneseal.zone_id('${ZONE}'), owner, type, 2, array[data], views from (values
+        ('${ZONE}', 'SOA', 'ns.${ZONE} host.${ZONE} 1 3600 600 86400 2', null),
+        ('${ZONE}', 'NS', 'ns.${ZONE}', null),
+        ('ns.${ZONE}', 'A', '127.0.0.1', null),
+        ('www.${ZONE}', 'A', '192.0.2.1', '{internal}'::text[]),
+        ('www.${ZONE}', 'A', '192.0.2.2', '{external}'),
+        ('inside.${ZONE}', 'A', '192.0.2.3', '{internal}')
+      ) t (owner, type, data, views)`);
+  await cluster.gateway(0).command(['keys', 'generate', ZONE]);
+  cluster.serve(ZONE);
+  await cluster.startSecondaries([ZONE], ['internal'], ['knotd']);
+  await cluster.startSecondaries([ZONE], ['external'], ['named']);
+  const [inside, outside] = cluster.secondaries.map(({ secondary }) => secondary.target);
+  parent = await ParentLab.start(PARENT, ZONE, () => outside as NonNullable<typeof outside>);
+  await cluster
+    .gateway(0)
+    .command([
+      'parent',
+      'set',
+      PARENT,
+      '--server',
+      `127.0.0.1:${parent.target.port}`,
+      '--trust-anchor',
+      await anchorFile(),
+    ]);
+  await waitUntil('the parent has no DS', () => parent.ds.length > 0, PATIENCE);
+  for (const [label, server] of [
+    ['internal', inside],
+    ['external', outside],
+  ] as const) {
+    const anchors = new Map([[PARENT, [await parent.anchor()]]]);
+    const servers = new Map([
+      [PARENT, parent.target],
+      [ZONE, server as NonNullable<typeof server>],
+    ]);
+    resolvers.set(label, await Unbound.start({ label, anchors, servers }));
+  }
+  prober.start(resolvers, ZONE);
+}, 300_000);
+
+afterAll(async () => {
+  await prober.stop();
+  for (const resolver of resolvers.values()) await resolver.stop();
+  await parent?.stop();
+  await cluster?.stop();
+});
+
+async function anchorFile(): Promise<string> {
+  const { join } = await import('node:path');
+  const { writeFileSync } = await import('node:fs');
+  const file = join(parent.folder, 'anchor');
+  writeFileSync(file, `${await parent.anchor()}\n`);
+  return file;
+}
+
+function keys(): Key[] {
+  const text =
+    cluster.psql(`select coalesce(jsonb_agg(jsonb_build_object('role', role, 'keyTag', key_tag, 'algorithm', algorithm,
+    'signs', signs, 'published', published, 'removedAt', removed_at)), '[]') from zoneseal.zone_keys where zone_id = zoneseal.zone_id('${ZONE}')`);
+  return JSON.parse(text) as Key[];
+}
+
+const tags = (role: string): number[] =>
+  keys()
+    .filter((key) => key.role === role && key.removedAt === null)
+    .map(({ keyTag }) => keyTag);
+
+/** Waits until just these roles are in use, with other keys than before, and the parent has the DS of the new one. */
+async function untilRolled(
+  roles: readonly string[],
+  before: readonly number[],
+  algorithm = 13,
+): Promise<void> {
+  await waitUntil(
+    () => `the roll does not end: ${JSON.stringify(keys())}\n${cluster.tail(0)}\n${cluster.tail(1)}`,
+    () => {
+      const left = keys().filter(({ removedAt }) => removedAt === null);
+      return (
+        left.length === roles.length &&
+        left.every(
+          (key) => key.published && key.signs && key.algorithm === algorithm && !before.includes(key.keyTag),
+        ) &&
+        roles.every((role) => left.some((key) => key.role === role))
+      );
+    },
+    PATIENCE,
+  );
+}
+
+async function setPolicy(change: Readonly<Record<string, unknown>>): Promise<void> {
+  cluster.psql(
+    `update zoneseal.policies set document = document || '${JSON.stringify(change)}' where name = 'rolls'`,
+  );
+}
+
+const roll = (...more: string[]): Promise<unknown> =>
+  cluster.gateway(0).command(['keys', 'roll', ZONE, ...more]);
+const noFaults = (): void => expect(prober.faults).toEqual([]);
+
+describe('a key roll from its start to its end: no answer is bogus, in either view', () => {
+  test('of a ZSK', async () => {
+    const [before] = tags('ZSK') as [number];
+    await roll(String(before));
+    await waitUntil('it does not end', () => !tags('ZSK').includes(before), PATIENCE);
+    expect(tags('ZSK')).toHaveLength(1);
+    noFaults();
+  }, 200_000);
+
+  test.each(['double-signature', 'double-ds'])(
+    'of a KSK, by %s',
+    async (kskRoll) => {
+      await setPolicy({ kskRoll });
+      const [before] = tags('KSK') as [number];
+      const { changes } = parent;
+      await roll(String(before));
+      await waitUntil(
+        () => `it does not end\n${cluster.tail(0)}`,
+        () => !tags('KSK').includes(before),
+        PATIENCE,
+      );
+      expect(parent.changes - changes).toBe(kskRoll === 'double-ds' ? 2 : 1);
+      expect(parent.ds.map((ds) => Number(ds.split(' ')[0]))).toEqual(tags('KSK'));
+      noFaults();
+    },
+    200_000,
+  );
+
+  test('to another algorithm', async () => {
+    const before = [...tags('KSK'), ...tags('ZSK')];
+    await setPolicy({ algorithm: 15 });
+    await untilRolled(['KSK', 'ZSK'], before, 15);
+    noFaults();
+  }, 200_000);
+
+  test('to a CSK, and of it', async () => {
+    const before = [...tags('KSK'), ...tags('ZSK')];
+    await setPolicy({ keys: 'csk' });
+    await untilRolled(['CSK'], before, 15);
+    const [first] = tags('CSK') as [number];
+    await roll(String(first));
+    await untilRolled(['CSK'], [first], 15);
+    noFaults();
+  }, 300_000);
+
+  test('from NSEC to NSEC3 and back', async () => {
+    for (const denial of ['nsec3', 'nsec']) {
+      const before = await cluster.serial(0, ZONE, 'internal');
+      await setPolicy({ denial });
+      await cluster.serialAfter(0, ZONE, 'internal', before);
+      await waitUntil('it is not at the nameservers', async () => {
+        const serial = await cluster.serial(0, ZONE, 'internal');
+        return serial !== before;
+      });
+    }
+    noFaults();
+  }, 200_000);
+
+  test('to an insecure zone and back', async () => {
+    prober.mayBeInsecure = true;
+    await setPolicy({ signed: false });
+    await waitUntil(
+      () => `it stays signed: ${JSON.stringify(keys())}\n${cluster.tail(0)}`,
+      () => keys().every((key) => key.removedAt !== null),
+      PATIENCE,
+    );
+    expect(parent.ds).toEqual([]);
+    await setPolicy({ signed: true, keys: 'ksk+zsk', algorithm: 13 });
+    await untilRolled(['KSK', 'ZSK'], []);
+    await waitUntil('the parent has no DS', () => parent.ds.length > 0, PATIENCE);
+    noFaults();
+    await waitUntil('it is not secure', async () => {
+      const found = await resolvers.get('external')?.ask({ name: `www.${ZONE}`, type: 'A' });
+      return found?.security === 'secure';
+    });
+    prober.mayBeInsecure = false;
+  }, 400_000);
+
+  test('was watched all the time', () => {
+    console.log(`rolls: ${JSON.stringify(prober.counts)}, ${parent.changes} changes of the DS set`);
+    noFaults();
+    expect(prober.counts.bogus).toBe(0);
+    expect(prober.counts.secure).toBeGreaterThan(500);
+    expect(prober.counts.insecure).toBeGreaterThan(20);
+  });
+});
