@@ -4,6 +4,7 @@ import type {
   OperatorStore,
   PeerStore,
   RrsetStore,
+  SecretCreationStore,
   TsigStore,
   ZoneKeyStore,
   ZoneStore,
@@ -20,6 +21,7 @@ export interface DatabaseParts {
   readonly tsig: TsigStore;
   readonly peers: PeerStore;
   readonly operators: OperatorStore;
+  readonly creations: SecretCreationStore;
 }
 
 /**
@@ -33,8 +35,16 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const config = configOf(options);
   // loaded where they are needed: most of the time that a command takes to start is in what it loads
-  const { openStore, OperatorStore, PeerStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } =
-    await import('../gateway-store.js');
+  const {
+    openStore,
+    OperatorStore,
+    PeerStore,
+    RrsetStore,
+    SecretCreationStore,
+    TsigStore,
+    ZoneKeyStore,
+    ZoneStore,
+  } = await import('../gateway-store.js');
   const store = await openStore(config);
   const { database } = store;
   try {
@@ -48,6 +58,7 @@ export async function withDatabase<T>(
       tsig: new TsigStore(database),
       peers: new PeerStore(database),
       operators: new OperatorStore(database),
+      creations: new SecretCreationStore(database),
     });
   } finally {
     await store.close();

@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import { ZonesealError } from '../errors.js';
+import { type Clock, systemClock } from '../clock.js';
 import { decodePrivateKey } from './formats/decode.js';
 import type { DecodeThread } from './formats/decode-thread.js';
 import { checkHalves } from './halves.js';
+import { keyError } from './key-error.js';
 import type { ZoneKey } from './key-set.js';
 import { SecretCache } from './secret-cache.js';
 
@@ -28,6 +29,7 @@ export interface KeyRingOptions {
   /** The passphrase of encrypted keys, where there are any. */
   readonly passphrase?: string;
   readonly thread?: DecodeThread;
+  readonly clock?: Clock;
 }
 
 /** What the key ring has in memory and what became of its fetches, for metrics. */
@@ -51,7 +53,7 @@ export class KeyRing {
   constructor(source: SecretSource, options: KeyRingOptions = {}) {
     this.#source = source;
     this.#options = options;
-    this.#cache = new SecretCache(options.maxKeys ?? 4096);
+    this.#cache = new SecretCache(options.maxKeys ?? 4096, { clock: options.clock ?? systemClock });
   }
 
   /**
@@ -64,7 +66,7 @@ export class KeyRing {
     try {
       return await this.#cache.get(id, id, () => this.#fetch(key));
     } catch (error) {
-      throw named(key, error);
+      throw keyError(key, error);
     }
   }
 
@@ -83,6 +85,27 @@ export class KeyRing {
   /** Forgets a key; zones that share it have it fetched anew. */
   drop(key: ZoneKey): void {
     this.#cache.drop(identity(key));
+  }
+
+  /**
+   * Forgets keys that nobody asked for in so many seconds, but for those that are still to sign: with these, signatures are renewed while
+   * the key store is away.
+   * @param inUse the references, among those given, of keys that sign
+   * @returns how many were forgotten
+   */
+  async dropIdle(
+    seconds: number,
+    inUse: (references: readonly string[]) => Promise<ReadonlySet<string>>,
+  ): Promise<number> {
+    const idle = this.#cache.idle(seconds * 1000);
+    if (idle.length === 0) return 0;
+    const references = [...new Set(idle.map(referenceIn))];
+    const used = await inUse(references);
+    const dropped = idle.filter((id) => !used.has(referenceIn(id)));
+    // what was asked for meanwhile is in use again
+    const still = new Set(this.#cache.idle(seconds * 1000));
+    for (const id of dropped) if (still.has(id)) this.#cache.drop(id);
+    return dropped.length;
   }
 
   /** Forgets all keys. */
@@ -113,22 +136,7 @@ function identity({ secretRef, algorithm, publicKey }: ZoneKey): string {
   return `${secretRef} ${algorithm} ${Buffer.from(publicKey).toString('base64')}`;
 }
 
-const NEXT_STEPS: Partial<Record<string, string>> = {
-  KEYSTORE_UNAVAILABLE: 'it is asked again when the key is needed next',
-  KEYSTORE_FORBIDDEN: "give the gateway's user the role and the ACL to read this secret",
-  KEY_MISSING: 'restore the secret in Barbican or replace the key',
-  KEY_PASSPHRASE_NEEDED: 'give the passphrase in the configuration',
-  KEY_PASSPHRASE_WRONG: 'correct the passphrase in the configuration',
-};
-
-function named(key: ZoneKey, error: unknown): ZonesealError {
-  const known = error instanceof ZonesealError ? error : undefined;
-  const code = known?.code ?? 'KEY_UNREADABLE';
-  const next = NEXT_STEPS[code] ?? 'check which secret belongs to this key and import it anew';
-  const reason = known?.message ?? 'the private key cannot be read';
-  return new ZonesealError(
-    code,
-    `zone ${key.zone}, key ${key.keyTag} (algorithm ${key.algorithm}, ${key.role}): ${reason}; ${next}`,
-    { ...known?.fields, zone: key.zone, keyTag: key.keyTag, algorithm: key.algorithm, keyId: key.id },
-  );
+/** The reference of the secret in an identity; it has no spaces. */
+function referenceIn(id: string): string {
+  return id.slice(0, id.indexOf(' '));
 }

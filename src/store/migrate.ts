@@ -216,5 +216,6 @@ export async function grantRoles(database: Database, create = false): Promise<vo
     await transaction.query('select zoneseal.grant_peer_roles()');
     await transaction.query('select zoneseal.grant_operator_roles()');
     await transaction.query('select zoneseal.grant_recovery_roles()');
+    await transaction.query('select zoneseal.grant_secret_roles()');
   });
 }
