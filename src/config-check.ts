@@ -54,6 +54,8 @@ interface BarbicanSettings {
   readonly passwordFile?: string | undefined;
   readonly applicationCredentialId?: string | undefined;
   readonly applicationCredentialSecretFile?: string | undefined;
+  readonly privateSecrets: boolean;
+  readonly secretReaders: readonly string[];
 }
 
 /** What contradicts itself in the section `barbican`. */
@@ -68,6 +70,12 @@ export function checkBarbican(barbican: BarbicanSettings): ConfigProblem[] {
     const url = new URL(text);
     if (url.username !== '' || url.password !== '') problem(key, 'holds a user or password; leave them out');
     if (url.search !== '' || url.hash !== '') problem(key, 'holds a query or fragment; leave it out');
+  }
+  if (barbican.secretReaders.length > 0 && !barbican.privateSecrets) {
+    problem(
+      'secretReaders',
+      'is of no use without privateSecrets: the whole project reads what is not private',
+    );
   }
   const { username, project, applicationCredentialId } = barbican;
   if (username === undefined && applicationCredentialId === undefined) {

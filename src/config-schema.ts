@@ -209,6 +209,17 @@ const barbicanSchema = z
     timeout: duration(1, 5 * MINUTE)
       .default(10)
       .describe('longest a request may take'),
+    privateSecrets: z
+      .boolean()
+      .default(false)
+      .describe(
+        'whether secrets that are stored from here are closed to the rest of the project by their ACL; whoever stored one reads it',
+      ),
+    secretReaders: z
+      .array(text)
+      .default([])
+      .register(settingFacts, { defaultText: 'none' })
+      .describe('ids of users that may read such secrets all the same: those of the gateways'),
   })
   .superRefine(checkedBy(checkBarbican))
   .describe(
@@ -354,6 +365,14 @@ export const configSchema = z
     keyPassphraseFile: file
       .optional()
       .describe('file that holds the passphrase of keys that are encrypted in Barbican'),
+    keys: z
+      .strictObject({
+        idle: duration(1, 7 * DAY)
+          .default(HOUR)
+          .describe('time after which a private key that is to sign nothing any more leaves the memory'),
+      })
+      .prefault({})
+      .describe('Private keys in memory.'),
     database: databaseSchema.prefault({}),
     barbican: barbicanSchema.optional(),
     signing: z

@@ -44,9 +44,11 @@ export function settingsOf(schema: z.ZodType = configSchema, path: readonly stri
   return [{ path, variable, description: description ?? '', schema: inner, defaultValue, optional, facts }];
 }
 
-/** The settings of each entry of a list; none for a setting that is no list. */
+/** The settings of each entry of a list; none for a setting that is no list, or one of plain values. */
 export function fieldsOf({ schema, path }: Setting): Setting[] {
-  return schema instanceof z.ZodArray ? settingsOf(schema.element as z.ZodType, path) : [];
+  return schema instanceof z.ZodArray && schema.element instanceof z.ZodObject
+    ? settingsOf(schema.element, path)
+    : [];
 }
 
 /** `limits.spoolOctets` → `ZONESEAL_LIMITS_SPOOL_OCTETS`. */

@@ -10,11 +10,14 @@ import {
 import type { BarbicanSettings, Credentials } from './barbican/settings.js';
 import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
 import { errorMessage, ZonesealError } from './errors.js';
+import type { SecretAccess } from './keys/key-maker.js';
 import { findRunningGateway, type RunningGateway } from './running-gateway.js';
 
 /** A key store that is connected, and how to let it go. */
 export interface OpenKeyStore {
   readonly client: BarbicanClient;
+  /** Who may read what is stored in it. */
+  readonly access: SecretAccess;
   /** Whether it is the development Barbican with throw-away keys. */
   readonly development: boolean;
   /** How other processes reach the development Barbican, where it was started here. */
@@ -114,7 +117,9 @@ export async function openKeyStore(
   log?: DevelopmentBarbicanOptions['log'],
 ): Promise<OpenKeyStore> {
   if (config.barbican !== undefined) {
-    return connected(barbicanSettings(config.barbican), false, () => Promise.resolve());
+    const { privateSecrets: isPrivate, secretReaders: readers } = config.barbican;
+    const settings = barbicanSettings(config.barbican);
+    return connected(settings, false, () => Promise.resolve(), { isPrivate, readers });
   }
   const running = findRunningGateway(config.data)?.barbican;
   if (running !== undefined) {
@@ -131,10 +136,12 @@ function connected(
   settings: BarbicanSettings,
   development: boolean,
   close: () => Promise<void>,
+  access: SecretAccess = { isPrivate: false, readers: [] },
 ): OpenKeyStore {
   const client = new BarbicanClient(settings);
   return {
     client,
+    access,
     development,
     close: async () => {
       client.close();

@@ -44,6 +44,7 @@ export {
 } from './store/peer-store.js';
 export type { Preview } from './store/preview.js';
 export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
+export { SecretCreationStore } from './store/secret-creation-store.js';
 export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
 export type { ImportResult } from './store/zone-import.js';
 export { type NewZoneKey, ZoneKeyStore } from './store/zone-key-store.js';

@@ -8,6 +8,8 @@ interface Refusal {
   readonly code: ErrorCode;
   readonly text: string;
   readonly transient?: true;
+  /** What it does not allow, where its answer says so. */
+  readonly refusal?: 'quota' | 'role';
 }
 
 /**
@@ -18,7 +20,10 @@ const REFUSALS: Readonly<Record<number, Refusal>> = {
   400: { code: 'KEYSTORE_REFUSED', text: 'it finds the request malformed' },
   401: { code: 'KEYSTORE_FORBIDDEN', text: 'it does not accept the token, nor a new one' },
   403: { code: 'KEYSTORE_FORBIDDEN', text: 'the role, the ACL of the secret or a quota does not allow it' },
-  404: { code: 'KEY_MISSING', text: 'there is no such secret, or it has no payload or has expired' },
+  404: {
+    code: 'KEY_MISSING',
+    text: 'there is no such secret: it was deleted, has expired, or never had a payload',
+  },
   406: {
     code: 'KEYSTORE_REFUSED',
     text: 'it does not know the API microversion, or cannot give this content type',
@@ -33,13 +38,13 @@ const REFUSALS: Readonly<Record<number, Refusal>> = {
 
 /**
  * Holds that an answer has one of the statuses that stand for success.
- * @throws ZonesealError KEYSTORE_UNAVAILABLE (fields.transient) for 5xx and 429, KEYSTORE_FORBIDDEN, KEY_MISSING,
+ * @throws ZonesealError KEYSTORE_UNAVAILABLE (fields.transient) for 5xx and 429, KEYSTORE_FORBIDDEN, KEYSTORE_QUOTA, KEY_MISSING,
  * KEYSTORE_REFUSED, KEYSTORE_ANSWER_INVALID for anything else
  */
 export function expectStatus(asked: Asked, answer: HttpAnswer, ...statuses: readonly number[]): void {
   const { status, requestId } = answer;
   if (statuses.includes(status)) return;
-  const { code, text, transient } = refusalOf(asked, answer);
+  const { code, text, transient, refusal } = refusalOf(asked, answer);
   const suffix = requestId === undefined ? '' : `, request ${requestId}`;
   throw new ZonesealError(
     code,
@@ -50,15 +55,31 @@ export function expectStatus(asked: Asked, answer: HttpAnswer, ...statuses: read
       status,
       ...(requestId === undefined ? {} : { requestId }),
       ...(transient === true ? { transient } : {}),
+      ...(refusal === undefined ? {} : { refusal }),
     },
   );
 }
 
-function refusalOf({ service }: Asked, { status, headers }: HttpAnswer): Refusal {
+const QUOTA: Refusal = {
+  code: 'KEYSTORE_QUOTA',
+  text: 'the quota of secrets of the project is used up',
+  refusal: 'quota',
+};
+const MAY_NOT_STORE: Refusal = {
+  code: 'KEYSTORE_FORBIDDEN',
+  text: 'the user has no role in the project that may store secrets',
+  refusal: 'role',
+};
+
+function refusalOf({ service, operation }: Asked, { status, headers, body }: HttpAnswer): Refusal {
   const json = /^application\/json\b/i.test(headers['content-type'] ?? '');
   // a web server or proxy that knows no such path: the secret may well be there
   if (status === 404 && (!json || service === 'keystone')) {
     return { code: 'KEYSTORE_ANSWER_INVALID', text: 'there is no such API at its address; correct it' };
+  }
+  // the same status for both, and only the text tells them apart
+  if (status === 403 && operation === 'store-secret') {
+    return /quota/i.test(body.toString('latin1')) ? QUOTA : MAY_NOT_STORE;
   }
   const known = REFUSALS[status];
   if (known !== undefined) return known;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type Clock, systemClock } from '../clock.js';
 import { ZonesealError } from '../errors.js';
-import type { SecretPayload, SecretSource } from '../keys/key-ring.js';
+import type { SecretPayload } from '../keys/key-ring.js';
+import type { SecretConsumer, SecretKeeper } from '../keys/secret-keeper.js';
 import { answerInvalid, expectStatus, readJson } from './answers.js';
 import { Guard, type GuardState, type Repeat } from './guard.js';
 import { type HttpAnswer, HttpClient, type HttpRequest } from './http.js';
@@ -51,7 +52,7 @@ const ANSWER_LIMIT = 1_048_576;
 const PAYLOAD_LIMIT = 262_144;
 
 /** Barbican behind Keystone: the gateway's key store. Every error it throws is a ZonesealError without token or payload. */
-export class BarbicanClient implements SecretSource {
+export class BarbicanClient implements SecretKeeper {
   readonly #settings: CheckedSettings;
   readonly #http: HttpClient;
   readonly #keystone: KeystoneSession;
@@ -67,7 +68,7 @@ export class BarbicanClient implements SecretSource {
 
   /**
    * Stores a secret and gives its reference. Never sent twice: what may have arrived is not repeated.
-   * @throws ZonesealError KEYSTORE_REFUSED, KEYSTORE_FORBIDDEN, KEYSTORE_UNAVAILABLE
+   * @throws ZonesealError KEYSTORE_REFUSED, KEYSTORE_FORBIDDEN, KEYSTORE_QUOTA, KEYSTORE_UNAVAILABLE
    */
   async storeSecret(secret: NewSecret): Promise<string> {
     const answer = await this.#call({
@@ -95,7 +96,7 @@ export class BarbicanClient implements SecretSource {
       path: secretPath(reference),
       expect: [200],
     } as const;
-    const answer = await this.#call(call);
+    const answer = await this.#callAboutSecret(call);
     return toSecretInfo(readJson({ service: 'barbican', operation: call.operation }, answer, secretSchema));
   }
 
@@ -107,7 +108,7 @@ export class BarbicanClient implements SecretSource {
     const { contentType } = await this.readSecret(reference);
     if (contentType === undefined)
       throw new ZonesealError('KEY_MISSING', 'Barbican: the secret has no payload');
-    const answer = await this.#call({
+    const answer = await this.#callAboutSecret({
       operation: 'read-payload',
       method: 'GET',
       path: `${secretPath(reference)}/payload`,
@@ -162,7 +163,7 @@ export class BarbicanClient implements SecretSource {
   /** Deletes a secret; one that is gone already is no error. @throws ZonesealError KEYSTORE_FORBIDDEN, KEYSTORE_UNAVAILABLE */
   async deleteSecret(reference: string): Promise<void> {
     const path = secretPath(reference);
-    await this.#call({ operation: 'delete-secret', method: 'DELETE', path, expect: [204, 404] });
+    await this.#callAboutSecret({ operation: 'delete-secret', method: 'DELETE', path, expect: [204, 404] });
   }
 
   /** The user metadata of a secret. @throws ZonesealError as readSecret */
@@ -214,6 +215,32 @@ export class BarbicanClient implements SecretSource {
     });
   }
 
+  /** Notes who uses a secret; nothing where the API has no consumers of secrets (before 1.1). @throws ZonesealError as readSecret */
+  async addConsumer(reference: string, consumer: SecretConsumer): Promise<void> {
+    await this.#changeConsumer('POST', reference, consumer);
+  }
+
+  /** Takes the note away; nothing where it is not there. @throws ZonesealError as readSecret */
+  async removeConsumer(reference: string, consumer: SecretConsumer): Promise<void> {
+    await this.#changeConsumer('DELETE', reference, consumer);
+  }
+
+  async #changeConsumer(
+    method: 'POST' | 'DELETE',
+    reference: string,
+    consumer: SecretConsumer,
+  ): Promise<void> {
+    const { service, resourceType, resourceId } = consumer;
+    await this.#callAboutSecret({
+      operation: method === 'POST' ? 'add-consumer' : 'remove-consumer',
+      method,
+      path: `${secretPath(reference)}/consumers`,
+      json: { service, resource_type: resourceType, resource_id: resourceId },
+      // 404 and 405: no such API, or nothing to take away
+      expect: [200, 201, 204, 404, 405, 406],
+    });
+  }
+
   /** The id of the user that the gateway is, for ACLs. @throws ZonesealError as KeystoneSession.token */
   async userId(): Promise<string> {
     return (await this.#keystone.token()).userId;
@@ -226,6 +253,41 @@ export class BarbicanClient implements SecretSource {
   /** Closes the connections that are kept. */
   close(): void {
     this.#http.close();
+  }
+
+  /** A call about one secret. Barbican says the same for a lost role and a closed ACL; whether secrets can be listed tells them apart. */
+  async #callAboutSecret(call: Call): Promise<HttpAnswer> {
+    try {
+      return await this.#call(call);
+    } catch (error) {
+      throw await this.#whyForbidden(error, call);
+    }
+  }
+
+  async #whyForbidden(error: unknown, { method, operation }: Call): Promise<unknown> {
+    const isForbidden = error instanceof ZonesealError && error.code === 'KEYSTORE_FORBIDDEN';
+    if (!isForbidden || error.fields['service'] !== 'barbican' || error.fields['status'] !== 403)
+      return error;
+    const mayList = await this.#mayList();
+    if (mayList === undefined) return error;
+    const does = method === 'GET' ? 'read' : 'change';
+    const reason = mayList
+      ? `the user may not ${does} this secret: its ACL leaves the user out, the role may not do this, or it is of another project`
+      : `the user has no role in the project that may ${does} secrets`;
+    return new ZonesealError('KEYSTORE_FORBIDDEN', `Barbican (${operation}): ${reason} (status 403)`, {
+      ...error.fields,
+      refusal: mayList ? (method === 'GET' ? 'acl' : 'role') : 'role',
+    });
+  }
+
+  /** Undefined where that cannot be told now. */
+  async #mayList(): Promise<boolean | undefined> {
+    try {
+      await this.#call({ operation: 'list-secrets', method: 'GET', path: '/secrets?limit=1', expect: [200] });
+      return true;
+    } catch (error) {
+      return error instanceof ZonesealError && error.fields['status'] === 403 ? false : undefined;
+    }
   }
 
   #call(call: Call): Promise<HttpAnswer> {

@@ -196,7 +196,7 @@ function refusedCredentials(credentials: Credentials, status: number): ZonesealE
       ? `user ${credentials.username}, its password, domain or project ${credentials.project} is wrong, or it has no role there`
       : 'the application credential is wrong, expired or deleted';
   const message = `Keystone refuses the credentials: ${what} (status ${status}); it is asked again after ${REFUSAL_PAUSE} ms`;
-  return new ZonesealError('KEYSTORE_FORBIDDEN', message, { ...ASKED, status });
+  return new ZonesealError('KEYSTORE_FORBIDDEN', message, { ...ASKED, status, refusal: 'credentials' });
 }
 
 function findBarbican(catalog: Catalog, settings: CheckedSettings): string {

@@ -5,6 +5,7 @@ import type {
   ParentStore,
   PeerStore,
   RrsetStore,
+  SecretCreationStore,
   TsigStore,
   ZoneKeyStore,
   ZoneStore,
@@ -24,6 +25,7 @@ export interface DatabaseParts {
   readonly parents: ParentStore;
   readonly rollovers: RolloverStore;
   readonly operators: OperatorStore;
+  readonly creations: SecretCreationStore;
 }
 
 /**
@@ -44,6 +46,7 @@ export async function withDatabase<T>(
     PeerStore,
     PostgresRolloverStore,
     RrsetStore,
+    SecretCreationStore,
     TsigStore,
     ZoneKeyStore,
     ZoneStore,
@@ -63,6 +66,7 @@ export async function withDatabase<T>(
       parents: new ParentStore(database),
       rollovers: new PostgresRolloverStore(database),
       operators: new OperatorStore(database),
+      creations: new SecretCreationStore(database),
     });
   } finally {
     await store.close();

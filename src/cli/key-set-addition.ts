@@ -2,13 +2,13 @@ import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
 import type { NewZoneKey } from '../gateway-store.js';
 import type { NewKey } from '../keys/generate.js';
+import type { CreatedKey } from '../keys/key-maker.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import { checkKeySet } from '../keys/key-set-check.js';
-import { storeZoneKey } from '../keys/key-vault.js';
 import type { Policy } from '../keys/policy.js';
 import type { DatabaseParts } from './database.js';
 import type { GlobalOptions } from './global-options.js';
-import { warnOfDevelopment, withKeyStore } from './stored-keys.js';
+import { resolveCreations, warnOfDevelopment, withKeyMaker } from './stored-keys.js';
 import { hint, viewsOfZone } from './stored-zone.js';
 
 /** A key whose private half is still to be stored. */
@@ -50,18 +50,19 @@ export async function addToKeySet(
   const planned = [...stored, ...toStore.map((key) => asZoneKey(zone, key, '', view))];
   guardKeySet(zone, existing, planned, await viewsOfZone(parts, zone), options);
   if (toStore.length === 0) return addRows(parts, zone, stored);
-  return withKeyStore(parts.config, async (keyStore) => {
+  return withKeyMaker(parts, async (maker, keyStore) => {
     warnOfDevelopment(keyStore, options);
-    const { client } = keyStore;
-    const added: ZoneKey[] = [];
+    await resolveCreations(maker, options);
+    const made: CreatedKey[] = [];
     try {
       for (const key of toStore) {
-        added.push(asZoneKey(zone, key, await storeZoneKey(client, zone, key, view), view));
+        made.push(await maker.storeKey(zone, key, view));
         key.pkcs8.fill(0);
       }
+      const added = toStore.map((key, i) => asZoneKey(zone, key, (made[i] as CreatedKey).secretRef, view));
       return await addRows(parts, zone, [...stored, ...added]);
     } catch (error) {
-      for (const { secretRef } of added) await client.deleteSecret(secretRef).catch(() => undefined);
+      for (const key of made) await maker.discard(key);
       throw error;
     }
   });

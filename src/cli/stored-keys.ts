@@ -1,11 +1,14 @@
 import type { KeyObject } from 'node:crypto';
+import { hostname } from 'node:os';
 import { type Config, readSecret, SECRET_VARIABLES } from '../config.js';
 import type { Name } from '../dns/name.js';
 import type { OpenKeyStore } from '../gateway-parts.js';
 import type { FolderKeys } from '../keys/key-folder.js';
+import { creationText, KeyMaker } from '../keys/key-maker.js';
 import { KeyRing } from '../keys/key-ring.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import { findStoredKeys, type KeyReference, readStoredKeys } from '../keys/key-vault.js';
+import type { DatabaseParts } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { say } from './terminal.js';
@@ -64,6 +67,28 @@ export async function withKeyStore<T>(
     return await work(keyStore);
   } finally {
     await keyStore.close();
+  }
+}
+
+/** Opens the configured key store, and what makes and destroys secrets in it, for the time of some work. */
+export function withKeyMaker<T>(
+  { config, creations }: Pick<DatabaseParts, 'config' | 'creations'>,
+  work: (maker: KeyMaker, keyStore: OpenKeyStore) => Promise<T>,
+): Promise<T> {
+  return withKeyStore(config, (keyStore) => {
+    const { client: keeper, access } = keyStore;
+    const createdBy = `command on ${hostname()}, process ${process.pid}`;
+    return work(new KeyMaker({ keeper, creations, createdBy, access }), keyStore);
+  });
+}
+
+/** Removes what commands and gateways that were killed have left half made; what cannot be removed is told of. */
+export async function resolveCreations(maker: KeyMaker, { quiet }: GlobalOptions): Promise<void> {
+  const { removed, failed } = await maker.resolve();
+  if (quiet) return;
+  for (const creation of removed) say(`removed what was left of ${creationText(creation)}`);
+  for (const { creation, error } of failed) {
+    say(`warning: what was left of ${creationText(creation)} cannot be removed: ${error.message}`);
   }
 }
 

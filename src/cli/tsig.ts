@@ -23,7 +23,7 @@ import {
 import { type DatabaseParts, withDatabase } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
-import { warnOfDevelopment, withKeyStore } from './stored-keys.js';
+import { resolveCreations, warnOfDevelopment, withKeyMaker, withKeyStore } from './stored-keys.js';
 import { hint } from './stored-zone.js';
 import { openSink, printJson, printTable, type TextSink } from './terminal.js';
 
@@ -220,12 +220,13 @@ async function add(name: Name, options: AddOptions): Promise<void> {
 
 /** Stores the secret, then the row; a secret whose row is refused does not stay behind. */
 async function storeKey(
-  { config, tsig }: DatabaseParts,
+  parts: DatabaseParts,
   name: string,
   { algorithm, octets }: Secret,
   grants: readonly NewTsigGrant[],
   options: GlobalOptions,
 ): Promise<string> {
+  const { tsig } = parts;
   if ((await tsig.list()).some((key) => key.name === name)) {
     throw new ZonesealError(
       'ALREADY_HELD',
@@ -233,19 +234,15 @@ async function storeKey(
       { name },
     );
   }
-  return withKeyStore(config, async (keyStore) => {
+  return withKeyMaker(parts, async (maker, keyStore) => {
     warnOfDevelopment(keyStore, options);
-    const { client } = keyStore;
-    const secretRef = await client.storeSecret({
-      name: `zoneseal tsig ${name}`.slice(0, 255),
-      type: 'symmetric',
-      payload: octets,
-      contentType: 'application/octet-stream',
-    });
+    await resolveCreations(maker, options);
+    const stored = await maker.storeTsigSecret(Name.parse(name), algorithm, octets);
+    const { secretRef } = stored;
     try {
       await tsig.add({ name, algorithm, secretRef, grants });
     } catch (error) {
-      await client.deleteSecret(secretRef).catch(() => undefined);
+      await maker.discard(stored);
       throw error;
     }
     return secretRef;

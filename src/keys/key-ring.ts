@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import { ZonesealError } from '../errors.js';
+import { type Clock, systemClock } from '../clock.js';
 import { decodePrivateKey } from './formats/decode.js';
 import type { DecodeThread } from './formats/decode-thread.js';
 import { checkHalves } from './halves.js';
+import { keyError } from './key-error.js';
 import type { ZoneKey } from './key-set.js';
 import { SecretCache } from './secret-cache.js';
 
@@ -28,6 +29,7 @@ export interface KeyRingOptions {
   /** The passphrase of encrypted keys, where there are any. */
   readonly passphrase?: string;
   readonly thread?: DecodeThread;
+  readonly clock?: Clock;
 }
 
 /** What the key ring has in memory and what became of its fetches, for metrics. */
@@ -40,7 +42,8 @@ export interface KeyRingState {
 
 /**
  * The private keys of zones in the memory of this process, fetched at need and kept while the key store is away. A
- * key is used only after its public half was found equal to that of its DNSKEY and a signature made with it was verified.
+ * key is used only after its public half was found equal to that of its DNSKEY and a signature made with it was verified:
+ * once for a secret and a DNSKEY, so that zones which share a key do not each have it fetched and proved.
  */
 export class KeyRing {
   readonly #source: SecretSource;
@@ -50,7 +53,7 @@ export class KeyRing {
   constructor(source: SecretSource, options: KeyRingOptions = {}) {
     this.#source = source;
     this.#options = options;
-    this.#cache = new SecretCache(options.maxKeys ?? 4096);
+    this.#cache = new SecretCache(options.maxKeys ?? 4096, { clock: options.clock ?? systemClock });
   }
 
   /**
@@ -58,8 +61,13 @@ export class KeyRing {
    * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN, KEY_MISSING, KEY_MISMATCH, KEY_UNREADABLE,
    * KEY_UNSUPPORTED, KEY_PASSPHRASE_NEEDED, KEY_PASSPHRASE_WRONG, naming zone, key tag, reason and next step
    */
-  privateKey(key: ZoneKey): Promise<KeyObject> {
-    return this.#cache.get(key.id, identity(key), () => this.#fetch(key));
+  async privateKey(key: ZoneKey): Promise<KeyObject> {
+    const id = identity(key);
+    try {
+      return await this.#cache.get(id, id, () => this.#fetch(key));
+    } catch (error) {
+      throw keyError(key, error);
+    }
   }
 
   /** The private keys of several zone keys by their id; fails as privateKey when one of them does. */
@@ -70,12 +78,34 @@ export class KeyRing {
 
   /** Whether the key is in memory, so that it can be had without the key store. */
   has(key: ZoneKey): boolean {
-    return this.#cache.peek(key.id, identity(key)) !== undefined;
+    const id = identity(key);
+    return this.#cache.peek(id, id) !== undefined;
   }
 
-  /** Forgets a key. */
-  drop(id: string): void {
-    this.#cache.drop(id);
+  /** Forgets a key; zones that share it have it fetched anew. */
+  drop(key: ZoneKey): void {
+    this.#cache.drop(identity(key));
+  }
+
+  /**
+   * Forgets keys that nobody asked for in so many seconds, but for those that are still to sign: with these, signatures are renewed while
+   * the key store is away.
+   * @param inUse the references, among those given, of keys that sign
+   * @returns how many were forgotten
+   */
+  async dropIdle(
+    seconds: number,
+    inUse: (references: readonly string[]) => Promise<ReadonlySet<string>>,
+  ): Promise<number> {
+    const idle = this.#cache.idle(seconds * 1000);
+    if (idle.length === 0) return 0;
+    const references = [...new Set(idle.map(referenceIn))];
+    const used = await inUse(references);
+    const dropped = idle.filter((id) => !used.has(referenceIn(id)));
+    // what was asked for meanwhile is in use again
+    const still = new Set(this.#cache.idle(seconds * 1000));
+    for (const id of dropped) if (still.has(id)) this.#cache.drop(id);
+    return dropped.length;
   }
 
   /** Forgets all keys. */
@@ -87,45 +117,26 @@ export class KeyRing {
     return this.#cache.state;
   }
 
-  async #fetch(key: ZoneKey): Promise<KeyObject> {
-    try {
-      const { payload } = await this.#source.fetchPayload(key.secretRef);
-      const { passphrase, thread } = this.#options;
-      const decoded = await decodePrivateKey(payload, {
-        ...(passphrase === undefined ? {} : { passphrase }),
-        ...(thread === undefined ? {} : { thread }),
-      });
-      payload.fill(0);
-      checkHalves(key, decoded);
-      decoded.pkcs8.fill(0);
-      return decoded.privateKey;
-    } catch (error) {
-      throw named(key, error);
-    }
+  async #fetch({ secretRef, algorithm, publicKey }: ZoneKey): Promise<KeyObject> {
+    const { payload } = await this.#source.fetchPayload(secretRef);
+    const { passphrase, thread } = this.#options;
+    const decoded = await decodePrivateKey(payload, {
+      ...(passphrase === undefined ? {} : { passphrase }),
+      ...(thread === undefined ? {} : { thread }),
+    });
+    payload.fill(0);
+    checkHalves({ algorithm, publicKey }, decoded);
+    decoded.pkcs8.fill(0);
+    return decoded.privateKey;
   }
 }
 
-/** A key that was replaced under the same id, or got another reference, is fetched anew. */
-function identity(key: ZoneKey): string {
-  return `${key.secretRef} ${key.algorithm} ${Buffer.from(key.publicKey).toString('base64')}`;
+/** All that a key's proof is about: one that got another reference, or another DNSKEY under the same id, is fetched anew. */
+function identity({ secretRef, algorithm, publicKey }: ZoneKey): string {
+  return `${secretRef} ${algorithm} ${Buffer.from(publicKey).toString('base64')}`;
 }
 
-const NEXT_STEPS: Partial<Record<string, string>> = {
-  KEYSTORE_UNAVAILABLE: 'it is asked again when the key is needed next',
-  KEYSTORE_FORBIDDEN: "give the gateway's user the role and the ACL to read this secret",
-  KEY_MISSING: 'restore the secret in Barbican or replace the key',
-  KEY_PASSPHRASE_NEEDED: 'give the passphrase in the configuration',
-  KEY_PASSPHRASE_WRONG: 'correct the passphrase in the configuration',
-};
-
-function named(key: ZoneKey, error: unknown): ZonesealError {
-  const known = error instanceof ZonesealError ? error : undefined;
-  const code = known?.code ?? 'KEY_UNREADABLE';
-  const next = NEXT_STEPS[code] ?? 'check which secret belongs to this key and import it anew';
-  const reason = known?.message ?? 'the private key cannot be read';
-  return new ZonesealError(
-    code,
-    `zone ${key.zone}, key ${key.keyTag} (algorithm ${key.algorithm}, ${key.role}): ${reason}; ${next}`,
-    { ...known?.fields, zone: key.zone, keyTag: key.keyTag, algorithm: key.algorithm, keyId: key.id },
-  );
+/** The reference of the secret in an identity; it has no spaces. */
+function referenceIn(id: string): string {
+  return id.slice(0, id.indexOf(' '));
 }

@@ -1,70 +1,16 @@
-import { createHash } from 'node:crypto';
 import type { Name } from '../dns/name.js';
 import { dnskeyRdata, keyTag } from '../dnssec/dnskey.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 import { type DecodedKey, decodePrivateKey } from './formats/decode.js';
-import type { NewKey } from './generate.js';
 import type { FolderKeys } from './key-folder.js';
-import type { SecretSource } from './key-ring.js';
 import { flagsOfRole, type KeyRole, type ZoneKey } from './key-set.js';
-
-/** The port to where secrets are kept, for whoever puts them there (Barbican). */
-export interface SecretKeeper extends SecretSource {
-  /** Stores a secret and gives its reference. */
-  storeSecret(secret: {
-    readonly name: string;
-    readonly type: 'private' | 'symmetric';
-    readonly payload: Uint8Array;
-    readonly contentType: 'application/pkcs8' | 'application/octet-stream';
-    readonly algorithm?: string;
-  }): Promise<string>;
-  /** Deletes a secret; one that is gone already is no error. */
-  deleteSecret(reference: string): Promise<void>;
-  readMetadata(reference: string): Promise<Readonly<Record<string, string>>>;
-  writeMetadata(reference: string, metadata: Readonly<Record<string, string>>): Promise<void>;
-  listSecrets(filter: { readonly namePrefix: string }): AsyncIterable<{ readonly reference: string }>;
-}
+import { type SecretKeeper, zoneKeyPrefix } from './secret-keeper.js';
 
 /** A reference as an operator gives it, perhaps with the role and algorithm that its key has. */
 export interface KeyReference {
   readonly reference: string;
   readonly role?: KeyRole;
   readonly algorithm?: number;
-}
-
-/** Names in Barbican have at most 255 characters; a zone's may be longer once it is escaped. */
-const MAX_ZONE_CHARACTERS = 180;
-
-/**
- * Stores a zone's private key as a secret that says in its name and metadata what it is, so that it can be found without
- * the database. The reference is what a zone key holds.
- */
-export async function storeZoneKey(
-  keeper: SecretKeeper,
-  zone: Name,
-  key: Pick<NewKey, 'algorithm' | 'role' | 'keyTag' | 'flags' | 'pkcs8'>,
-  view: string | null,
-): Promise<string> {
-  const { algorithm, role } = key;
-  const reference = await keeper.storeSecret({
-    name: `${namePrefix(zone)}${role} ${algorithm} ${key.keyTag}`,
-    type: 'private',
-    payload: key.pkcs8,
-    contentType: 'application/pkcs8',
-  });
-  try {
-    await keeper.writeMetadata(reference, {
-      zone: zone.toLower().toString(),
-      role,
-      algorithm: String(algorithm),
-      'key-tag': String(key.keyTag),
-      ...(view === null ? {} : { view }),
-    });
-  } catch (error) {
-    await keeper.deleteSecret(reference).catch(() => undefined);
-    throw error;
-  }
-  return reference;
 }
 
 /**
@@ -78,7 +24,7 @@ export async function findStoredKeys(
 ): Promise<FolderKeys> {
   const wanted = zone.toLower().toString();
   const references: KeyReference[] = [];
-  for await (const { reference } of keeper.listSecrets({ namePrefix: namePrefix(zone) })) {
+  for await (const { reference } of keeper.listSecrets({ namePrefix: zoneKeyPrefix(zone) })) {
     const metadata = await keeper.readMetadata(reference);
     if (metadata['zone'] === wanted && metadata['view'] === undefined) references.push({ reference });
   }
@@ -162,12 +108,4 @@ function zoneKeyOf(
 
 function roleOf(text: string | undefined): KeyRole {
   return text === 'KSK' || text === 'ZSK' ? text : 'CSK';
-}
-
-/** What the names of all secrets of a zone's keys begin with. */
-function namePrefix(zone: Name): string {
-  const text = zone.toLower().toString();
-  const short =
-    text.length <= MAX_ZONE_CHARACTERS ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`;
-  return `zoneseal key ${short} `;
 }

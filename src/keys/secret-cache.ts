@@ -3,18 +3,21 @@ import type { Clock } from '../clock.js';
 interface Entry<T> {
   readonly identity: string;
   readonly value: T;
+  /** When it was last asked for, milliseconds. */
+  readonly usedAt: number;
 }
 
-/** How long a failed fetch stands for those that come after it. */
-export interface FailurePause {
-  readonly milliseconds: number;
+export interface SecretCacheOptions {
   readonly clock: Clock;
+  /** Milliseconds for which a failed fetch stands for those that come after it; left out, it is forgotten at once. */
+  readonly failurePause?: number;
 }
 
 /** Secrets in memory: at most so many, the least recently used leave first, and one fetch for all who wait for it. */
 export class SecretCache<T> {
   readonly #limit: number;
-  readonly #pause: FailurePause | undefined;
+  readonly #clock: Clock;
+  readonly #pause: number | undefined;
   readonly #failures = new Map<
     string,
     { readonly identity: string; readonly until: number; readonly error: unknown }
@@ -25,10 +28,10 @@ export class SecretCache<T> {
   #fetched = 0;
   #failed = 0;
 
-  /** @param pause without one a failure is forgotten at once */
-  constructor(limit: number, pause?: FailurePause) {
+  constructor(limit: number, { clock, failurePause }: SecretCacheOptions) {
     this.#limit = limit;
-    this.#pause = pause;
+    this.#clock = clock;
+    this.#pause = failurePause;
   }
 
   /** The value of an id if it is there and still the same thing. */
@@ -36,7 +39,7 @@ export class SecretCache<T> {
     const entry = this.#entries.get(id);
     if (entry?.identity !== identity) return undefined;
     this.#entries.delete(id);
-    this.#entries.set(id, entry);
+    this.#entries.set(id, { ...entry, usedAt: this.#clock.milliseconds() });
     return entry.value;
   }
 
@@ -47,7 +50,7 @@ export class SecretCache<T> {
     const under = this.#fetching.get(id);
     if (under?.identity === identity) return under.promise;
     const failure = this.#failures.get(id);
-    if (failure?.identity === identity && (this.#pause?.clock.milliseconds() ?? 0) < failure.until) {
+    if (failure?.identity === identity && this.#clock.milliseconds() < failure.until) {
       return Promise.reject(failure.error);
     }
     const promise = this.#fetch(id, identity, fetch);
@@ -76,7 +79,7 @@ export class SecretCache<T> {
 
   #noteFailure(id: string, identity: string, error: unknown): void {
     if (this.#pause === undefined) return;
-    const until = this.#pause.clock.milliseconds() + this.#pause.milliseconds;
+    const until = this.#clock.milliseconds() + this.#pause;
     this.#failures.delete(id);
     this.#failures.set(id, { identity, until, error });
     dropOldest(this.#failures, this.#limit);
@@ -84,9 +87,15 @@ export class SecretCache<T> {
 
   #keep(id: string, identity: string, value: T): void {
     this.#entries.delete(id);
-    this.#entries.set(id, { identity, value });
+    this.#entries.set(id, { identity, value, usedAt: this.#clock.milliseconds() });
     this.#failures.delete(id);
     dropOldest(this.#entries, this.#limit);
+  }
+
+  /** The ids of what nobody asked for in so many milliseconds. */
+  idle(milliseconds: number): string[] {
+    const since = this.#clock.milliseconds() - milliseconds;
+    return [...this.#entries].filter(([, { usedAt }]) => usedAt <= since).map(([id]) => id);
   }
 
   drop(id: string): void {

@@ -32,7 +32,7 @@ export class TsigSecretRing {
   constructor(source: SecretSource, options: TsigSecretRingOptions = {}) {
     this.#source = source;
     const { maxKeys = 4096, failurePause = 5000, clock = systemClock } = options;
-    this.#cache = new SecretCache(maxKeys, { milliseconds: failurePause, clock });
+    this.#cache = new SecretCache(maxKeys, { clock, failurePause });
   }
 
   /**

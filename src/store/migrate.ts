@@ -218,5 +218,6 @@ export async function grantRoles(database: Database, create = false): Promise<vo
     await transaction.query('select zoneseal.grant_recovery_roles()');
     await transaction.query('select zoneseal.grant_rollover_roles()');
     await transaction.query('select zoneseal.grant_parent_roles()');
+    await transaction.query('select zoneseal.grant_secret_roles()');
   });
 }

@@ -153,12 +153,21 @@ export function describeClient(
     expect((await other.fetchPayload(reference)).payload).toHaveLength(1);
     await owner.writeAcl(reference, { projectAccess: false, users: [] });
     expect(await owner.readAcl(reference)).toEqual({ projectAccess: false, users: [] });
-    await expect(other.fetchPayload(reference)).rejects.toMatchObject({ code: 'KEYSTORE_FORBIDDEN' });
+    await expect(other.fetchPayload(reference)).rejects.toMatchObject({
+      code: 'KEYSTORE_FORBIDDEN',
+      message: expect.stringContaining('its ACL leaves the user out') as string,
+      fields: { refusal: 'acl' },
+    });
     await expect(other.deleteSecret(reference)).rejects.toMatchObject({ code: 'KEYSTORE_FORBIDDEN' });
     expect((await owner.fetchPayload(reference)).payload).toHaveLength(1);
     expect((await as('projadmin').fetchPayload(reference)).payload).toHaveLength(1);
-    await owner.writeAcl(reference, { projectAccess: false, users: [await other.userId()] });
+    const observer = as('watcher');
+    await owner.writeAcl(reference, {
+      projectAccess: false,
+      users: [await other.userId(), await observer.userId()],
+    });
     expect((await other.fetchPayload(reference)).payload).toHaveLength(1);
+    expect((await observer.fetchPayload(reference)).payload).toHaveLength(1);
     await owner.deleteSecret(reference);
   });
 
@@ -184,11 +193,47 @@ export function describeClient(
     await owner.deleteSecret(reference);
   });
 
+  it.each(['auditor', 'plainmember'])('%s is told that the role is wrong, not the ACL', async (username) => {
+    const owner = as('signer');
+    const reference = await owner.storeSecret(octets(Uint8Array.of(1)));
+    await expect(as(username).fetchPayload(reference)).rejects.toMatchObject({
+      code: 'KEYSTORE_FORBIDDEN',
+      message: expect.stringContaining('no role in the project that may read secrets') as string,
+      fields: { refusal: 'role' },
+    });
+    await owner.deleteSecret(reference);
+  });
+
+  it.each(['watcher', 'auditor', 'plainmember'])('%s may not store, for its role', async (username) => {
+    await expect(as(username).storeSecret(octets(Uint8Array.of(1)))).rejects.toMatchObject({
+      code: 'KEYSTORE_FORBIDDEN',
+      fields: { refusal: 'role' },
+    });
+  });
+
+  it('a consumer is noted, and the note taken away, twice where it has to be', async () => {
+    const client = as('signer');
+    const reference = await client.storeSecret(octets(Uint8Array.of(1)));
+    const consumer = { service: 'zoneseal', resourceType: 'zone', resourceId: 'example.' };
+    const api = await RawApi.login(target(), 'signer');
+    const consumers = async (): Promise<unknown> =>
+      ((await api.request('GET', `${new URL(reference).pathname}/consumers`)).json as { consumers: unknown })
+        .consumers;
+    for (let i = 0; i < 2; i++) await client.addConsumer(reference, consumer);
+    expect(await consumers()).toMatchObject([
+      { service: 'zoneseal', resource_type: 'zone', resource_id: 'example.' },
+    ]);
+    for (let i = 0; i < 2; i++) await client.removeConsumer(reference, consumer);
+    expect(await consumers()).toEqual([]);
+    await client.deleteSecret(reference);
+    await client.removeConsumer(reference, consumer);
+  });
+
   it.each(['norole', 'nobody'])('%s gets no token, and the error names no secret', async (username) => {
     const failure = as(username).readSecret(randomUUID());
     await expect(failure).rejects.toMatchObject({
       code: 'KEYSTORE_FORBIDDEN',
-      fields: { service: 'keystone' },
+      fields: { service: 'keystone', refusal: 'credentials' },
     });
     await expect(failure).rejects.not.toThrow(`${username}pw`);
   });

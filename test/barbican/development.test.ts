@@ -122,7 +122,7 @@ describe('the development Barbican', () => {
     await client.storeSecret({ ...secret, payload: Uint8Array.of(1) });
     const fields = { service: 'barbican', status: 403 };
     const beyond = client.storeSecret({ ...secret, payload: Uint8Array.of(1) });
-    await expect(beyond).rejects.toMatchObject({ code: 'KEYSTORE_FORBIDDEN', fields });
+    await expect(beyond).rejects.toMatchObject({ code: 'KEYSTORE_QUOTA', fields });
   });
 
   it('what a process that died was about to write is removed, what another may be writing is not', async () => {

@@ -1,0 +1,46 @@
+import { type ErrorCode, ZonesealError } from '../errors.js';
+import type { KeyRole } from './key-set.js';
+
+/** What a person needs to know of a key to find it. */
+export interface NamedKey {
+  readonly id?: string;
+  readonly zone: string;
+  readonly keyTag: number;
+  readonly algorithm: number;
+  readonly role: KeyRole;
+}
+
+/** By what the key store did not allow (`fields.refusal` of its errors), where that is known. */
+const BY_REFUSAL: Readonly<Record<string, string>> = {
+  role: 'give the user a role in the project that may: observer to read, creator to store and delete',
+  acl: 'let the user in again (openstack acl user add), or open the secret to the project',
+  quota:
+    'raise the quota of secrets of the project (openstack secret quota), or delete secrets that nobody uses',
+  credentials: 'correct the credentials in the configuration, and start anew where they were replaced',
+};
+
+const BY_CODE: Partial<Record<ErrorCode, string>> = {
+  KEYSTORE_UNAVAILABLE: 'it is asked again when the key is needed next',
+  KEYSTORE_FORBIDDEN: "give the gateway's user the role and the ACL to read this secret",
+  KEY_MISSING: 'restore the secret in Barbican or replace the key',
+  KEY_MISMATCH: 'the secret was replaced by another: restore the one that was there, or import it anew',
+  KEY_PASSPHRASE_NEEDED: 'give the passphrase in the configuration',
+  KEY_PASSPHRASE_WRONG: 'correct the passphrase in the configuration',
+};
+
+/** An error about a key, of any cause: names zone, tag, algorithm and role, the cause, and what to do. */
+export function keyError(key: NamedKey, error: unknown): ZonesealError {
+  const known = error instanceof ZonesealError ? error : undefined;
+  const code = known?.code ?? 'KEY_UNREADABLE';
+  const next =
+    BY_REFUSAL[String(known?.fields['refusal'])] ??
+    BY_CODE[code] ??
+    'check which secret belongs to this key and import it anew';
+  const reason = known?.message ?? 'the private key cannot be read';
+  const { zone, keyTag, algorithm, role, id } = key;
+  return new ZonesealError(
+    code,
+    `zone ${zone}, key ${keyTag} (algorithm ${algorithm}, ${role}): ${reason}; ${next}`,
+    { ...known?.fields, zone, keyTag, algorithm, ...(id === undefined ? {} : { keyId: id }) },
+  );
+}
