@@ -44,5 +44,5 @@ peersSuite(() => fixture);
 recoverySuite(() => fixture);
 keySetUsesSuite(() => fixture);
 rolloversSuite(() => fixture);
-upgradingSuite(() => Promise.resolve(new PostgresDatabase({ url: server.createDatabase('upgrading') })));
+upgradingSuite((name) => Promise.resolve(new PostgresDatabase({ url: server.createDatabase(name) })));
 writingSuite(() => fixture);

@@ -8,4 +8,4 @@ import { upgradingSuite } from './suites/upgrading.js';
 const folder = mkdtempSync(join(tmpdir(), 'zoneseal-upgrading-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-upgradingSuite(() => openDatabase({ embedded: folder }));
+upgradingSuite((name) => openDatabase({ embedded: join(folder, name) }));

@@ -25,16 +25,12 @@ export function decide(state: RolloverState, now: number, timing: Timing = TIMIN
   if (pending.length === 0) draft.remove();
   const change = draft.step([...goalChanges(state, goals), ...activations(state, now)]);
   const steps = [...creates, ...change, ...destructions(state, now)];
-  const waits = [...waiting.map(waitForParent), ...blocked];
+  const waits = [...waiting.map(waitForParent), ...blocked, ...draft.waitForRemoval()];
   const held = state.isHeld ? steps.map(waitForRelease) : [];
   return {
     steps: state.isHeld ? [] : steps,
     waits: [...held, ...waits],
-    nextAt: earliest(now, [
-      ...waits.map((wait) => wait.until),
-      ...draft.removalTimes(),
-      ...dueTimes(keys, state),
-    ]),
+    nextAt: earliest(now, [...waits.map((wait) => wait.until), ...dueTimes(keys, state)]),
   };
 }
 
@@ -112,11 +108,19 @@ class Draft {
     }
   }
 
-  /** When the traces of keys that are out are gone. */
-  removalTimes(): (number | null)[] {
-    return removable({ ...this.#state, keys: this.#keys }, () => false).map((id) => {
+  /** Keys that are out while caches may hold traces of them. */
+  waitForRemoval(): Wait[] {
+    return removable({ ...this.#state, keys: this.#keys }, () => false).flatMap((id) => {
       const ends = this.#traces(id);
-      return ends.includes(null) ? null : Math.max(...(ends as number[]));
+      if (ends.length === 0) return [];
+      const until = ends.includes(null) ? null : Math.max(...(ends as number[]));
+      const why =
+        until === null
+          ? `the parent may have its DS still; ${SAY_DS}`
+          : `caches may hold it or what it signed until ${timeText(until)}`;
+      const reason = `${keyName(this.#state, id)} is removed`;
+      const step = { kind: 'change', keys: [{ id, removedAt: until ?? this.#now }], reason } as const;
+      return [{ step, conflicts: [], until, message: `${reason}: waits, for ${why}` }];
     });
   }
 

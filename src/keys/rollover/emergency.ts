@@ -2,7 +2,7 @@ import { ZonesealError } from '../../errors.js';
 import { signsKeySets } from '../key-set.js';
 import { aliveNow } from './alive.js';
 import { changeKeys } from './apply.js';
-import { currentFacts, keySetFacts, plannedKey } from './facts.js';
+import { currentFacts, keySetFacts, plannedKey, signsKeys } from './facts.js';
 import { findGoals, fits } from './goals.js';
 import type { Conflict, KeyChange, ManagedKey, RolloverState, Step } from './model.js';
 import { newConflicts } from './safety.js';
@@ -15,6 +15,8 @@ export interface Emergency {
   readonly steps: readonly Step[];
   /** What validators will see, and until when; none: nobody will notice. */
   readonly conflicts: readonly Conflict[];
+  /** The parent will not take CDS and CDNSKEY (RFC 7344 §4.1): its DS set has to be changed by hand. */
+  readonly needsDsByHand: boolean;
 }
 
 /**
@@ -50,10 +52,11 @@ export function emergency(state: RolloverState, id: string, now: number, timing:
     now,
     timing,
   );
-  if (create !== undefined) return { steps: [create], conflicts };
+  const needsDsByHand = breaksChain(asked, changes, now);
+  if (create !== undefined) return { steps: [create], conflicts, needsDsByHand };
   const instead = successor === undefined ? '' : `, ${keyName(state, successor.id)} takes its place`;
   const reason = `${keyName(state, id)} goes out at once${instead}: an emergency`;
-  return { steps: [{ kind: 'change', keys: changes, reason }], conflicts };
+  return { steps: [{ kind: 'change', keys: changes, reason }], conflicts, needsDsByHand };
 }
 
 function successorOf(
@@ -62,6 +65,14 @@ function successorOf(
   goals: ReadonlyMap<string, 'in' | 'out'>,
 ): ManagedKey | undefined {
   return state.keys.find((it) => it.id !== key.id && fits(it, key) && goals.get(it.id) === 'in');
+}
+
+/** Whether the key that goes is all by which the parent could tell that CDS are the zone's. */
+function breaksChain(state: RolloverState, changes: readonly KeyChange[], now: number): boolean {
+  const left = changeKeys(state.keys, changes).filter((key) => key.published && signsKeys(key));
+  return aliveNow(state, now).ds.some(
+    (ds) => ds.until === null && ds.keys.length > 0 && !left.some((key) => ds.keys.includes(key.id)),
+  );
 }
 
 function intoUse({ id, role }: ManagedKey): KeyChange {

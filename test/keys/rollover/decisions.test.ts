@@ -270,7 +270,9 @@ describe('an emergency roll', () => {
 
   it('of a KSK breaks the chain until the parent has the new DS', () => {
     const state = zone([ksk, zsk, fresh('j', 'KSK')]);
-    const { steps, conflicts } = emergency(state, 'k', 0);
+    const { steps, conflicts, needsDsByHand } = emergency(state, 'k', 0);
+    expect(needsDsByHand).toBe(true);
+    expect(emergency(state, 'z', 0).needsDsByHand).toBe(false);
     expect(steps).toMatchObject([
       {
         keys: [

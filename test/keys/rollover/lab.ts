@@ -30,7 +30,7 @@ export function key(id: string, role: ManagedKey['role'], more: Partial<ManagedK
     zone: 'example.',
     role,
     algorithm: 13,
-    keyTag: [...id].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) % 65_536,
+    keyTag: id.charCodeAt(0),
     flags: role === 'ZSK' ? 256 : 257,
     publicKey: new Uint8Array(0),
     secretRef: '',
@@ -96,18 +96,21 @@ export function timetable(state: RolloverState, until = 1_000_000): string[] {
     if (step.kind === 'create')
       return [`${at} create ${step.role}${step.view === null ? '' : ` ${step.view}`}`];
     if (step.kind === 'destroy') return [`${at} destroy ${short(step.key)}`];
-    const changes = step.keys.map(({ id, goal: _, activeAt: __, removedAt, ...flags }) => {
-      const said = Object.entries(flags).map(([flag, value]) => ` ${value === true ? '+' : '-'}${flag}`);
-      return [...said, ...(removedAt === undefined ? [] : [' removed'])].length === 0
-        ? ''
-        : `${short(id)}${said.join('')}${removedAt === undefined ? '' : ' removed'}`;
+    const changes = step.keys.flatMap((change) => {
+      const said = FLAGS.flatMap((flag) =>
+        change[flag] === undefined ? [] : [`${change[flag] ? '+' : '-'}${flag}`],
+      );
+      if (change.removedAt !== undefined) said.push('removed');
+      return said.length === 0 ? [] : [`${short(change.id)} ${said.join(' ')}`];
     });
     const sentinel =
       step.deleteSentinel === undefined ? [] : [`${step.deleteSentinel ? '+' : '-'}deleteSentinel`];
-    const text = [...changes.filter((it) => it !== ''), ...sentinel].join(', ');
+    const text = [...changes, ...sentinel].join(', ');
     return text === '' ? [] : [`${at} ${text}`];
   });
 }
+
+const FLAGS = ['published', 'signs', 'keySetsOnly', 'parent'] as const;
 
 function short(id: string): string {
   return id.replace('planned:', 'new');

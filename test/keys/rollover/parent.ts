@@ -14,8 +14,8 @@ export interface ParentRules {
   readonly propagationDelay: number;
   readonly dsTtl: number;
   readonly keyText: (id: string) => KeyText;
-  /** What people put in by hand; undefined: the parent reads CDS. */
-  readonly byHand?: () => readonly string[] | undefined;
+  /** What people put in by hand, when they do; undefined: nothing. */
+  readonly byHand: () => readonly string[] | undefined;
 }
 
 /** The parent: takes CDS when it likes, and has nameservers that lag. */
@@ -43,8 +43,8 @@ export class Parent {
   }
 
   /** Looks for CDS once; true if it took something new. */
-  scan(views: readonly ChildView[]): boolean {
-    const wanted = this.#rules.byHand === undefined ? this.#readCds(views) : this.#rules.byHand();
+  scan(views: readonly ChildView[], isTold: boolean): boolean {
+    const wanted = isTold ? this.#rules.byHand() : this.#readCds(views);
     if (wanted === undefined || JSON.stringify(wanted) === JSON.stringify(this.#ds)) return false;
     this.#ds = wanted;
     const change = ++this.#changes;

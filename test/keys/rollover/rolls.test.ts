@@ -71,7 +71,7 @@ const KINDS: Case[] = [
       '0 create KSK',
       '0 create ZSK',
       '0 new2 +signs',
-      '5117 new1 +signs +published, new2 +signs +published', // 0 + 7 + 5110
+      '5117 new1 +published +signs, new2 +published +signs', // 0 + 7 + 5110
       '6234 new1 +parent, k -parent', // 5117 + 7 + 1110
       '27761 k -published -signs, z -published', // 6234 + 7 + 1310 + 20210
       '28878 z -published -signs, k removed', // 27761 + 7 + 1110
@@ -126,14 +126,14 @@ const KINDS: Case[] = [
     [
       '0 create KSK',
       '0 create ZSK',
-      '0 new1 +signs +published, new2 +signs +published',
+      '0 new1 +published +signs, new2 +published +signs',
       '5117 new1 +parent', // 0 + 7 + max(1110, 5110)
     ],
   ],
   [
     'a zone that was never served',
     zone([], { uses: [], ds: [] }),
-    ['0 create KSK', '0 create ZSK', '0 new1 +signs +published, new2 +signs +published', '7 new1 +parent'],
+    ['0 create KSK', '0 create ZSK', '0 new1 +published +signs, new2 +published +signs', '7 new1 +parent'],
   ],
   [
     'a view gets a ZSK of its own',

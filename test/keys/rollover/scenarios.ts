@@ -67,3 +67,16 @@ export const scenarios: fc.Arbitrary<Scenario> = policy.chain((chosen) =>
     }),
   }),
 );
+
+const emergencies: fc.Arbitrary<Scenario['actions']> = fc.array(
+  fc.record({
+    pause: fc.constantFrom(0, 0.1, 0.3, 1, 3),
+    action: fc.nat(9).map((which) => ({ kind: 'emergency', which }) as const),
+  }),
+  { minLength: 1, maxLength: 2 },
+);
+
+/** The same, and keys that are taken out whatever breaks by it. */
+export const broken: fc.Arbitrary<Scenario> = fc
+  .tuple(scenarios, emergencies)
+  .map(([scenario, sudden]) => ({ ...scenario, actions: [...scenario.actions, ...sudden] }));

@@ -5,20 +5,24 @@ import { scenarios } from './scenarios.js';
 import { subject } from './subject.js';
 import { World } from './world.js';
 
-const SEED = Number(process.env['ZONESEAL_SEED'] ?? Date.now() & 0x7fff_ffff);
+const SEED = Number(process.env['ZONESEAL_SEED'] ?? 3);
 const MOST = 1500;
 
 /** Which world is the first in which a cache holds something bogus; undefined: none of so many. */
 function firstBogus(timing: Timing): number | undefined {
   let runs = 0;
+  let caught: number | undefined;
   const result = fc.check(
     fc.property(scenarios, (scenario) => {
       runs++;
-      return new World(scenario, subject(timing)).run().bogus.length === 0;
+      if (new World(scenario, subject(timing)).run().bogus.length === 0) return true;
+      caught = runs;
+      return false;
     }),
     { numRuns: MOST, seed: SEED, endOnFailure: true },
   );
-  return result.failed ? runs : undefined;
+  if (result.failed && caught === undefined) throw result.errorInstance as Error;
+  return caught;
 }
 
 describe(`the model is able to fail (ZONESEAL_SEED=${SEED})`, () => {

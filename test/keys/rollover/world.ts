@@ -25,6 +25,7 @@ export interface Subject {
     at: number,
   ) => RolloverState;
   readonly observe: (state: RolloverState, seen: readonly SeenDs[], at: number) => readonly DsUse[];
+  readonly emergency: (state: RolloverState, key: string, now: number) => Pick<Decision, 'steps'>;
   readonly needsUse: (state: RolloverState, use: KeySetUse, now: number) => boolean;
   readonly needsDs: (state: RolloverState, use: DsUse, now: number) => boolean;
 }
@@ -33,6 +34,7 @@ export interface Subject {
 export type Action =
   | { readonly kind: 'policy'; readonly change: Partial<Policy> }
   | { readonly kind: 'roll'; readonly which: number }
+  | { readonly kind: 'emergency'; readonly which: number }
   | { readonly kind: 'hold'; readonly isHeld: boolean }
   | { readonly kind: 'ttl'; readonly ttl: number };
 
@@ -57,6 +59,7 @@ export interface Outcome {
   readonly unfinished: readonly string[];
   readonly decisions: number;
   readonly versions: number;
+  readonly years: number;
   /** What was done when, to be read when something is wrong. */
   readonly log: readonly string[];
 }
@@ -126,12 +129,12 @@ export class World {
     this.#views = views.map(
       (view) => new ChildView(view, this.#time, this.#random, rules, this.#caches, scenario.zoneTtl),
     );
-    const byHand = policy.cdsDigests.length === 0 ? { byHand: () => this.#saidByHand() } : {};
+    const byHand = (): readonly string[] | undefined => this.#saidByHand();
     const parentRules = {
       propagationDelay: parentPropagationDelay,
       dsTtl: scenario.dsTtl,
       keyText,
-      ...byHand,
+      byHand,
     };
     this.#parent = new Parent(this.#time, this.#random, this.#caches, parentRules, ksk);
   }
@@ -156,6 +159,7 @@ export class World {
       unfinished: this.#unfinished(),
       decisions: this.#decisions,
       versions: this.#state.keySetVersion,
+      years: this.#time.now / 31_556_952,
       log: this.#log,
     };
   }
@@ -178,8 +182,24 @@ export class World {
       const keys = this.#state.keys.filter((key) => key.goal === 'in' && key.removedAt === null);
       const key = keys[action.which % Math.max(1, keys.length)];
       if (key !== undefined) this.#state = { ...this.#state, asked: [...this.#state.asked, key.id] };
+    } else if (action.kind === 'emergency') {
+      const keys = this.#state.keys.filter((key) => key.removedAt === null);
+      const key = keys[action.which % Math.max(1, keys.length)];
+      if (key !== undefined) this.#emergency(key.id);
     } else {
       for (const view of this.#views) view.setTtl(action.ttl);
+    }
+  }
+
+  /** An operator has a key out, whatever that breaks. */
+  #emergency(id: string): void {
+    this.#state = { ...this.#state, asked: [...this.#state.asked, id] };
+    for (let rounds = 0; rounds < 2; rounds++) {
+      for (const step of this.#subject.emergency(this.#current(), id, this.#time.now).steps) {
+        if (step.kind === 'create') this.#create(step);
+        else this.#change(step, this.#time.now);
+        if (step.kind === 'change') return;
+      }
     }
   }
 
@@ -215,17 +235,18 @@ export class World {
       process.keys = this.#state.keys.length;
     } else if (step.kind === 'destroy') {
       if (this.#isBarbicanAway) return;
-      this.#state = this.#subject.apply(this.#current(), step, this.#time.now);
+      this.#change(step, this.#time.now);
     } else {
       if (this.#state.keySetVersion !== version) return;
-      this.#state = this.#subject.apply(
-        this.#current(),
-        step,
-        this.#time.now + this.#random.pick(this.#skews),
-      );
-      this.#note(`version ${version + 1}: ${step.reason} ${JSON.stringify(step.keys)}`);
-      for (const view of this.#views) this.#time.after(this.#random.low(60), () => view.poke());
+      this.#change(step, this.#time.now + this.#random.pick(this.#skews));
     }
+  }
+
+  #change(step: Exclude<Step, { kind: 'create' }>, at: number): void {
+    this.#state = this.#subject.apply(this.#current(), step, at);
+    const keys = step.kind === 'change' ? JSON.stringify(step.keys) : step.key;
+    this.#note(`version ${this.#state.keySetVersion}: ${step.reason} ${keys}`);
+    for (const view of this.#views) this.#time.after(this.#random.low(60), () => view.poke());
   }
 
   #create({ role, algorithm, view, replaces, reason }: Extract<Step, { kind: 'create' }>): void {
@@ -265,19 +286,22 @@ export class World {
 
   #scanParent(): void {
     const patience = this.#isSettling ? 0.5 : this.#scenario.parentPatience;
-    if (this.#parent.scan(this.#views)) {
+    const hasBroken = this.#scenario.actions.some(({ action }) => action.kind === 'emergency');
+    const isTold = this.#state.policy.cdsDigests.length === 0 || (this.#isSettling && hasBroken);
+    if (this.#parent.scan(this.#views, isTold)) {
       this.#note(`parent takes the DS of ${this.#parent.ds.join(', ') || 'no key'}`);
       if (this.#random.chance(0.8)) this.#time.after(this.#random.low(60), () => this.#observe());
     }
     this.#time.after(this.#random.between(30, Math.floor(patience * this.#scale)), () => this.#scanParent());
   }
 
-  /** What an operator without CDS does: what `keys plan` says at the time. */
+  /** What an operator does without CDS, and where an emergency broke the chain that CDS need: what `keys plan` says at the time. */
   #saidByHand(): readonly string[] | undefined {
     const parent = this.#state.keys
       .filter((key) => key.parent && key.removedAt === null)
       .map((key) => key.id);
-    if (this.#state.deleteSentinel) return [];
+    const isUnsigned = !this.#state.policy.signed && !this.#state.keys.some((key) => key.published);
+    if (this.#state.deleteSentinel || isUnsigned) return [];
     return parent.length === 0 ? undefined : parent.sort();
   }
 

@@ -4,17 +4,27 @@ import type { Database } from '../../../src/store/database.js';
 import { type GatewayFacts, GatewayRegistry } from '../../../src/store/gateway-registry.js';
 import { type Migration, migrate, readMigrations } from '../../../src/store/migrate.js';
 import { PostgresPublicationStore } from '../../../src/store/publication-store.js';
+import { PostgresRolloverStore } from '../../../src/store/rollover-store.js';
 import { Fixture, FORMAT } from '../fixture.js';
 
-/** Releases side by side. @param open an empty database of the suite's own */
-export function upgradingSuite(open: () => Promise<Database>): void {
+/** Releases side by side. @param open an empty database of the suite's own, another one for each name */
+export function upgradingSuite(open: (name: string) => Promise<Database>): void {
+  const openOlder = async (migrations: readonly Migration[]): Promise<Database> => {
+    const database = await open('older');
+    // what grants the rights of this release comes with its last migration
+    await expect(migrate(database, migrations)).rejects.toMatchObject({
+      message: expect.stringContaining('grant_rollover_roles'),
+    });
+    return database;
+  };
+
   describe('releases side by side', () => {
     let database: Database;
     let old: Migration[];
     let f: Fixture;
 
     beforeAll(async () => {
-      database = await open();
+      database = await open('upgrading');
       old = await readMigrations();
       await migrate(database, old);
       f = new Fixture(database);
@@ -48,6 +58,70 @@ export function upgradingSuite(open: () => Promise<Database>): void {
       database.execute("update zoneseal.gateways set seen_at = seen_at - interval '31 s' where name = $1", [
         name,
       ]);
+
+    it('what was published before rolls were known is taken for what caches may have', async () => {
+      const before = await openOlder(old.filter(({ id }) => id < 12));
+      try {
+        await before.execute(`
+          with v as (insert into zoneseal.views (name) values ('external') returning name),
+            z as (insert into zoneseal.zones (name) values ('old.test.') returning id)
+          select 1`);
+        await before.execute(
+          "insert into zoneseal.zone_views (zone_id, view) values (zoneseal.zone_id('old.test.'), 'external')",
+        );
+        await before.execute(
+          `insert into zoneseal.zone_keys (zone_id, role, algorithm, flags, key_tag, public_key, secret_ref)
+           values (zoneseal.zone_id('old.test.'), 'CSK', 13, 257, 1, '\\x01', 'x')`,
+        );
+        for (const [serial, version, ttl] of [
+          [7, 0, 300],
+          [8, 0, 900],
+          [9, 1, 60],
+        ]) {
+          await before.execute(
+            `with p as (
+               insert into zoneseal.publications (zone_id, view, serial, zone_version, policy_name, policy_version, key_set_version, time,
+                 format_version, state, gateway, resign_at, soa_rdata, max_ttl, finished_at)
+               values (zoneseal.zone_id('old.test.'), 'external', $1::bigint, 0, 'default', 1, $2::bigint, 0, 2, 'ready', 'g', 0, '', $3::bigint,
+                 to_timestamp(1790000000 + $1::bigint)) returning id
+             ) update zoneseal.serial_lines set ready = p.id, ready_key_set_version = $2::bigint from p where zone = 'old.test.'`,
+            [serial, version, ttl],
+          );
+        }
+        await migrate(before, old);
+        const loaded = await new PostgresRolloverStore(before).load('old.test.');
+        expect(loaded?.state.uses).toMatchObject([
+          {
+            since: 1_790_000_007,
+            replacedAt: 1_790_000_009,
+            maxTtl: 900,
+            dnskeyTtl: 900,
+            facts: { published: [] },
+          },
+          { since: 1_790_000_009, replacedAt: null, until: null, maxTtl: 60, facts: { version: 1 } },
+        ]);
+        const [key] = loaded?.state.keys ?? [];
+        expect(key).toMatchObject({ goal: 'in', parent: false, activeAt: key?.createdAt });
+        expect(loaded?.state.keySetVersion).toBe(1);
+        // as the release before marks one ready, which knows no TTL of the DNSKEY RRset
+        await before.execute('update zoneseal.publications set max_ttl = 5000 where serial = 9');
+        await before.execute(
+          "update zoneseal.serial_lines set ready_key_set_version = 2 where zone = 'old.test.'",
+        );
+        expect((await new PostgresRolloverStore(before).listDue(10)).map(({ zone }) => zone)).toEqual([
+          'old.test.',
+        ]);
+        const rows = await before.query(
+          'select version, replaced_serial, max_ttl, dnskey_ttl from zoneseal.key_set_uses where version > 0 order by version',
+        );
+        expect(rows).toEqual([
+          { version: 1, replaced_serial: 9, max_ttl: 60, dnskey_ttl: 60 },
+          { version: 2, replaced_serial: null, max_ttl: 5000, dnskey_ttl: 5000 },
+        ]);
+      } finally {
+        await before.close();
+      }
+    });
 
     it('an old one goes on with a schema that the newer one widened', async () => {
       const widened = [...old, next(901, level(), 'alter table zoneseal.zones add column wider text')];
