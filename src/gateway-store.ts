@@ -21,6 +21,7 @@ import { PostgresPublicationStore, type TrustRule } from './store/publication-st
 import { PostgresRecoveryStore } from './store/recovery-store.js';
 import { type ReplicaCounts, ReplicaReader } from './store/replica-reader.js';
 import { PostgresRolloverStore } from './store/rollover-store.js';
+import { SecretCreationStore } from './store/secret-creation-store.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
@@ -44,7 +45,6 @@ export {
 } from './store/peer-store.js';
 export type { Preview } from './store/preview.js';
 export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
-export { SecretCreationStore } from './store/secret-creation-store.js';
 export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
 export type { ImportResult } from './store/zone-import.js';
 export { type NewZoneKey, ZoneKeyStore } from './store/zone-key-store.js';
@@ -54,7 +54,7 @@ export {
   ZoneStore,
   type ZoneSummary,
 } from './store/zone-store.js';
-export { PostgresRolloverStore };
+export { PostgresRolloverStore, SecretCreationStore };
 
 /** The database as a gateway uses it. */
 export interface OpenStore {
@@ -63,6 +63,7 @@ export interface OpenStore {
   readonly peers: PeerStateStore;
   readonly recovery: RecoveryStore;
   readonly rollovers: RolloverStore;
+  readonly creations: SecretCreationStore;
   readonly parentWatch: PostgresParentWatchStore;
   readonly gateways: GatewayRegistry;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
@@ -134,6 +135,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
     peers: new PostgresPeerStateStore(database),
     recovery: new PostgresRecoveryStore(database),
     rollovers,
+    creations: new SecretCreationStore(database),
     parentWatch: new PostgresParentWatchStore(database, rollovers),
     gateways: new GatewayRegistry(database),
     serveBy: (by, formatVersion) => {

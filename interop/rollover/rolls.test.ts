@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster } from '../lib/cluster.js';
 import { waitUntil } from '../lib/processes.js';
@@ -90,8 +92,6 @@ afterAll(async () => {
 });
 
 async function anchorFile(): Promise<string> {
-  const { join } = await import('node:path');
-  const { writeFileSync } = await import('node:fs');
   const file = join(parent.folder, 'anchor');
   writeFileSync(file, `${await parent.anchor()}\n`);
   return file;
