@@ -67,7 +67,7 @@ function dsConflicts(state: RolloverState, ds: AliveDs, dnskeys: AliveDnskeys): 
     .map((algorithm) => ({
       kind: 'ds-dnskey' as const,
       algorithm,
-      message: `${describeDs(state, ds)} finds no key of algorithm ${algorithm} in ${describeDnskeys(state, dnskeys)}${whenGone(until)}${ds.until === null ? STILL_THERE : ''}`,
+      message: `${describeDs(state, ds)} finds no key of algorithm ${algorithm} in ${describeDnskeys(state, dnskeys)}${whenGone(until)}${until === null ? STILL_THERE : ''}`,
       until,
       between: [ds.id, dnskeys.id] as const,
     }));
