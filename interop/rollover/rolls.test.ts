@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster } from '../lib/cluster.js';
+import { announcePeers } from '../lib/peers.js';
 import { waitUntil } from '../lib/processes.js';
 import { Unbound } from '../lib/unbound.js';
 import { PARENT_TTL, ParentLab } from './parent-lab.js';
@@ -56,6 +57,7 @@ beforeAll(async () => {
   cluster.serve(ZONE);
   await cluster.startSecondaries([ZONE], ['internal'], ['knotd']);
   await cluster.startSecondaries([ZONE], ['external'], ['named']);
+  await announcePeers(cluster);
   const [inside, outside] = cluster.secondaries.map(({ secondary }) => secondary.target);
   parent = await ParentLab.start(PARENT, ZONE, () => outside as NonNullable<typeof outside>);
   await cluster

@@ -1,5 +1,5 @@
 import { signsKeySets } from '../key-set.js';
-import { keySetFacts, signsKeys, signsZone } from './facts.js';
+import { signsKeys, signsZone } from './facts.js';
 import type { KeyChange, ManagedKey, RolloverState } from './model.js';
 import { keyNames } from './words.js';
 
@@ -52,7 +52,7 @@ function insecureMoves({ state, outs }: Keys, mayBeSecure: boolean): Move[] {
   const moves: Move[] = [
     {
       options: [{ changes: gone, deleteSentinel: false }],
-      reason: `the zone becomes unsigned: ${names(state, left)} go out`,
+      reason: `the zone becomes unsigned, without ${names(state, left)}`,
     },
   ];
   if (mayBeSecure && !state.deleteSentinel && outs.some((key) => key.published)) {
@@ -81,14 +81,14 @@ function newAlgorithm({ state }: Keys, group: readonly ManagedKey[]): Move[] {
   const all = group.map((key) => ({ ...sign(key), published: true }));
   const signing = group.filter((key) => key.role !== 'KSK');
   const signed = signing.every(signsZone);
-  const whole = `${names(state, group)} are published and sign`;
+  const whole = `the zone is published with, and signed by, ${names(state, group)}`;
   const signatures = signing.map(sign);
   return [
     {
       options: [{ changes: all, reason: whole }, ...(signed ? [] : [{ changes: signatures }])],
       reason: signed
-        ? `${names(state, group)} are published: an algorithm that the zone is signed with`
-        : `${names(state, signing)} begin to sign: an algorithm that is not published yet`,
+        ? `the DNSKEY RRset gets the algorithm that signs already: ${names(state, group)}`
+        : `the zone is signed with an algorithm before that is published: ${names(state, signing)}`,
     },
   ];
 }
@@ -147,7 +147,14 @@ function takeOver({ state, outs }: Keys, key: ManagedKey): Move[] {
   const old = outs.filter(
     (it) => it.algorithm === key.algorithm && it.view === key.view && signsZone(it) && it.published,
   );
-  if (signsZone(key) && old.length === 0) return [];
+  // a ZSK that is published and signs nothing while a CSK signs is taken for a fault by Knot DNS and dnssec-verify: both sign
+  // until the ZSK leaves
+  const isBeside = key.role === 'CSK' && old.some((it) => it.role === 'ZSK');
+  if (signsZone(key) && (old.length === 0 || isBeside)) return [];
+  if (isBeside) {
+    const reason = `${names(state, [key])} signs the zone beside ${names(state, old)}`;
+    return [{ options: [{ changes: [sign(key)] }], reason }];
+  }
   const changes = [sign(key), ...old.map(cease)];
   const instead = old.length === 0 ? '' : ` instead of ${names(state, old)}`;
   const where = key.view === null ? 'the zone' : `view ${key.view}`;
@@ -200,8 +207,12 @@ function leave(state: RolloverState, ins: readonly ManagedKey[], key: ManagedKey
   const change = (what: Omit<KeyChange, 'id'>, reason: string): Move[] => [
     { options: [{ changes: [{ id: key.id, ...what }] }], reason },
   ];
-  const [name] = [names(state, [key])];
-  if (key.published && signsZone(key)) {
+  const name = names(state, [key]);
+  const isBeside =
+    key.role === 'ZSK' &&
+    key.view === null &&
+    ins.some((it) => it.role === 'CSK' && it.algorithm === key.algorithm && signsZone(it));
+  if (key.published && signsZone(key) && !isBeside) {
     const taken = ins.some(
       (it) => it.algorithm === key.algorithm && it.view === key.view && it.role !== 'KSK',
     );
@@ -226,7 +237,7 @@ function leavingAlgorithm(
     return [
       {
         options: [{ changes: whole }],
-        reason: `${names(state, used)} cease to sign: their algorithm is gone`,
+        reason: `no signatures any more of an algorithm that is gone: ${names(state, used)}`,
       },
     ];
   }
@@ -238,7 +249,7 @@ function leavingAlgorithm(
   return [
     {
       options: [{ changes: whole }, { changes: dnskeys }],
-      reason: `${names(state, published)} leave the DNSKEY RRset with their algorithm`,
+      reason: `the DNSKEY RRset loses an algorithm: ${names(state, published)}`,
     },
   ];
 }
@@ -262,8 +273,7 @@ function cease({ id, role }: Pick<ManagedKey, 'id' | 'role'>): KeyChange {
 }
 
 function isPublished(state: RolloverState, algorithm: number): boolean {
-  const { published } = keySetFacts(state.keys, [], state.keySetVersion, false);
-  return state.keys.some((key) => key.algorithm === algorithm && published.includes(key.id));
+  return state.keys.some((key) => key.published && key.removedAt === null && key.algorithm === algorithm);
 }
 
 function names(state: RolloverState, keys: readonly ManagedKey[]): string {

@@ -1,4 +1,4 @@
-import { algorithmsOf, cdsEnd } from './alive.js';
+import { algorithmsOf, cdsEnd, isDsAlive, isUseAlive } from './alive.js';
 import { applyStep, observeDs } from './apply.js';
 import { decide } from './decide.js';
 import { currentFacts, isParentKnown, pendingViews, plannedKey, wantedDs } from './facts.js';
@@ -34,7 +34,7 @@ export interface Plan {
 }
 
 /** No timetable is longer. */
-const MOST_ENTRIES = 1000;
+const MOST_ENTRIES = 300;
 const MOST_MOMENTS = 20_000;
 
 /**
@@ -104,6 +104,9 @@ class Forecast {
       for (const { happen } of due) happen();
     }
     this.#observe();
+    const [state, now] = [this.#state, this.#now];
+    const uses = state.uses.filter((use) => isUseAlive(state, use, now));
+    this.#state = { ...state, uses, ds: state.ds.filter((use) => isDsAlive(state, use, now)) };
   }
 
   #due(): PlannedEvent[] {

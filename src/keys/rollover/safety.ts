@@ -23,12 +23,12 @@ export function newConflicts(
   const next = aliveOf(state, facts);
   const before = new Map<string, number | null>();
   for (const found of conflictsAmong(state, alive)) {
-    for (const key of [keyOf(found), keyOf(found, namesOf(aliveOf(state, current)))]) {
+    for (const key of keysOf(found, namesOf(aliveOf(state, current)))) {
       before.set(key, before.has(key) ? later(before.get(key) as number | null, found.until) : found.until);
     }
   }
   const isNew = (found: FoundConflict): boolean =>
-    ![keyOf(found), keyOf(found, namesOf(next))].some((key) => {
+    !keysOf(found, namesOf(next)).some((key) => {
       const until = before.get(key);
       return until === null || (until !== undefined && found.until !== null && found.until <= until);
     });
@@ -67,7 +67,7 @@ function dsConflicts(state: RolloverState, ds: AliveDs, dnskeys: AliveDnskeys): 
     .map((algorithm) => ({
       kind: 'ds-dnskey' as const,
       algorithm,
-      message: `${describeDs(state, ds)} finds no key of algorithm ${algorithm} in ${describeDnskeys(state, dnskeys)}${whenGone(until)}${ds.until === null ? STILL_THERE : ''}`,
+      message: `${describeDs(state, ds)} finds no key of algorithm ${algorithm} in ${describeDnskeys(state, dnskeys)}${whenGone(until)}${until === null ? STILL_THERE : ''}`,
       until,
       between: [ds.id, dnskeys.id] as const,
     }));
@@ -139,8 +139,10 @@ function namesOf(own: Alive): ReadonlyMap<string, string> {
   ]);
 }
 
-function keyOf({ kind, algorithm, between }: FoundConflict, names?: ReadonlyMap<string, string>): string {
-  return JSON.stringify([kind, algorithm, ...between.map((id) => names?.get(id) ?? id)]);
+/** What a conflict is told by: what it is between, where each of both may be called what it is of the key set. */
+function keysOf({ kind, algorithm, between }: FoundConflict, names: ReadonlyMap<string, string>): string[] {
+  const [first, second] = between.map((id) => [id, names.get(id)].filter((it) => it !== undefined));
+  return (first ?? []).flatMap((a) => (second ?? []).map((b) => JSON.stringify([kind, algorithm, a, b])));
 }
 
 function earlier(a: number | null, b: number | null): number | null {

@@ -284,6 +284,37 @@ describe('an emergency roll', () => {
     expect(conflicts.map(({ kind, until }) => [kind, until])).toContainEqual(['ds-dnskey', null]);
   });
 
+  it('of an algorithm that goes has nothing in its place, and the next one comes all the same', () => {
+    const csk = key('c', 'CSK');
+    const own = key('y', 'ZSK', { view: 'b' });
+    const state = zone([csk, own], {
+      views: ['a', 'b'],
+      policy: policy({ algorithm: 15, keys: 'csk', viewZsks: ['b'] }),
+    });
+    const [step] = emergency(state, 'c', 0).steps as [Exclude<Step, { kind: 'create' }>];
+    const next = { algorithm: 15 };
+    const made = [fresh('c2', 'CSK', next), fresh('y2', 'ZSK', { ...next, view: 'b' })];
+    const changed = applyStep({ ...state, keys: [...state.keys, ...made] }, step, 0);
+    const [a, b] = state.uses as [(typeof state.uses)[0], (typeof state.uses)[0]];
+    const facts = currentFacts(changed);
+    const served = {
+      ...changed,
+      uses: [
+        { ...a, facts },
+        { ...b, facts },
+      ],
+    };
+    expect(decide(served, 10).steps).toMatchObject([
+      {
+        keys: [
+          { id: 'c2', signs: true },
+          { id: 'y2', signs: true },
+          { id: 'y', goal: 'out' },
+        ],
+      },
+    ]);
+  });
+
   it('is of a key that there is', () => {
     expect(() => emergency(zone([ksk, zsk]), 'nope', 0)).toThrow(
       expect.objectContaining({ code: 'NOT_HELD' }) as Error,

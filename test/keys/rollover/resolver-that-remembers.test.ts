@@ -4,7 +4,7 @@ import { broken, scenarios } from './scenarios.js';
 import { subject } from './subject.js';
 import { World } from './world.js';
 
-const RUNS = Number(process.env['ZONESEAL_ROLLOVER_RUNS'] ?? 60);
+const RUNS = Number(process.env['ZONESEAL_ROLLOVER_RUNS'] ?? 40);
 const SEED = Number(process.env['ZONESEAL_SEED'] ?? Date.now() & 0x7fff_ffff);
 
 describe(`a resolver that remembers (ZONESEAL_SEED=${SEED})`, () => {

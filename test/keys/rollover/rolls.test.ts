@@ -86,12 +86,13 @@ const KINDS: Case[] = [
     [
       '0 create CSK',
       '0 new1 +published +signs +keySetsOnly',
-      '1117 new1 +signs -keySetsOnly +parent, z -signs, k -parent',
-      '6234 z -published -signs', // 1117 + 7 + 5110
-      '7351 z removed',
+      '7 new1 +signs -keySetsOnly',
+      '1117 new1 +parent, k -parent',
+      '5124 z -published -signs', // 1117 + 7 + 5110
+      '10241 z removed',
       '22644 k -published -signs', // 1117 + 7 + 1310 + 20210
       '23761 k removed',
-      '507351 destroy z',
+      '510241 destroy z',
       '523761 destroy k',
     ],
   ],

@@ -13,12 +13,15 @@ const algorithm = fc.constantFrom(8, 13, 15);
 const viewZsks = fc.subarray(['internal', 'external']);
 
 const policyChange: fc.Arbitrary<Partial<Policy>> = fc.oneof(
-  fc.record<Partial<Policy>>({ algorithm }),
-  fc.record<Partial<Policy>>({ keys: fc.constantFrom('ksk+zsk', 'csk') }),
-  fc.record<Partial<Policy>>({ signed: fc.boolean() }),
-  fc.record<Partial<Policy>>({ viewZsks }),
-  fc.record<Partial<Policy>>({ kskRoll: fc.constantFrom('double-signature', 'double-ds') }),
-  fc.record<Partial<Policy>>({ dnskeyTtl: span(60, 40_000) }),
+  { weight: 3, arbitrary: fc.record<Partial<Policy>>({ algorithm }) },
+  { weight: 2, arbitrary: fc.record<Partial<Policy>>({ keys: fc.constantFrom('ksk+zsk', 'csk') }) },
+  { weight: 2, arbitrary: fc.record<Partial<Policy>>({ signed: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record<Partial<Policy>>({ viewZsks }) },
+  {
+    weight: 1,
+    arbitrary: fc.record<Partial<Policy>>({ kskRoll: fc.constantFrom('double-signature', 'double-ds') }),
+  },
+  { weight: 1, arbitrary: fc.record<Partial<Policy>>({ dnskeyTtl: span(60, 40_000) }) },
 );
 
 const action: fc.Arbitrary<Action> = fc.oneof(
