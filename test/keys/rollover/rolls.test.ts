@@ -88,7 +88,7 @@ const KINDS: Case[] = [
       '0 new1 +published +signs +keySetsOnly',
       '7 new1 +signs -keySetsOnly',
       '1117 new1 +parent, k -parent',
-      '5124 z -published -signs', // 1117 + 7 + 5110
+      '5124 z -published -signs', // 7 + 7 + 5110
       '10241 z removed',
       '22644 k -published -signs', // 1117 + 7 + 1310 + 20210
       '23761 k removed',
