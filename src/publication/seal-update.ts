@@ -52,7 +52,7 @@ export type UpdateStore = Pick<
 /** An update that is ready to be committed. */
 export interface Update {
   readonly result: PublicationResult;
-  readonly changes: PageChanges;
+  readonly changes: Omit<PageChanges, 'replaced'> & { readonly replaced: readonly StoredPage[] };
   /** Whether it differs from its base in more than the serial. */
   readonly isChanged: boolean;
 }
