@@ -80,6 +80,7 @@ async function sample(denial: 'nsec' | 'nsec3'): Promise<Sample> {
     publication,
     base: (await store.newestReady()) as Publication,
     siblings: [],
+    abandoned: [],
     touched: [zone, Name.parse('b.z.'), Name.parse('d.z.')].map((name) => name.sortKey()),
     expiring: [],
     keySigning: keys,
