@@ -14,6 +14,7 @@ import type { Standing } from '../publication/recovery-ports.js';
 import { isAfter } from '../publication/serial.js';
 import { lineRecovering } from '../publication/set-back.js';
 import { serialIn } from '../publication/soa-fields.js';
+import { reachOf } from './abandoned-pages.js';
 import type { Queryable, Transaction } from './database.js';
 import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 
@@ -102,13 +103,16 @@ export const LINE_STATE = `
 /** The line on which publication $1 is being built, locked: before the publication, as allocation does. */
 export const BUILDING_LINE = `
   line as (
-    select l.zone, l.view, l.building from zoneseal.serial_lines l
+    select l.zone, l.view, l.building, l.failed from zoneseal.serial_lines l
       join zoneseal.publications p on p.zone_id = l.zone_id and p.view = l.view and p.id = l.building
     where p.id = $1 and ($2::text is null or p.gateway = $2)
     for update of l
   )`;
 
-/** Marks a publication as failed on its line, if it is the one being built there. */
+/**
+ * Marks a publication as failed on its line, if it is the one being built there. Those that failed before it go, however often it is tried, and
+ * what they stored unless it reaches further.
+ */
 export const FAIL = `
   with ${BUILDING_LINE}, p as (
     update zoneseal.publications p set state = 'failed', error = $3, finished_at = clock_timestamp()
@@ -126,6 +130,12 @@ export const FAIL = `
     update zoneseal.serial_lines l
     set building = null, building_until = null, resign_at = clock_timestamp() + make_interval(secs => coalesce($4::float8, 300))
     from p, line where l.zone = line.zone and l.view = line.view and p.stopgap
+  ), gone as (
+    delete from zoneseal.publications q using p, line
+    where q.zone_id = p.zone_id and q.view = p.view and q.state = 'failed' and q.id <> p.id and not (p.stopgap and q.id = line.failed)
+    returning q.id
+  ), g as (
+    delete from zoneseal.signed_generations g using gone, p where g.id = gone.id and ${reachOf('g.id')} <= ${reachOf('p.id')}
   )
   insert into zoneseal.prune_queue (zone_id) select zone_id from l`;
 
