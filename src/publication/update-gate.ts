@@ -1,6 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Name } from '../dns/name.js';
 import { octetKey } from '../dns/octet-key.js';
+import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { splitNsec3 } from '../dnssec/nsec3.js';
 import { parseRrsig } from '../dnssec/rrsig.js';
@@ -19,17 +20,21 @@ import { serialIn } from './soa-fields.js';
 /** Nodes looked at before others have their turn. */
 const NODES_A_TURN = 2000;
 
-type GateInput = Pick<UpdateInput, 'publication' | 'base' | 'dnskeys' | 'zoneSigning'> & {
-  readonly policy: Pick<Policy, 'denial' | 'refresh'>;
-};
+/** What the gate of updates looks at besides the update. */
+export interface UpdateGateInput extends Pick<UpdateInput, 'publication' | 'base' | 'zoneSigning'> {
+  readonly policy: Pick<Policy, 'refresh'>;
+  /** What the key set makes at the apex; none: the zone is unsigned. */
+  readonly keyRrsets: readonly RRset[];
+  readonly denial: 'nsec' | 'nsec3' | 'none';
+}
 
 /**
  * The checks that an update passes before a nameserver can have it: the pages that it writes are read back and held against those that
  * they replace, and both against its journal. What it costs follows from these pages.
  * @throws ZonesealError PUBLICATION_REFUSED_BY_GATE; PAGE_INVALID when a page cannot be read
  */
-export async function passUpdateGate(input: GateInput, { result, changes }: Update): Promise<void> {
-  const { publication, base, policy } = input;
+export async function passUpdateGate(input: UpdateGateInput, { result, changes }: Update): Promise<void> {
+  const { publication, base, policy, denial } = input;
   const refuse = refuser(publication);
   checkSoa(input, result.soa, refuse);
   for (const { expires } of changes.pages) {
@@ -47,7 +52,7 @@ export async function passUpdateGate(input: GateInput, { result, changes }: Upda
       nodesIn(changes.replaced.filter(ofSection), zone, refuse),
       nodesIn(changes.pages.filter(ofSection), zone, refuse),
     );
-    const isDenial = chain === (policy.denial === 'nsec3');
+    const isDenial = denial !== 'none' && chain === (denial === 'nsec3');
     for (const [before, after] of pairs) {
       journal.add(before, after);
       // gone in one part of a section and come in another would be a name in two pages
@@ -66,7 +71,7 @@ export async function passUpdateGate(input: GateInput, { result, changes }: Upda
 }
 
 function checkSoa(
-  { publication, base, zoneSigning }: GateInput,
+  { publication, base, zoneSigning, keyRrsets }: UpdateGateInput,
   { rdata, signatures }: Update['result']['soa'],
   refuse: Refuse,
 ): void {
@@ -80,30 +85,37 @@ function checkSoa(
     if (signature.inception > publication.time || signature.expiration <= publication.time)
       refuse(`the signature of its SOA by key ${keyTag} is not valid at its time`);
   }
-  if (zoneSigning.length === 0) refuse('its SOA has no signature');
+  if (keyRrsets.length > 0 && zoneSigning.length === 0) refuse('its SOA has no signature');
+  if (keyRrsets.length === 0 && signatures.length > 0) refuse('it is to be unsigned, and its SOA is not');
 }
 
 function checkNode(
   { kind, name, rrsets }: SignedNode,
-  { dnskeys, policy: { denial } }: GateInput,
+  { keyRrsets, denial }: UpdateGateInput,
   isDenial: boolean,
   refuse: Refuse,
 ): void {
   for (const { rrset, signatures } of rrsets) {
     const { type } = rrset;
-    const isToBeSigned = kind === 'nsec3' || isSigned(kind, type);
+    const isToBeSigned = keyRrsets.length > 0 && (kind === 'nsec3' || isSigned(kind, type));
     if (isToBeSigned && signatures.length === 0)
       refuse(`${name} has an RRset of type ${type} without signature`);
     if (!isToBeSigned && signatures.length > 0)
       refuse(`${name} has a signature that is not the zone's to make`);
-    if (type === RRType.NSEC && denial !== 'nsec') refuse(`${name} has an NSEC record beside NSEC3`);
+    if ((type === RRType.NSEC && denial !== 'nsec') || (type === RRType.NSEC3 && denial !== 'nsec3'))
+      refuse(`${name} has a denial record of another kind than the zone's`);
   }
   if (isDenial && kind !== 'occluded' && denialOf({ rrsets }) === undefined)
     refuse(`${name} has no denial of existence`);
   if (kind !== 'apex') return;
-  const own = rrsets.find(({ rrset }) => rrset.type === RRType.DNSKEY);
-  if (own === undefined || !sameContent(own.rrset, dnskeys))
-    refuse('its DNSKEY RRset is not the one of its key set');
+  const own = (type: number): RRset | undefined => rrsets.find(({ rrset }) => rrset.type === type)?.rrset;
+  for (const wanted of keyRrsets) {
+    const there = own(wanted.type);
+    if (there === undefined || !sameContent(there, wanted))
+      refuse(`its apex has not the RRset of type ${wanted.type} that its key set makes`);
+  }
+  if (keyRrsets.length === 0 && own(RRType.DNSKEY) !== undefined)
+    refuse('it is to be unsigned, and has keys');
 }
 
 /** The rdata of a node's NSEC or NSEC3 record. */

@@ -45,7 +45,7 @@ export async function makeUpdate(input: UpdateInput, store: UpdateStore): Promis
   }
   const soa = apex.rrsets.find(({ type }) => type === RRType.SOA) as RRset;
   const update = await sealUpdate(input, store, zone, soa, [names, chain]);
-  await passUpdateGate(input, update);
+  await passUpdateGate({ ...input, keyRrsets: [input.dnskeys], denial: policy.denial }, update);
   return update;
 }
 

@@ -13,7 +13,7 @@ import { FORMAT_VERSION, produce } from '../../src/publication/produce.js';
 import { readRules } from '../../src/publication/rules.js';
 import type { Update, UpdateInput } from '../../src/publication/seal-update.js';
 import { makeUpdate } from '../../src/publication/update.js';
-import { passUpdateGate } from '../../src/publication/update-gate.js';
+import { passUpdateGate, type UpdateGateInput } from '../../src/publication/update-gate.js';
 import { unpackPage } from '../../src/signing/page-codec.js';
 import { keyPrint, type SignedNode, type SignedRRset } from '../../src/signing/signed-node.js';
 import type { ZoneRow } from '../../src/zone/row.js';
@@ -132,9 +132,12 @@ describe('the gate of updates', () => {
   beforeEach(async () => {
     given = await sample('nsec');
   });
-  const gate = (input: Partial<UpdateInput>, update: Update): Promise<void> =>
-    passUpdateGate({ ...given.input, ...input }, update);
-  const refuses = async (input: Partial<UpdateInput>, update: Update, reason: RegExp): Promise<void> => {
+  const gate = (input: Partial<UpdateGateInput>, update: Update): Promise<void> =>
+    passUpdateGate(
+      { ...given.input, keyRrsets: [given.input.dnskeys], denial: given.input.policy.denial, ...input },
+      update,
+    );
+  const refuses = async (input: Partial<UpdateGateInput>, update: Update, reason: RegExp): Promise<void> => {
     await expect(gate(input, update)).rejects.toMatchObject({
       code: 'PUBLICATION_REFUSED_BY_GATE',
       message: expect.stringMatching(reason),
@@ -224,12 +227,20 @@ describe('the gate of updates', () => {
           ofType(RRType.DNSKEY, () => undefined),
         ),
       ),
-      /DNSKEY RRset/,
+      /RRset of type 48/,
     );
     const rdata = input.dnskeys.rdata.map((octets) => Uint8Array.from(octets, (octet) => octet ^ 1));
-    await refuses({ dnskeys: { ...input.dnskeys, rdata } }, update, /DNSKEY RRset/);
+    await refuses({ keyRrsets: [{ ...input.dnskeys, rdata }] }, update, /RRset of type 48/);
     const headless = rewritten(update, (node) => (node.kind === 'apex' ? undefined : node));
     await refuses({}, headless, /it has no apex/);
+  });
+
+  it('refuses what is signed of a zone that is to be unsigned', async () => {
+    const unsigned = { keyRrsets: [], zoneSigning: [], denial: 'none' } as const;
+    await refuses(unsigned, given.update, /is to be unsigned/);
+    const { result } = given.update;
+    const bare = { ...given.update, result: { ...result, soa: { ...result.soa, signatures: [] } } };
+    await refuses(unsigned, bare, /not the zone's to make/);
   });
 
   it('refuses an NSEC chain that does not lead on', async () => {
@@ -245,7 +256,7 @@ describe('the gate of updates', () => {
       ),
     );
     await refuses({}, without, /does not lead to it|has no denial/);
-    await refuses({ policy: parsePolicy('default', { denial: 'nsec3' }) }, update, /beside NSEC3/);
+    await refuses({ denial: 'nsec3' }, update, /denial record of another kind/);
   });
 
   it('refuses an NSEC chain that passes by a name across pages that it does not look at', async () => {
