@@ -211,8 +211,8 @@ export class PublicationManager implements PublicationSource {
         if (!(error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY')) throw error;
         if (this.#closed || performance.now() > deadline) throw error;
       }
-      const ready = await store.newestReady(served.zoneId, served.view);
-      if (ready !== undefined) return this.#ready.open(ready);
+      const line = await store.findLine(served.zone, served.view);
+      if (line?.publication !== undefined && !line.isRecovering) return this.#ready.open(line.publication);
       await sleep(FIRST_POLL_MS);
     }
   }
