@@ -151,14 +151,16 @@ export async function readFewPages(
   incarnation?: string,
 ): Promise<(StoredPage[] | undefined)[]> {
   const values: unknown[] = [all.map(({ id }) => id), all.map(({ generation }) => generation)];
-  const rows = await database.query<PageRow & { readonly i: number; readonly content: Buffer | null }>(
+  type Row = Omit<PageRow, 'content'> & { readonly i: number; readonly content: Buffer | null };
+  const rows = await database.query<Row>(
     incarnation === undefined ? OF_PUBLICATIONS : OF_REACHED_PUBLICATIONS,
     incarnation === undefined ? values : [...values, incarnation],
   );
   const pages: StoredPage[][] = all.map(() => []);
   const reached = new Set(rows.map(({ i }) => i));
   if (incarnation !== undefined && reached.size < all.length) throw new NotReached();
-  for (const row of rows) if (row.content !== null) pages[row.i - 1]?.push(pageOf(row as PageRow));
+  for (const { i, content, ...row } of rows)
+    if (content !== null) pages[i - 1]?.push(pageOf({ ...row, content }));
   return pages.map((own) =>
     own.length > FEW_PAGES
       ? undefined
