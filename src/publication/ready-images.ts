@@ -147,7 +147,7 @@ export class ReadyImages {
   ): Promise<Image> {
     const { slots, images, log, onLost } = this.#options;
     const all = this.#making;
-    const release = await slots.take();
+    const release = await slots.take({ isUrgent: true }); // a client waits for it
     if (this.#closed) {
       release();
       throw new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');

@@ -55,6 +55,9 @@ const NO_CHANGES: PageChanges = { replaced: [], pages: [], journal: [] };
 /** For commands, which serve nothing. */
 const TRUSTING: TrustRule = { incarnation: undefined, check: () => undefined, trusting: (work) => work() };
 
+/** Transactions for many zones. */
+const BATCH = { byIndex: true };
+
 /** Look-ups that are asked with one statement. */
 const TOGETHER = 100;
 
@@ -228,7 +231,7 @@ export class PostgresPublicationStore implements PublicationStore {
       const ours = await lockBuilding(transaction, gateway, finished);
       await commitReady(transaction, ours);
       return new Set(ours.map(({ publication }) => publication.id));
-    });
+    }, BATCH);
   }
 
   allocateMany(
@@ -236,8 +239,10 @@ export class PostgresPublicationStore implements PublicationStore {
     request: Omit<AllocateRequest, 'force'>,
   ): Promise<Publication[]> {
     return this.#trust.trusting(() =>
-      this.#database.transaction((transaction) =>
-        allocateMany(transaction, served, request, (standing) => this.#trust.check(standing)),
+      this.#database.transaction(
+        (transaction) =>
+          allocateMany(transaction, served, request, (standing) => this.#trust.check(standing)),
+        BATCH,
       ),
     );
   }
@@ -365,7 +370,8 @@ function servedOf({ zone_id, zone, view }: ServedRow): ServedZone {
 }
 
 /** Lines of which it is known that they are past what nameservers serve: all, but after the database was set back. */
-const SETTLED = 'incarnation = (select incarnation from zoneseal.clusters where current)';
+// not by "=": all lines have the same, and its index finds nothing that is due
+const SETTLED = 'incarnation is not distinct from (select incarnation from zoneseal.clusters where current)';
 
 /** Each part is a range of an index that is empty while nothing is due, however many zones there are. */
 const LIST_DUE = `

@@ -121,10 +121,14 @@ const ROWS = `
   ) r
   order by t.i, r.sort_key, r.type`;
 
+/** Newest ready publications of zones $1; each is looked up by itself (see TransactionOptions.byIndex). */
 const READY = `
-  select ${PUBLICATION_COLUMNS} from zoneseal.serial_lines l
-    join zoneseal.publications p on p.id = l.ready join zoneseal.zones z on z.id = p.zone_id
-  where l.zone_id = any ($1::bigint[]) order by l.zone_id, l.view`;
+  select ${PUBLICATION_COLUMNS}
+  from unnest($1::bigint[]) t (zone_id)
+    cross join lateral (select l.ready from zoneseal.serial_lines l where l.zone_id = t.zone_id offset 0) l
+    cross join lateral (select * from zoneseal.publications p where p.id = l.ready offset 0) p
+    cross join lateral (select name from zoneseal.zones z where z.id = t.zone_id offset 0) z
+  order by p.zone_id, p.view`;
 
 const CHANGES = `
   select t.i, c.sort_key
