@@ -6,6 +6,7 @@ import type { ImageReader } from '../transfer/ports.js';
 import { HeldImages } from './held-images.js';
 import { packDifference, packPublication, type Step } from './pack-image.js';
 import type { Publication, PublicationStore } from './ports.js';
+import { hasFewPages } from './published-nodes.js';
 import { RecentImages } from './recent-images.js';
 import type { Slots } from './slots.js';
 
@@ -25,6 +26,13 @@ export interface ReadyImagesOptions {
 /** Differences kept, and their octets in all at the most. */
 const RECENT_DIFFERENCES = 256;
 const RECENT_OCTETS = 16 * 2 ** 20;
+
+/** How an image is made. */
+interface Work {
+  readonly isSmall: boolean;
+  readonly fill: (image: Image) => Promise<void>;
+  readonly keep: (image: Image) => void;
+}
 
 /** Images of ready publications and of the differences between them, each made once however many ask. */
 export class ReadyImages {
@@ -72,6 +80,7 @@ export class ReadyImages {
     const held = this.#held.get(publication.id);
     if (held !== undefined) return held.open();
     const image = await this.#share(publication.id, publication, {
+      isSmall: hasFewPages(publication),
       fill: (empty) => packPublication(publication, empty, this.#options.store),
       keep: (complete) => this.#held.put(publication, complete),
     });
@@ -91,6 +100,7 @@ export class ReadyImages {
       const steps = await this.#steps(serial, newest);
       if (steps === undefined) return undefined;
       image = await this.#share(key, newest, {
+        isSmall: false,
         fill: (empty) => packDifference(steps, empty, this.#options.store),
         keep: (complete) => this.#recent.put(key, complete),
       });
@@ -124,11 +134,7 @@ export class ReadyImages {
     return steps;
   }
 
-  #share(
-    key: string,
-    publication: Publication,
-    work: { readonly fill: (image: Image) => Promise<void>; readonly keep: (image: Image) => void },
-  ): Promise<Image> {
+  #share(key: string, publication: Publication, work: Work): Promise<Image> {
     const all = this.#making;
     let making = all.get(key);
     if (making === undefined) {
@@ -140,14 +146,11 @@ export class ReadyImages {
   }
 
   /** Resolves as soon as the image can be followed. */
-  async #make(
-    key: string,
-    publication: Publication,
-    { fill, keep }: { readonly fill: (image: Image) => Promise<void>; readonly keep: (image: Image) => void },
-  ): Promise<Image> {
+  async #make(key: string, publication: Publication, { isSmall, fill, keep }: Work): Promise<Image> {
     const { slots, images, log, onLost } = this.#options;
     const all = this.#making;
-    const release = await slots.take({ isUrgent: true }); // a client waits for it
+    // what is small is read with others and packed at once: no slot bounds that more than the clients' own number does
+    const release = isSmall ? (): void => undefined : await slots.take({ isUrgent: true });
     if (this.#closed) {
       release();
       throw new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');

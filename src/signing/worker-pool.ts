@@ -36,6 +36,7 @@ export class WorkerPool implements Signer {
   readonly #members: Member[] = [];
   readonly #queue: Job[] = [];
   #nextId = 1;
+  #isDispatching = false;
   #closed = false;
 
   /** @param workers how many threads; started at once */
@@ -62,7 +63,19 @@ export class WorkerPool implements Signer {
   sign(block: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new ZonesealError('SIGNER_CLOSED', 'the signing workers were stopped'));
-      this.#queue.push({ block, count: countItems(block), resolve, reject });
+      const count = countItems(block);
+      this.#queue.push({ block, count, resolve, reject });
+      if (count * 2 >= SIGNATURES_A_MESSAGE) this.#dispatch();
+      else this.#dispatchSoon();
+    });
+  }
+
+  /** After those that are added in the same turn: a batch of small zones has a small block for each. */
+  #dispatchSoon(): void {
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    setImmediate(() => {
+      this.#isDispatching = false;
       this.#dispatch();
     });
   }

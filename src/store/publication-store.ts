@@ -17,6 +17,7 @@ import type {
   StoredPage,
   UnsafeLine,
 } from '../publication/ports.js';
+import { hasFewPages } from '../publication/published-nodes.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
 import { type AllocateRequest, allocate, FAIL } from './allocate.js';
@@ -60,9 +61,6 @@ const BATCH = { byIndex: true };
 
 /** Look-ups that are asked with one statement. */
 const TOGETHER = 100;
-
-/** Octets of records up to which a publication has few pages: those of so many are read with one statement. */
-const FEW_OCTETS = 48 * 1024;
 
 /** Publications and serial lines in PostgreSQL. */
 export class PostgresPublicationStore implements PublicationStore {
@@ -280,8 +278,8 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   async readFewPages(of: Publication): Promise<readonly StoredPage[] | undefined> {
-    const { id, generation, octets } = of;
-    if (generation === null || octets === null || octets > FEW_OCTETS) return undefined;
+    const { id, generation } = of;
+    if (generation === null || !hasFewPages(of)) return undefined;
     return this.#fewPages.get({ id, generation });
   }
 
