@@ -286,6 +286,9 @@ const limitsSchema = z
     lookupTimeout: duration(1, 10 * MINUTE)
       .default(4)
       .describe('longest the database or key store may take to let a query be answered'),
+    lookupsWaiting: count
+      .default(10_000)
+      .describe('questions of queries to the database that wait to be asked together; more get SERVFAIL'),
     firstMessageTimeout: duration(1, HOUR)
       .default(60)
       .describe('longest an image may take to give its first message'),

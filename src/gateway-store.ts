@@ -10,11 +10,12 @@ import type { RecoveryStore } from './publication/recovery-ports.js';
 import { ChangeListener } from './store/change-listener.js';
 import { Database } from './store/database.js';
 import { GatewayRegistry } from './store/gateway-registry.js';
+import type { TrustRule } from './store/line-reader.js';
 import { migrate, readMigrations } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
 import { PostgresPeerStateStore } from './store/peer-state-store.js';
 import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
-import { PostgresPublicationStore, type TrustRule } from './store/publication-store.js';
+import { PostgresPublicationStore } from './store/publication-store.js';
 import { PostgresRecoveryStore } from './store/recovery-store.js';
 import { type ReplicaCounts, ReplicaReader } from './store/replica-reader.js';
 import { TsigStore } from './store/tsig-store.js';
@@ -56,6 +57,8 @@ export interface OpenStore {
   readonly recovery: RecoveryStore;
   readonly gateways: GatewayRegistry;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
+  /** Questions of queries that wait to be asked together. */
+  readonly lookupsWaiting: number;
   /**
    * From now on what decides on what is served is used only where the rule trusts the database, and publications of an older output
    * format than this are due.
@@ -115,9 +118,15 @@ export async function openStore(config: Config): Promise<OpenStore> {
     check: (standing) => rule?.check(standing),
     trusting: (work) => (rule === undefined ? work() : rule.trusting(work)),
   };
+  const publications = new PostgresPublicationStore(database, {
+    formatVersion: () => format(),
+    trust,
+    replica,
+    waiting: config.limits.lookupsWaiting,
+  });
   return {
     database,
-    publications: new PostgresPublicationStore(database, { formatVersion: () => format(), trust, replica }),
+    publications,
     peers: new PostgresPeerStateStore(database),
     recovery: new PostgresRecoveryStore(database),
     gateways: new GatewayRegistry(database),
@@ -127,6 +136,9 @@ export async function openStore(config: Config): Promise<OpenStore> {
     },
     get statistics() {
       return database.statistics;
+    },
+    get lookupsWaiting() {
+      return publications.waiting;
     },
     migrate: async () => (await migrate(database)).applied,
     schemaLevel: async () => (await readMigrations()).at(-1)?.id ?? 0,

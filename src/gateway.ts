@@ -192,6 +192,7 @@ async function assemble({
     gateway,
     leaseSeconds: publication.lease,
     onReady: () => fleet.notifier.wake(),
+    onRoom: () => keeper.again(),
     formatVersion: () => recovery.formatVersion,
     onSetBack: (served) => recovery.watch.report(served),
   });

@@ -11,6 +11,7 @@ import { BuildingElsewhere, lost, notAllocated, stopping } from './failure.js';
 import { Failures } from './failures.js';
 import { keepLease } from './keep-lease.js';
 import { KnownLines } from './known-lines.js';
+import { type Making, Makings } from './makings.js';
 import { failing } from './pack-image.js';
 import type {
   Cause,
@@ -26,7 +27,7 @@ import type { PublicationCounters } from './publication-counters.js';
 import { labelOf, ReadyImages } from './ready-images.js';
 import type { ServedSerial } from './recovery-ports.js';
 import { nextSerial } from './serial.js';
-import { Slots } from './slots.js';
+import { type SlotClaim, Slots } from './slots.js';
 import { Turns } from './turns.js';
 
 export interface PublicationLimits {
@@ -50,19 +51,13 @@ export interface PublicationManagerOptions {
   readonly gateway: string;
   /** Called when a publication was made ready here. */
   readonly onReady?: () => void;
+  /** Called when there is room again for more than `makeDue` began. */
+  readonly onRoom?: () => void;
   readonly leaseSeconds: number;
   /** The output format to make publications in; default this release's newest. */
   readonly formatVersion?: () => number;
   /** Told of a serial that was served and that the database does not have: it was set back. */
   readonly onSetBack?: (served: ServedSerial) => Promise<unknown>;
-}
-
-/** A publication that is being made here. */
-interface Making {
-  /** Where a first publication goes while it is signed. */
-  readonly image: Image | undefined;
-  /** Settles when it is ready or has failed; never rejects. */
-  readonly done: Promise<void>;
 }
 
 /** So many lines that are due together are made in batches of so many. */
@@ -84,7 +79,7 @@ export class PublicationManager implements PublicationSource {
   readonly #options: PublicationManagerOptions;
   readonly #lines: KnownLines;
   readonly #ready: ReadyImages;
-  readonly #making = new Map<string, Promise<Making>>();
+  readonly #making: Makings;
   /** First images that are being made. */
   readonly #growing = new Set<Image>();
   readonly #failures: Failures;
@@ -104,6 +99,10 @@ export class PublicationManager implements PublicationSource {
       limit: limits.remembered,
       onSetBack: options.onSetBack,
     });
+    this.#making = new Makings(
+      () => options.onRoom?.(),
+      () => this.#made.ready + this.#made.unchanged,
+    );
     this.#slots = new Slots(limits.productions);
     this.#failures = new Failures(options, (publications) => this.#distrust(publications));
     this.#ready = new ReadyImages({
@@ -158,14 +157,16 @@ export class PublicationManager implements PublicationSource {
 
   /**
    * Begins every publication that is due, and returns how many were looked at; a large one goes on while later rounds look for
-   * others. Failures are recorded and logged, one zone's not stopping another's.
+   * others. Looks for none while more than half as many are being made: they are most of what would be found. Failures are recorded and logged, one zone's not stopping another's.
    * @throws ZonesealError when the database cannot be asked
    */
   async makeDue(limit = 1000): Promise<number> {
     await this.#failures.recordLeft();
+    if (this.#making.isFull(limit)) return 0;
     const due = await this.#options.store.listDue(limit);
     const single = due.length < BATCH_FROM ? due : this.#beginBatches(due);
     for (const served of single) this.#beginSingle(served);
+    if (due.length >= limit) this.#making.wantMore(limit);
     return due.length;
   }
 
@@ -175,12 +176,8 @@ export class PublicationManager implements PublicationSource {
   }
 
   /** Resolves when no publication is being made here. */
-  async settled(): Promise<void> {
-    while (this.#making.size > 0) {
-      for (const result of await Promise.allSettled(this.#making.values())) {
-        if (result.status === 'fulfilled') await result.value.done;
-      }
-    }
+  settled(): Promise<void> {
+    return this.#making.settled();
   }
 
   /**
@@ -203,7 +200,7 @@ export class PublicationManager implements PublicationSource {
     const deadline = performance.now() + FIRST_WAIT_MS;
     for (;;) {
       try {
-        const { image, done } = await this.#produce(served);
+        const { image, done } = await this.#produce(served, { isUrgent: true });
         if (image !== undefined) return image.open();
         await done;
       } catch (error) {
@@ -220,8 +217,8 @@ export class PublicationManager implements PublicationSource {
         if (!(error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY')) throw error;
         if (this.#closed || performance.now() > deadline) throw error;
       }
-      const ready = await store.newestReady(served.zoneId, served.view);
-      if (ready !== undefined) return this.#ready.open(ready);
+      const line = await store.findLine(served.zone, served.view);
+      if (line?.publication !== undefined && !line.isRecovering) return this.#ready.open(line.publication);
       await sleep(FIRST_POLL_MS);
     }
   }
@@ -230,7 +227,7 @@ export class PublicationManager implements PublicationSource {
   async #replace(publication: Publication): Promise<void> {
     this.#distrust([publication]);
     const { zoneId, zone, view } = publication;
-    await this.#produce({ zoneId, zone, view }, 'pages').catch(() => undefined);
+    await this.#produce({ zoneId, zone, view }, { isUrgent: false }, 'pages').catch(() => undefined);
   }
 
   #distrust(publications: readonly Publication[]): void {
@@ -243,7 +240,7 @@ export class PublicationManager implements PublicationSource {
   }
 
   #beginSingle(served: ServedZone): void {
-    this.#produce(served).catch((error: unknown) => {
+    this.#produce(served, { isUrgent: false }).catch((error: unknown) => {
       if (error instanceof ZonesealError && QUIET.test(error.code)) return;
       this.#tellNotBegun(served, error);
     });
@@ -262,16 +259,17 @@ export class PublicationManager implements PublicationSource {
       const [lines, ends] = [batch, turns];
       batch = [];
       turns = [];
-      const done = this.#makeMany(lines).finally(() => {
+      const claim = { isUrgent: false };
+      const done = this.#makeMany(lines, claim).finally(() => {
         for (const end of ends) end();
-        for (const served of lines) this.#making.delete(lineKey(served));
+        for (const served of lines) this.#making.end(lineKey(served));
       });
       const settled = done.then(
         () => undefined,
         () => undefined,
       );
       const making = Promise.resolve({ image: undefined, done: settled });
-      for (const served of lines) this.#making.set(lineKey(served), making);
+      for (const served of lines) this.#making.begin(lineKey(served), making, claim);
       done.then(
         (left) => left.forEach((served) => this.#beginSingle(served)),
         (error: unknown) => this.#tellNotBegun(lines[0] as ServedZone, error),
@@ -293,9 +291,9 @@ export class PublicationManager implements PublicationSource {
   }
 
   /** Makes small zones of some lines; returns the lines that are not decided, which are to be made one by one. */
-  async #makeMany(lines: readonly ServedZone[]): Promise<ServedZone[]> {
+  async #makeMany(lines: readonly ServedZone[], claim: SlotClaim): Promise<ServedZone[]> {
     const { store, gateway, leaseSeconds, dependencies, log } = this.#options;
-    const release = await this.#slots.take();
+    const release = await this.#slots.take(claim);
     this.#underWay++;
     try {
       if (this.#closed) return [];
@@ -331,21 +329,26 @@ export class PublicationManager implements PublicationSource {
     }
   }
 
-  /** The making of a new publication for a (zone, view), begun now or under way already. */
-  #produce(served: ServedZone, force?: Cause): Promise<Making> {
+  /** The making of a new publication for a (zone, view), begun now or under way already; urgent from now on where somebody waits. */
+  #produce(served: ServedZone, claim: SlotClaim, force?: Cause): Promise<Making> {
     const key = lineKey(served);
-    const running = this.#making.get(key);
+    const running = this.#making.join(key, claim);
     if (running !== undefined) return running;
-    const begun = this.#begin(served, force, () => this.#making.delete(key));
-    this.#making.set(key, begun);
-    begun.catch(() => this.#making.delete(key));
-    return begun;
+    const making = this.#begin(served, claim, force, () => this.#making.end(key));
+    this.#making.begin(key, making, claim);
+    making.catch(() => this.#making.end(key));
+    return making;
   }
 
-  async #begin(served: ServedZone, force: Cause | undefined, ended: () => void): Promise<Making> {
+  async #begin(
+    served: ServedZone,
+    claim: SlotClaim,
+    force: Cause | undefined,
+    ended: () => void,
+  ): Promise<Making> {
     const { store, gateway, leaseSeconds, images } = this.#options;
     const endTurn = await this.#turns.take(served.zoneId);
-    const freeSlot = await this.#slots.take();
+    const freeSlot = await this.#slots.take(claim);
     const release = (): void => {
       freeSlot();
       endTurn();

@@ -6,7 +6,7 @@ import { inTransferOrder, type SignedRRset } from '../signing/signed-node.js';
 import type { Image } from '../transfer/image.js';
 import { MessagePacker } from '../transfer/packer.js';
 import { readJournal } from './journal.js';
-import type { Publication, PublicationStore, PublishedRRset } from './ports.js';
+import type { Publication, PublicationStore, PublishedRRset, StoredPage } from './ports.js';
 import { pagesLost, publishedNodes } from './published-nodes.js';
 
 /** Packs RRsets, each with its signatures after it; returns how many records that were. */
@@ -28,14 +28,17 @@ export function packRRsets(packer: MessagePacker, rrsets: readonly SignedRRset[]
 export function packPublication(
   publication: Publication,
   image: Image,
-  store: Pick<PublicationStore, 'readPages'>,
+  store: Pick<PublicationStore, 'readPages' | 'readFewPages'>,
 ): Promise<void> {
   return failing(image, async () => {
     const zone = Name.parse(publication.zone);
+    const few = await store.readFewPages(publication);
+    const pages =
+      few === undefined ? store : { readPages: (_: unknown, chain: boolean) => section(few, chain) };
     const packer = new MessagePacker({ zone });
     const soa = apexRRset(zone, RRType.SOA, publication.soa as PublishedRRset);
     let records = packRRsets(packer, [soa]);
-    for await (const nodes of publishedNodes(publication, store)) {
+    for await (const nodes of publishedNodes(publication, pages)) {
       for (const node of nodes) records += packRRsets(packer, inTransferOrder(node));
       await appendReady(image, packer);
     }
@@ -48,6 +51,13 @@ export function packPublication(
     packer.add(soa.rrset);
     await finishImage(image, packer);
   });
+}
+
+async function* section(
+  pages: readonly StoredPage[],
+  chain: boolean,
+): AsyncGenerator<readonly StoredPage[], void, undefined> {
+  yield await Promise.resolve(pages.filter((page) => page.chain === chain));
 }
 
 /** One publication of an IXFR, and the one before it. */

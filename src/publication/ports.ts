@@ -305,6 +305,11 @@ export interface PublicationStore {
     of: { readonly id: string; readonly generation: string },
     chain: boolean,
   ): AsyncIterable<readonly StoredPage[]>;
+  /**
+   * All pages of a ready publication that has few, its names and then its NSEC3 records in order; those of several that are asked
+   * for at the same time are read together. Undefined where `readPages` has to be asked.
+   */
+  readFewPages(of: Publication): Promise<readonly StoredPage[] | undefined>;
   /** The present pages of a generation that hold these keys, or would: each once, in order. */
   findPages(generation: string, chain: boolean, keys: readonly Uint8Array[]): Promise<StoredPage[]>;
   /** The last present page that begins before a key (null: of all) and has a node of the denial chain. */

@@ -7,6 +7,7 @@ import { followPublication } from './follow.js';
 import { HeldImages } from './held-images.js';
 import { packDifference, packPublication, type Step } from './pack-image.js';
 import type { Publication, PublicationStore } from './ports.js';
+import { hasFewPages } from './published-nodes.js';
 import { RecentImages } from './recent-images.js';
 import type { Slots } from './slots.js';
 
@@ -23,17 +24,17 @@ export interface ReadyImagesOptions {
   readonly onLost: (publication: Publication) => void;
 }
 
-/** How an image is made, and where it goes then. */
-interface Work {
-  readonly fill: (image: Image) => Promise<void>;
-  readonly keep: (image: Image) => void;
-  /** It waits for others most of the time, and takes no slot. */
-  readonly isWaiting?: boolean;
-}
-
 /** Differences kept, and their octets in all at the most. */
 const RECENT_DIFFERENCES = 256;
 const RECENT_OCTETS = 16 * 2 ** 20;
+
+/** How an image is made, and where it goes then. */
+interface Work {
+  /** It takes little, or waits for others most of the time: no slot bounds that more than the clients' own number does. */
+  readonly isLight: boolean;
+  readonly fill: (image: Image) => Promise<void>;
+  readonly keep: (image: Image) => void;
+}
 
 /** Images of ready publications and of the differences between them, each made once however many ask. */
 export class ReadyImages {
@@ -81,6 +82,7 @@ export class ReadyImages {
     const held = this.#held.get(publication.id);
     if (held !== undefined) return held.open();
     const image = await this.#share(publication.id, publication, {
+      isLight: hasFewPages(publication),
       fill: (empty) => packPublication(publication, empty, this.#options.store),
       keep: (complete) => this.#held.put(publication, complete),
     });
@@ -92,7 +94,7 @@ export class ReadyImages {
     const image = await this.#share(publication.id, publication, {
       fill: (empty) => followPublication(publication, empty, this.#options.store),
       keep: (complete) => this.#held.put(publication, complete),
-      isWaiting: true,
+      isLight: true,
     });
     return image.open();
   }
@@ -110,6 +112,7 @@ export class ReadyImages {
       const steps = await this.#steps(serial, newest);
       if (steps === undefined) return undefined;
       image = await this.#share(key, newest, {
+        isLight: false,
         fill: (empty) => packDifference(steps, empty, this.#options.store),
         keep: (complete) => this.#recent.put(key, complete),
       });
@@ -155,10 +158,10 @@ export class ReadyImages {
   }
 
   /** Resolves as soon as the image can be followed. */
-  async #make(key: string, publication: Publication, { fill, keep, isWaiting }: Work): Promise<Image> {
+  async #make(key: string, publication: Publication, { isLight, fill, keep }: Work): Promise<Image> {
     const { slots, images, log, onLost } = this.#options;
     const all = this.#making;
-    const release = isWaiting === true ? (): void => undefined : await slots.take();
+    const release = isLight ? (): void => undefined : await slots.take({ isUrgent: true });
     if (this.#closed) {
       release();
       throw new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');

@@ -271,6 +271,11 @@ export class MemoryPublicationStore implements PublicationStore {
     for (let i = 0; i < pages.length; i += 3) yield pages.slice(i, i + 3);
   }
 
+  /** For those that read page by page. */
+  readFewPages(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   findPages(generation: string, chain: boolean, keys: readonly Uint8Array[]): Promise<StoredPage[]> {
     return this.#answer(() => {
       const pages = this.#present(generation, chain);
