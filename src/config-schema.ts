@@ -365,7 +365,9 @@ export const configSchema = z
           .min(1)
           .max(100)
           .default(DEFAULT_PRODUCTIONS)
-          .describe('publications made at the same time; at least two fewer than `database.poolSize`'),
+          .describe(
+            'whole zones signed at the same time, beside them twice as many updates and as many images; at least two fewer than `database.poolSize`',
+          ),
       })
       .prefault({})
       .describe('How much is signed at once.'),

@@ -12,22 +12,16 @@ import { Failures } from './failures.js';
 import { keepLease } from './keep-lease.js';
 import { KnownLines } from './known-lines.js';
 import { type Making, Makings } from './makings.js';
-import { failing } from './pack-image.js';
-import type {
-  Cause,
-  Publication,
-  PublicationResult,
-  PublicationStore,
-  PublishedRRset,
-  ServedZone,
-} from './ports.js';
+import { apexRRset, failing } from './pack-image.js';
+import { Places } from './places.js';
+import type { Cause, Publication, PublicationResult, PublicationStore, ServedZone } from './ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produce } from './produce.js';
 import { NEEDS_CHANGE } from './production.js';
 import type { PublicationCounters } from './publication-counters.js';
 import { labelOf, ReadyImages } from './ready-images.js';
 import type { ServedSerial } from './recovery-ports.js';
 import { nextSerial } from './serial.js';
-import { type SlotClaim, Slots } from './slots.js';
+import type { SlotClaim } from './slots.js';
 import { Turns } from './turns.js';
 
 export interface PublicationLimits {
@@ -84,7 +78,7 @@ export class PublicationManager implements PublicationSource {
   readonly #growing = new Set<Image>();
   readonly #failures: Failures;
   readonly #made = { ready: 0, unchanged: 0, signatures: 0, reused: 0 };
-  readonly #slots: Slots;
+  readonly #places: Places;
   /** The views of a zone share signatures, so they take turns. */
   readonly #turns = new Turns();
   readonly #distrusted = new Set<string>();
@@ -103,13 +97,13 @@ export class PublicationManager implements PublicationSource {
       () => options.onRoom?.(),
       () => this.#made.ready + this.#made.unchanged,
     );
-    this.#slots = new Slots(limits.productions);
+    this.#places = new Places(limits.productions);
     this.#failures = new Failures(options, (publications) => this.#distrust(publications));
     this.#ready = new ReadyImages({
       store,
       images,
       log,
-      slots: this.#slots,
+      slots: this.#places.packing,
       heldOctets: limits.heldOctets,
       onLost: (publication) => void this.#replace(publication),
     });
@@ -121,7 +115,7 @@ export class PublicationManager implements PublicationSource {
     return {
       ...this.#made,
       productions: this.#underWay + making,
-      waiting: this.#slots.waiting,
+      waiting: this.#places.waiting,
       ...this.#failures.counters,
       remembered: this.#lines.size,
       heldImages,
@@ -134,7 +128,7 @@ export class PublicationManager implements PublicationSource {
     if (known === undefined) return undefined;
     const { served, publication } = known;
     return {
-      soa: publication?.soa ? publishedSoa(zone, publication.soa) : undefined,
+      soa: publication?.soa ? apexRRset(zone, RRType.SOA, publication.soa) : undefined,
       openImage: () => (publication === undefined ? this.#openFirst(served) : this.#ready.open(publication)),
       openDifference: (serial) =>
         publication === undefined
@@ -293,7 +287,7 @@ export class PublicationManager implements PublicationSource {
   /** Makes small zones of some lines; returns the lines that are not decided, which are to be made one by one. */
   async #makeMany(lines: readonly ServedZone[], claim: SlotClaim): Promise<ServedZone[]> {
     const { store, gateway, leaseSeconds, dependencies, log } = this.#options;
-    const release = await this.#slots.take(claim);
+    const release = await this.#places.takeWhole(claim);
     this.#underWay++;
     try {
       if (this.#closed) return [];
@@ -348,9 +342,9 @@ export class PublicationManager implements PublicationSource {
   ): Promise<Making> {
     const { store, gateway, leaseSeconds, images } = this.#options;
     const endTurn = await this.#turns.take(served.zoneId);
-    const freeSlot = await this.#slots.take(claim);
+    const place = await this.#places.take(claim);
     const release = (): void => {
-      freeSlot();
+      place.release();
       endTurn();
     };
     try {
@@ -367,7 +361,7 @@ export class PublicationManager implements PublicationSource {
       const image = publication.previous === null ? images.create(labelOf(publication)) : undefined;
       if (image !== undefined) this.#growing.add(image);
       this.#underWay++;
-      const done = this.#make(publication, image).finally(() => {
+      const done = this.#make(publication, image, place.beforeWhole).finally(() => {
         this.#underWay--;
         if (image !== undefined) this.#growing.delete(image);
         release();
@@ -380,14 +374,18 @@ export class PublicationManager implements PublicationSource {
     }
   }
 
-  async #make(publication: Publication, image: Image | undefined): Promise<void> {
+  async #make(
+    publication: Publication,
+    image: Image | undefined,
+    beforeWhole?: () => Promise<void>,
+  ): Promise<void> {
     const { store, dependencies, gateway, log } = this.#options;
     const begun = performance.now();
     const lease = keepLease(publication, this.#options, (error) => image?.fail(error));
     try {
       await failing(image, async () => {
         const made = await produce(
-          { publication, gateway, image, distrusted: this.#distrusted },
+          { publication, gateway, image, distrusted: this.#distrusted, beforeWhole },
           { store, ...dependencies },
         );
         lease.check();
@@ -440,11 +438,4 @@ export class PublicationManager implements PublicationSource {
 
 function lineKey({ zoneId, view }: { readonly zoneId: string; readonly view: string }): string {
   return `${zoneId} ${view}`;
-}
-
-function publishedSoa(zone: Name, soa: PublishedRRset): NonNullable<ServedPublication['soa']> {
-  return {
-    rrset: { owner: zone, type: RRType.SOA, ttl: soa.ttl, rdata: [soa.rdata] },
-    signatures: soa.signatures,
-  };
 }
