@@ -20,7 +20,7 @@ export class Failures {
   readonly #unrecorded = new Set<() => Promise<void>>();
   #failed = 0;
 
-  /** @param distrust told of publications whose stored pages cannot be read */
+  /** @param distrust told of publications whose stored pages cannot be read, or led to what the gate refused */
   constructor(options: FailuresOptions, distrust: (publications: readonly Publication[]) => void) {
     this.#options = options;
     this.#distrust = distrust;
@@ -56,9 +56,14 @@ export class Failures {
     const attempt = this.#attempts.get(keyOf(publication)) ?? 0;
     this.#attempts.set(keyOf(publication), attempt + 1);
     await this.#tellValidity(publication);
+    // what was made from stored pages is made without them: from all rows
     const isUnreadable = code === 'PAGES_LOST' || code === 'PAGE_INVALID';
-    if (isUnreadable) this.#distrust(await store.listReady(zoneId).catch(() => []));
-    const retry = isUnreadable && attempt === 0 ? 0 : retryAfter(error, attempt);
+    const isRefused = code === 'PUBLICATION_REFUSED_BY_GATE' && publication.previous !== null;
+    if (isUnreadable || isRefused) {
+      const ready = await store.listReady(zoneId).catch(() => []);
+      this.#distrust(isUnreadable ? ready : ready.filter((it) => it.view === view));
+    }
+    const retry = (isUnreadable || isRefused) && attempt === 0 ? 0 : retryAfter(error, attempt);
     const record = (): Promise<void> => store.markFailed(publication.id, gateway, errorMessage(error), retry);
     await record().catch(() => this.#unrecorded.add(record));
   }

@@ -275,6 +275,11 @@ export interface PublicationStore {
   markFailed(id: string, gateway: string, error: string, retrySeconds: number | null): Promise<void>;
   /** The newest ready publications of a zone in all its views. */
   listReady(zoneId: string): Promise<Publication[]>;
+  /**
+   * Generations of a zone, in any view, of publications that died while they were made, newer than the ready one: of each what was
+   * stored, a beginning in order, which `readPagesAfter` and `findPages` read.
+   */
+  listAbandoned(zoneId: string): Promise<readonly string[]>;
   /** The ready publications of the line of a publication, from the one of a serial up to it; none when that is not known. */
   readLine(upTo: Publication, fromSerial: number): Promise<Publication[]>;
   /** The parts of one side of the journal of a publication in order. */

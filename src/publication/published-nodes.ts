@@ -45,6 +45,23 @@ export async function* publishedNodes(
   if (isEmpty) throw pagesLost(publication, 'there are none');
 }
 
+/**
+ * The nodes that were stored of a publication that died while it was made, in the same order, from the first name up to some name. What
+ * cannot be read of them is done without.
+ */
+export async function* abandonedNodes(
+  generation: string,
+  zone: Name,
+  store: Pick<PublicationStore, 'readPagesAfter'>,
+): AsyncGenerator<readonly SignedNode[], void, undefined> {
+  try {
+    for (const chain of [false, true])
+      yield* nodesOfPages(store.readPagesAfter(generation, chain, null), zone);
+  } catch (error) {
+    if (!(error instanceof ZonesealError && error.code === 'PAGE_INVALID')) throw error;
+  }
+}
+
 /** What is stored of a ready publication is not what was made. */
 export function pagesLost({ zone, view, serial }: Publication, reason: string): ZonesealError {
   return new ZonesealError(

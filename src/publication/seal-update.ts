@@ -30,6 +30,8 @@ export interface UpdateInput {
   readonly base: Publication;
   /** The newest ready publications of the zone's other views, whose signatures may serve again. */
   readonly siblings: readonly Publication[];
+  /** Generations of publications of the zone that died while they were made; the same. */
+  readonly abandoned: readonly string[];
   /** Sort keys of the owners that changed. */
   readonly touched: readonly Uint8Array[];
   /** Pages with signatures that leave their slots. */
@@ -52,7 +54,7 @@ export type UpdateStore = Pick<
 /** An update that is ready to be committed. */
 export interface Update {
   readonly result: PublicationResult;
-  readonly changes: PageChanges;
+  readonly changes: Omit<PageChanges, 'replaced'> & { readonly replaced: readonly StoredPage[] };
   /** Whether it differs from its base in more than the serial. */
   readonly isChanged: boolean;
 }
@@ -192,9 +194,9 @@ export function published({ rrset, signatures }: SignedRRset): PublishedRRset {
   return { ttl: rrset.ttl, rdata: rrset.rdata[0] as Uint8Array, signatures };
 }
 
-/** The nodes of other views by what stands in their place here. */
+/** The nodes of other views, and of what was abandoned, by what stands in their place here. */
 async function sharedNodes(
-  { siblings }: UpdateInput,
+  { siblings, abandoned }: UpdateInput,
   store: UpdateStore,
   zone: Name,
   entries: readonly Entry[],
@@ -203,7 +205,7 @@ async function sharedNodes(
   for (const chain of [false, true]) {
     const keys = entries.filter(({ after }) => (after?.kind === 'nsec3') === chain).map(({ key }) => key);
     const wanted = new Set(keys.map((key) => placeOf(key, chain)));
-    for (const { generation } of siblings) {
+    for (const generation of [...siblings.map((it) => it.generation), ...abandoned]) {
       if (generation === null) continue;
       for (const page of await store.findPages(generation, chain, keys)) {
         for (const node of unpackPage(page.content, zone)) {

@@ -47,6 +47,13 @@ export class SmallZone implements ProductionStore {
     return Promise.resolve(this.#content.ready.map(({ publication }) => publication));
   }
 
+  /** Zones with some are made one by one. */
+  listAbandoned(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
+  async *readPagesAfter(): AsyncGenerator<readonly StoredPage[], void, undefined> {}
+
   readChanges(): Promise<ChangedOwners> {
     return Promise.resolve(this.#content.changes);
   }

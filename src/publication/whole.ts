@@ -16,7 +16,7 @@ import { PageBuilder } from './page-builder.js';
 import { PageSaver } from './page-saver.js';
 import type { PublicationStore } from './ports.js';
 import type { Produced } from './production.js';
-import { nodesOfPages, publishedNodes } from './published-nodes.js';
+import { abandonedNodes, nodesOfPages, publishedNodes } from './published-nodes.js';
 import { published, publishedApexes, type UpdateInput, validity, withSoa } from './seal-update.js';
 import { sameButSerial } from './soa-fields.js';
 
@@ -29,7 +29,10 @@ export interface WholeInput extends Omit<UpdateInput, 'base' | 'touched' | 'expi
 }
 
 /** What the whole needs of the database. */
-export type WholeStore = Pick<PublicationStore, 'readRows' | 'readPages' | 'savePages' | 'dropJournal'>;
+export type WholeStore = Pick<
+  PublicationStore,
+  'readRows' | 'readPages' | 'readPagesAfter' | 'savePages' | 'dropJournal'
+>;
 
 /**
  * Makes all pages of a publication from all rows, in one pass; a signature is made only where none that was made before is
@@ -37,15 +40,15 @@ export type WholeStore = Pick<PublicationStore, 'readRows' | 'readPages' | 'save
  * more than its end when this returns.
  */
 export async function makeWhole(input: WholeInput, store: WholeStore): Promise<Produced> {
-  const { publication, base, siblings, gateway } = input;
+  const { publication, base, siblings, abandoned, gateway } = input;
   const { time, serial, notBefore, view } = publication;
   const zone = Name.parse(publication.zone);
-  const earlier = new EarlierNodes(
-    base && publishedNodes(base, store),
-    siblings.map((sibling) =>
+  const earlier = new EarlierNodes(base && publishedNodes(base, store), [
+    ...siblings.map((sibling) =>
       withApex(publishedNodes(sibling, store), publishedApexes(zone, [sibling], input)),
     ),
-  );
+    ...abandoned.map((generation) => abandonedNodes(generation, zone, store)),
+  ]);
   let isSoaSaved = false;
   const whole: Whole = new Whole(
     input,

@@ -48,6 +48,14 @@ export interface Queryable {
 /** One transaction, with its connection for what needs more than statements (cursors, COPY). */
 export interface Transaction extends Queryable {
   readonly client: pg.PoolClient;
+  /** For what is run on the connection itself. */
+  readonly limit: ClientLimit;
+}
+
+/** How long a client waits for a statement, where not as long as by default. */
+export interface ClientLimit {
+  /** Milliseconds; pg's name for it. */
+  readonly query_timeout?: number;
 }
 
 /** How a transaction is run. */
@@ -208,7 +216,8 @@ export class Database {
         });
       }
       const result = await work(transactionOn(client, options));
-      await runOn(client, { text: 'commit' });
+      // what is deferred to the end may take as long as a statement
+      await runOn(client, { text: 'commit', ...limitOf(options) });
       client.release();
       return result;
     } catch (error) {
@@ -287,10 +296,11 @@ async function runOn<Row extends object>(
   }
 }
 
-function transactionOn(client: pg.PoolClient, { statementTimeout }: TransactionOptions): Transaction {
-  const limit = statementTimeout === undefined ? {} : { query_timeout: clientLimit(statementTimeout) };
+function transactionOn(client: pg.PoolClient, options: TransactionOptions): Transaction {
+  const limit = limitOf(options);
   return {
     client,
+    limit,
     query: async <Row extends object>(text: string, values: readonly unknown[] = []) =>
       (await runOn<Row>(client, { text, values: [...values], ...limit })).rows,
     execute: async (text, values = []) =>
@@ -298,9 +308,10 @@ function transactionOn(client: pg.PoolClient, { statementTimeout }: TransactionO
   };
 }
 
-/** The longest that a client waits, in milliseconds: no statement takes a day. */
-function clientLimit(statementTimeout: number): number {
-  return statementTimeout === 0 ? 86_400_000 : statementTimeout + CLIENT_GRACE;
+/** The longest that a client waits: no statement takes a day. */
+function limitOf({ statementTimeout }: TransactionOptions): ClientLimit {
+  if (statementTimeout === undefined) return {};
+  return { query_timeout: statementTimeout === 0 ? 86_400_000 : statementTimeout + CLIENT_GRACE };
 }
 
 /** True when the connection must not be used again. */

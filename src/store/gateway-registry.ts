@@ -1,5 +1,6 @@
 import { ZonesealError } from '../errors.js';
 import type { KnownFormats } from '../publication/formats.js';
+import { followClock } from './clock-set-back.js';
 import type { Database } from './database.js';
 
 /** What a gateway says of itself to the others. */
@@ -44,6 +45,11 @@ export class GatewayRegistry {
 
   constructor(database: Database) {
     this.#database = database;
+  }
+
+  /** See followClock; before a sign of life is given, which hides that one came later. */
+  followClock(): Promise<number> {
+    return followClock(this.#database);
   }
 
   /** Gives a sign of life, and returns all gateways that run, this one included. */

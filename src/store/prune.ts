@@ -1,3 +1,4 @@
+import { ABANDONED_KEPT } from './abandoned-pages.js';
 import type { Database, Transaction } from './database.js';
 import { releaseLease, takeLease } from './lease.js';
 
@@ -92,6 +93,16 @@ const OLDEST_VERSION = `least(
   (select z.frozen_version from zoneseal.zones z where z.id = $1)
 )`;
 
+/** Generations that neither a publication which may be read has, nor one that is being made or is still to be. */
+const DEAD_GENERATIONS = `
+  select g.id from zoneseal.serial_lines l
+    join zoneseal.signed_generations g on g.zone_id = l.zone_id and g.view = l.view
+  where l.zone_id = $1 and g.id is distinct from l.building and g.id not in ${ABANDONED_KEPT} and not exists (
+    select from zoneseal.publications p
+    where p.zone_id = l.zone_id and p.view = l.view and p.state = 'ready' and p.generation = g.id
+      and p.id >= (${OLDEST_READ})
+  )`;
+
 /** Publications first: which versions are still named decides on the rest. */
 const SUPERFLUOUS = [
   `delete from zoneseal.signed_pages where ctid = any (array(
@@ -99,14 +110,12 @@ const SUPERFLUOUS = [
        join zoneseal.signed_generations g on g.zone_id = l.zone_id and g.view = l.view
        join zoneseal.signed_pages s on s.generation = g.id
      where l.zone_id = $1 and s.until is not null and s.until <= (${OLDEST_READ}) limit $2))`,
+  // before what they belong to, so that no statement takes more than the limit
+  `delete from zoneseal.signed_pages where ctid = any (array(
+     select s.ctid from (${DEAD_GENERATIONS}) d join zoneseal.signed_pages s on s.generation = d.id limit $2))`,
   `delete from zoneseal.signed_generations where id = any (array(
-     select g.id from zoneseal.serial_lines l
-       join zoneseal.signed_generations g on g.zone_id = l.zone_id and g.view = l.view
-     where l.zone_id = $1 and g.id is distinct from l.building and not exists (
-       select from zoneseal.publications p
-       where p.zone_id = l.zone_id and p.view = l.view and p.state = 'ready' and p.generation = g.id
-         and p.id >= (${OLDEST_READ})
-     ) limit $2))`,
+     select d.id from (${DEAD_GENERATIONS}) d
+     where not exists (select from zoneseal.signed_pages s where s.generation = d.id) limit $2))`,
   `delete from zoneseal.rrset_history where ctid = any (array(
      select h.ctid from zoneseal.rrset_history h
      where h.zone_id = $1 and not exists (

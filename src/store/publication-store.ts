@@ -21,6 +21,7 @@ import type {
 import { hasFewPages } from '../publication/published-nodes.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
+import { listAbandoned } from './abandoned-pages.js';
 import { type AllocateRequest, allocate, FAIL, findPublication } from './allocate.js';
 import { readChanges } from './change-reader.js';
 import type { Database } from './database.js';
@@ -189,6 +190,10 @@ export class PostgresPublicationStore implements PublicationStore {
       [zoneId],
     );
     return rows.map(publicationOf);
+  }
+
+  listAbandoned(zoneId: string): Promise<string[]> {
+    return listAbandoned(this.#database, zoneId);
   }
 
   async readLine(upTo: Publication, fromSerial: number): Promise<Publication[]> {

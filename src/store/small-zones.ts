@@ -8,6 +8,7 @@ import type {
 } from '../publication/ports.js';
 import type { Standing } from '../publication/recovery-ports.js';
 import type { ZoneRow } from '../zone/row.js';
+import { ABANDONED } from './abandoned-pages.js';
 import {
   type AllocateRequest,
   causeOf,
@@ -66,6 +67,9 @@ export async function allocateMany(
      where not exists (
        select from zoneseal.serial_lines o
        where o.zone_id = l.zone_id and o.building is not null and o.building_until > clock_timestamp())
+       and not exists (
+         -- signatures of publications that died serve again
+         select from (select * from zoneseal.serial_lines d where d.zone_id = l.zone_id) l, lateral (${ABANDONED}) a)
      for update of l skip locked`,
     [served.map(({ zoneId }) => zoneId), served.map(({ view }) => view)],
   );

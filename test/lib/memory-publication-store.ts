@@ -116,6 +116,17 @@ export class MemoryPublicationStore implements PublicationStore {
     });
   }
 
+  listAbandoned(): Promise<readonly string[]> {
+    return this.#answer(() =>
+      this.publications
+        .filter(({ id, state, view }) => {
+          const newest = this.#newest(view)?.id ?? '0';
+          return state === 'failed' && this.pages.has(id) && Number(id) > Number(newest);
+        })
+        .map(({ id }) => id),
+    );
+  }
+
   readLine(upTo: Publication, fromSerial: number): Promise<Publication[]> {
     return this.#answer(() => {
       const line = this.publications.filter((it) => it.view === upTo.view && it.state === 'ready');

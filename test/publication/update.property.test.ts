@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Name } from '../../src/dns/name.js';
@@ -11,31 +10,13 @@ import type { Publication, StoredPage } from '../../src/publication/ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produce } from '../../src/publication/produce.js';
 import { publishedNodes } from '../../src/publication/published-nodes.js';
 import { SmallZone } from '../../src/publication/small-zone.js';
-import { blockItems } from '../../src/signing/batch.js';
 import type { SignedNode } from '../../src/signing/signed-node.js';
-import type { Signer } from '../../src/signing/signer.js';
 import type { ZoneRow } from '../../src/zone/row.js';
+import { DigestSigner } from '../lib/digest-signer.js';
 import { MemoryPublicationStore } from '../lib/memory-publication-store.js';
 
 const ZONE = 'z.';
 const VIEWS = ['internal', 'external'] as const;
-
-/** Signs with a digest of what is signed, so that equal signatures mean equal input. */
-class DigestSigner implements Signer {
-  readonly window = 2;
-  made = 0;
-  register = (): number => 1;
-  unregister = (): void => undefined;
-  close = (): Promise<void> => Promise.resolve();
-  sign(block: Uint8Array): Promise<Uint8Array> {
-    const out: Buffer[] = [];
-    for (const { octets } of blockItems(block)) {
-      this.made++;
-      out.push(Buffer.from([0, 32]), createHash('sha256').update(octets).digest());
-    }
-    return Promise.resolve(Buffer.concat(out));
-  }
-}
 
 const made = await generateKey({ algorithm: 13, role: 'CSK' });
 const key: ZoneKey = {
