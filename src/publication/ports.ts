@@ -275,7 +275,10 @@ export interface PublicationStore {
   markFailed(id: string, gateway: string, error: string, retrySeconds: number | null): Promise<void>;
   /** The newest ready publications of a zone in all its views. */
   listReady(zoneId: string): Promise<Publication[]>;
-  /** The ready publications of the line of a publication, from the one of a serial up to it; none when that is not known. */
+  /**
+   * The ready publications of the line of a publication, from the one of a serial up to it, the oldest first. None where the serial
+   * is not known, a journal in between is not kept or not all there, or the journals are together larger than the publication.
+   */
   readLine(upTo: Publication, fromSerial: number): Promise<Publication[]>;
   /** The parts of one side of the journal of a publication in order. */
   readJournal(id: string, added: boolean): AsyncIterable<Uint8Array>;
