@@ -1,6 +1,7 @@
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { Log } from '../log.js';
 import { retryAfter } from './failure.js';
+import { isLost } from './lost-pages.js';
 import type { Publication, PublicationStore } from './ports.js';
 
 /** What failures need. */
@@ -56,7 +57,7 @@ export class Failures {
     const attempt = this.#attempts.get(keyOf(publication)) ?? 0;
     this.#attempts.set(keyOf(publication), attempt + 1);
     await this.#tellValidity(publication);
-    const isUnreadable = code === 'PAGES_LOST' || code === 'PAGE_INVALID';
+    const isUnreadable = isLost(error);
     if (isUnreadable) this.#distrust(await store.listReady(zoneId).catch(() => []));
     const retry = isUnreadable && attempt === 0 ? 0 : retryAfter(error, attempt);
     const record = (): Promise<void> => store.markFailed(publication.id, gateway, errorMessage(error), retry);

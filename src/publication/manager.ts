@@ -11,6 +11,7 @@ import { BuildingElsewhere, lost, notAllocated, stopping } from './failure.js';
 import { Failures } from './failures.js';
 import { keepLease } from './keep-lease.js';
 import { KnownLines } from './known-lines.js';
+import { LostPages } from './lost-pages.js';
 import { failing } from './pack-image.js';
 import type {
   Cause,
@@ -73,9 +74,6 @@ const BATCH_ZONES = 100;
 const FIRST_WAIT_MS = 20_000;
 const FIRST_POLL_MS = 250;
 
-/** Publications whose pages proved unreadable that are kept in mind; a new one takes their place soon. */
-const DISTRUSTED = 10_000;
-
 /** Codes of what is told of elsewhere. */
 const QUIET = /^PUBLICATION_|^DATABASE_SET_BACK$/;
 
@@ -84,6 +82,7 @@ export class PublicationManager implements PublicationSource {
   readonly #options: PublicationManagerOptions;
   readonly #lines: KnownLines;
   readonly #ready: ReadyImages;
+  readonly #lost: LostPages;
   readonly #making = new Map<string, Promise<Making>>();
   /** First images that are being made. */
   readonly #growing = new Set<Image>();
@@ -92,7 +91,6 @@ export class PublicationManager implements PublicationSource {
   readonly #slots: Slots;
   /** The views of a zone share signatures, so they take turns. */
   readonly #turns = new Turns();
-  readonly #distrusted = new Set<string>();
   #underWay = 0;
   #closed = false;
 
@@ -105,15 +103,16 @@ export class PublicationManager implements PublicationSource {
       onSetBack: options.onSetBack,
     });
     this.#slots = new Slots(limits.productions);
-    this.#failures = new Failures(options, (publications) => this.#distrust(publications));
+    this.#failures = new Failures(options, (publications) => this.#lost.distrust(publications));
     this.#ready = new ReadyImages({
       store,
       images,
       log,
       slots: this.#slots,
       heldOctets: limits.heldOctets,
-      onLost: (publication) => void this.#replace(publication),
+      onLost: (publication) => void this.#lost.replace(publication).catch(() => undefined),
     });
+    this.#lost = new LostPages({ store, make: (served) => this.#produce(served, 'pages') });
   }
 
   /** Counts for metrics. */
@@ -136,7 +135,10 @@ export class PublicationManager implements PublicationSource {
     const { served, publication } = known;
     return {
       soa: publication?.soa ? publishedSoa(zone, publication.soa) : undefined,
-      openImage: () => (publication === undefined ? this.#openFirst(served) : this.#ready.open(publication)),
+      openImage: () =>
+        publication === undefined
+          ? this.#openFirst(served)
+          : this.#lost.open(publication, (it) => this.#ready.open(it)),
       openDifference: (serial) =>
         publication === undefined
           ? Promise.resolve(undefined)
@@ -152,7 +154,7 @@ export class PublicationManager implements PublicationSource {
   /** Forgets all that came from a database that was set back, images included; returns the serials that were served. */
   takeServed(): ServedSerial[] {
     this.#ready.forget();
-    this.#distrusted.clear();
+    this.#lost.distrusted.clear();
     return this.#lines.takeServed();
   }
 
@@ -226,18 +228,6 @@ export class PublicationManager implements PublicationSource {
     }
   }
 
-  /** Has a new publication made in place of one whose stored pages cannot be read. */
-  async #replace(publication: Publication): Promise<void> {
-    this.#distrust([publication]);
-    const { zoneId, zone, view } = publication;
-    await this.#produce({ zoneId, zone, view }, 'pages').catch(() => undefined);
-  }
-
-  #distrust(publications: readonly Publication[]): void {
-    if (this.#distrusted.size > DISTRUSTED) this.#distrusted.clear();
-    for (const { id } of publications) this.#distrusted.add(id);
-  }
-
   #formatVersion(): number {
     return this.#options.formatVersion?.() ?? FORMAT_VERSION;
   }
@@ -303,7 +293,7 @@ export class PublicationManager implements PublicationSource {
       const publications = await store.allocateMany(lines, request);
       if (publications.length > 0) {
         const begun = performance.now();
-        const common = { store, dependencies, gateway, distrusted: this.#distrusted };
+        const common = { store, dependencies, gateway, distrusted: this.#lost.distrusted };
         const { ready, failed, left } = await makeBatch(publications, common).catch((error: unknown) => ({
           ready: [],
           failed: publications.map((publication) => ({ publication, error })),
@@ -384,7 +374,7 @@ export class PublicationManager implements PublicationSource {
     try {
       await failing(image, async () => {
         const made = await produce(
-          { publication, gateway, image, distrusted: this.#distrusted },
+          { publication, gateway, image, distrusted: this.#lost.distrusted },
           { store, ...dependencies },
         );
         lease.check();

@@ -273,7 +273,7 @@ export interface PublicationStore {
   markUnchanged(id: string, gateway: string): Promise<boolean>;
   /** Marks it failed with what an operator should read, and when to try again on the same inputs (seconds from now; null: only when they change). */
   markFailed(id: string, gateway: string, error: string, retrySeconds: number | null): Promise<void>;
-  /** The newest ready publications of a zone in all its views. */
+  /** The newest ready publications of a zone in all its views; one whose pages are all gone without its generation. */
   listReady(zoneId: string): Promise<Publication[]>;
   /**
    * The ready publications of the line of a publication, from the one of a serial up to it, the oldest first. None where the serial

@@ -5,6 +5,7 @@ import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader } from '../transfer/ports.js';
 import { followPublication } from './follow.js';
 import { HeldImages } from './held-images.js';
+import { isLost } from './lost-pages.js';
 import { JournalLost, packDifference, packPublication, type Step } from './pack-image.js';
 import type { Publication, PublicationStore } from './ports.js';
 import { RecentImages } from './recent-images.js';
@@ -192,7 +193,7 @@ export class ReadyImages {
           return;
         }
         log.error(fields, 'the image of a publication could not be made');
-        if (code === 'PAGES_LOST' || code === 'PAGE_INVALID') onLost(publication);
+        if (isLost(error)) onLost(publication);
       },
     );
     return image;

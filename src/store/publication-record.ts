@@ -46,6 +46,10 @@ export const PUBLICATION_COLUMNS = `p.id, p.zone_id, z.name as zone, p.view, p.s
   p.soa_signatures, p.not_before, p.cause, p.previous, p.generation, p.zonemd_rdata, p.zonemd_signatures, p.max_ttl,
   p.records, p.octets, p.removed, p.added, p.journal_octets`;
 
+/** Whether anything is left of the pages of publication `p`: a backup may be without them. */
+export const PAGES_KEPT =
+  'exists (select from zoneseal.signed_pages kept where kept.generation = p.generation)';
+
 /** The publication that a row is. */
 export function publicationOf(row: PublicationRow): Publication {
   return {

@@ -26,7 +26,7 @@ import { readChanges } from './change-reader.js';
 import type { Database } from './database.js';
 import { readKeySetVersion } from './key-set-reader.js';
 import { commitReady, holdsLine, lockBuilding, MARK_UNCHANGED } from './mark-ready.js';
-import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
+import { PAGES_KEPT, PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 import type { ReplicaReader } from './replica-reader.js';
 import { readRows, readRowsAt, readRowsBelow } from './row-reader.js';
 import {
@@ -174,13 +174,13 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   async listReady(zoneId: string): Promise<Publication[]> {
-    const rows = await this.#database.query<PublicationRow>(
-      `select ${PUBLICATION_COLUMNS} from zoneseal.serial_lines l
+    const rows = await this.#database.query<PublicationRow & { readonly kept: boolean }>(
+      `select ${PUBLICATION_COLUMNS}, ${PAGES_KEPT} as kept from zoneseal.serial_lines l
          join zoneseal.publications p on p.id = l.ready join zoneseal.zones z on z.id = p.zone_id
        where l.zone_id = $1 order by l.view`,
       [zoneId],
     );
-    return rows.map(publicationOf);
+    return rows.map((row) => ({ ...publicationOf(row), ...(row.kept ? {} : { generation: null }) }));
   }
 
   async readLine(upTo: Publication, fromSerial: number): Promise<Publication[]> {

@@ -112,7 +112,8 @@ export class MemoryPublicationStore implements PublicationStore {
   listReady(): Promise<Publication[]> {
     return this.#answer(() => {
       const views = new Set(this.publications.map(({ view }) => view));
-      return [...views].map((view) => this.#newest(view)).filter((it) => it !== undefined);
+      const newest = [...views].map((view) => this.#newest(view)).filter((it) => it !== undefined);
+      return newest.map((it) => (this.pages.has(it.generation ?? '') ? it : { ...it, generation: null }));
     });
   }
 

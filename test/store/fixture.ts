@@ -1,5 +1,6 @@
 import type { Cause, Publication, PublicationResult, ServedZone } from '../../src/publication/ports.js';
 import { nextSerial } from '../../src/publication/serial.js';
+import type { PackedPage } from '../../src/signing/page-codec.js';
 import type { Database } from '../../src/store/database.js';
 import { PostgresPublicationStore } from '../../src/store/publication-store.js';
 import { RrsetStore } from '../../src/store/rrset-store.js';
@@ -145,6 +146,7 @@ export class Fixture {
       publication.id,
       'g1',
       resultOf(publication, { resignAt: publication.time + validSeconds }),
+      { replaced: [], pages: [PAGE], journal: [] },
     );
     return publication;
   }
@@ -158,6 +160,15 @@ export class Fixture {
       .sort();
   }
 }
+
+/** All that is stored of the publications that `publish` finishes. */
+const PAGE: PackedPage = {
+  chain: false,
+  firstKey: Uint8Array.of(0),
+  chained: true,
+  expires: null,
+  content: Uint8Array.of(0),
+};
 
 /** What a finished publication may say of itself. */
 export function resultOf(
