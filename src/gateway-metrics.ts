@@ -140,6 +140,12 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     gauge('database_clock_skew_seconds', 'database clock less local clock', () => keeper.skewSeconds),
     gauge('database_connections', 'connections to the database', () => store.statistics.connections),
     gauge('database_waiting', 'calls that wait for a connection', () => store.statistics.waiting),
+    gauge(
+      'database_stored_bytes',
+      'octets that tables take with their indexes, by what they hold (journals: publication.journalOctets; those and publications, pages, history: publication.retain and retainAge)',
+      () => labelled('what', store.stored),
+      ['what'],
+    ),
     counter(
       'database_bulk_reads_total',
       'pages, journals and rows read from the replica, or from the primary as the replica was behind, away, or cancelled the query',

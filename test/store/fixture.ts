@@ -145,7 +145,10 @@ export class Fixture {
     await this.publications.markReady(
       publication.id,
       'g1',
-      resultOf(publication, { resignAt: publication.time + validSeconds }),
+      resultOf(publication, {
+        resignAt: publication.time + validSeconds,
+        journal: publication.previous === null ? undefined : { removed: 0, added: 0, octets: 0 },
+      }),
       { replaced: [], pages: [PAGE], journal: [] },
     );
     return publication;
