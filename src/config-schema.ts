@@ -382,6 +382,15 @@ export const configSchema = z
         retain: count
           .default(100)
           .describe('publications of a zone and view that are kept, and from which IXFR is answered'),
+        // the database's to measure: no timer runs for so long
+        retainAge: duration(HOUR, 3650 * DAY)
+          .default(30 * DAY)
+          .describe('time for which one of them is kept after another has replaced it'),
+        journalOctets: size(0)
+          .default(100 * MIB)
+          .describe(
+            'octets of differences kept of a zone in a view, the newest of them; never more than the zone has itself',
+          ),
         clockSkew: duration(1, HOUR)
           .default(5)
           .describe('difference between the clocks of database and gateway that is warned of'),

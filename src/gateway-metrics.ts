@@ -145,6 +145,12 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
       'questions of queries that wait to be asked together (limits.lookupsWaiting)',
       () => store.lookupsWaiting,
     ),
+    gauge(
+      'database_stored_bytes',
+      'octets that tables take with their indexes, by what they hold (journals: publication.journalOctets; those and publications, pages, history: publication.retain and retainAge)',
+      () => labelled('what', store.stored),
+      ['what'],
+    ),
     counter(
       'database_bulk_reads_total',
       'pages, journals and rows read from the replica, or from the primary as the replica was behind, away, or cancelled the query',

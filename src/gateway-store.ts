@@ -14,10 +14,11 @@ import type { TrustRule } from './store/line-reader.js';
 import { migrate, readMigrations } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
 import { PostgresPeerStateStore } from './store/peer-state-store.js';
-import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
+import { PAGES_KEPT_SECONDS, type PruneOptions, prune } from './store/prune.js';
 import { PostgresPublicationStore } from './store/publication-store.js';
 import { PostgresRecoveryStore } from './store/recovery-store.js';
 import { type ReplicaCounts, ReplicaReader } from './store/replica-reader.js';
+import { storedOctets } from './store/stored-octets.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
@@ -77,7 +78,12 @@ export interface OpenStore {
   /** Calls back with a zone's database id when something of it changed, with none when anything may have. Returns how to end it. */
   listen(onChange: (zoneId?: string) => void, log: Log): () => Promise<void>;
   /** Removes what no retained publication names, a bounded part of it, where no other gateway is at it. */
-  prune(holder: string, keep: number): Promise<void>;
+  prune(
+    holder: string,
+    kept: Required<Pick<PruneOptions, 'keep' | 'keepSeconds' | 'journalOctets'>>,
+  ): Promise<void>;
+  /** Octets that tables take in the database with their indexes, by what they hold; as they were when it was last pruned. */
+  readonly stored: Readonly<Record<string, number>>;
   close(): Promise<void>;
 }
 
@@ -111,6 +117,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
     new ReplicaReader({ primary: database, replica: replicaDatabase, incarnation: () => rule?.incarnation });
   let rule: TrustRule | undefined;
   let format = (): number => FORMAT_VERSION;
+  let stored: Readonly<Record<string, number>> = {};
   const trust: TrustRule = {
     get incarnation() {
       return rule?.incarnation;
@@ -160,8 +167,12 @@ export async function openStore(config: Config): Promise<OpenStore> {
       });
       return () => listener.close();
     },
-    prune: async (holder, keep) => {
-      await prune(database, { holder, keep, minAge: PAGES_KEPT_SECONDS });
+    prune: async (holder, kept) => {
+      await prune(database, { holder, ...kept, minAge: PAGES_KEPT_SECONDS });
+      stored = await storedOctets(database);
+    },
+    get stored() {
+      return stored;
     },
     get replicaCounts() {
       return replica?.counts;

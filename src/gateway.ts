@@ -228,7 +228,8 @@ async function assemble({
     if (clock.seconds() < nextPrune) return;
     await validity.look();
     nextPrune = clock.seconds() + PRUNE_SECONDS;
-    await store.prune(gateway, publication.retain);
+    const { retain: keep, retainAge: keepSeconds, journalOctets } = publication;
+    await store.prune(gateway, { keep, keepSeconds, journalOctets });
   };
   const keeper: PublicationKeeper = new PublicationKeeper({
     manager,

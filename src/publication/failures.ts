@@ -1,6 +1,7 @@
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { Log } from '../log.js';
 import { retryAfter } from './failure.js';
+import { isLost } from './lost-pages.js';
 import type { Publication, PublicationStore } from './ports.js';
 
 /** What failures need. */
@@ -57,7 +58,7 @@ export class Failures {
     this.#attempts.set(keyOf(publication), attempt + 1);
     await this.#tellValidity(publication);
     // what was made from stored pages is made without them: from all rows
-    const isUnreadable = code === 'PAGES_LOST' || code === 'PAGE_INVALID';
+    const isUnreadable = isLost(error);
     const isRefused = code === 'PUBLICATION_REFUSED_BY_GATE' && publication.previous !== null;
     if (isUnreadable || isRefused) {
       const ready = await store.listReady(zoneId).catch(() => []);

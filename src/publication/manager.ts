@@ -11,6 +11,7 @@ import { BuildingElsewhere, lost, notAllocated, stopping } from './failure.js';
 import { Failures } from './failures.js';
 import { keepLease } from './keep-lease.js';
 import { KnownLines } from './known-lines.js';
+import { LostPages } from './lost-pages.js';
 import { type Making, Makings } from './makings.js';
 import { apexRRset, failing } from './pack-image.js';
 import { Places } from './places.js';
@@ -62,9 +63,6 @@ const BATCH_ZONES = 100;
 const FIRST_WAIT_MS = 20_000;
 const FIRST_POLL_MS = 250;
 
-/** Publications whose pages proved unreadable that are kept in mind; a new one takes their place soon. */
-const DISTRUSTED = 10_000;
-
 /** Codes of what is told of elsewhere. */
 const QUIET = /^PUBLICATION_|^DATABASE_SET_BACK$/;
 
@@ -73,6 +71,7 @@ export class PublicationManager implements PublicationSource {
   readonly #options: PublicationManagerOptions;
   readonly #lines: KnownLines;
   readonly #ready: ReadyImages;
+  readonly #lost: LostPages;
   readonly #making: Makings;
   /** First images that are being made. */
   readonly #growing = new Set<Image>();
@@ -81,7 +80,6 @@ export class PublicationManager implements PublicationSource {
   readonly #places: Places;
   /** The views of a zone share signatures, so they take turns. */
   readonly #turns = new Turns();
-  readonly #distrusted = new Set<string>();
   #underWay = 0;
   #closed = false;
 
@@ -98,14 +96,18 @@ export class PublicationManager implements PublicationSource {
       () => this.#made.ready + this.#made.unchanged,
     );
     this.#places = new Places(limits.productions);
-    this.#failures = new Failures(options, (publications) => this.#distrust(publications));
+    this.#failures = new Failures(options, (publications) => this.#lost.distrust(publications));
     this.#ready = new ReadyImages({
       store,
       images,
       log,
       slots: this.#places.packing,
       heldOctets: limits.heldOctets,
-      onLost: (publication) => void this.#replace(publication),
+      onLost: (publication) => void this.#lost.replace(publication).catch(() => undefined),
+    });
+    this.#lost = new LostPages({
+      store,
+      make: (served) => this.#produce(served, { isUrgent: true }, 'pages'),
     });
   }
 
@@ -129,7 +131,10 @@ export class PublicationManager implements PublicationSource {
     const { served, publication } = known;
     return {
       soa: publication?.soa ? apexRRset(zone, RRType.SOA, publication.soa) : undefined,
-      openImage: () => (publication === undefined ? this.#openFirst(served) : this.#ready.open(publication)),
+      openImage: () =>
+        publication === undefined
+          ? this.#openFirst(served)
+          : this.#lost.open(publication, (it) => this.#ready.open(it)),
       openDifference: (serial) =>
         publication === undefined
           ? Promise.resolve(undefined)
@@ -145,7 +150,7 @@ export class PublicationManager implements PublicationSource {
   /** Forgets all that came from a database that was set back, images included; returns the serials that were served. */
   takeServed(): ServedSerial[] {
     this.#ready.forget();
-    this.#distrusted.clear();
+    this.#lost.distrusted.clear();
     return this.#lines.takeServed();
   }
 
@@ -217,18 +222,6 @@ export class PublicationManager implements PublicationSource {
     }
   }
 
-  /** Has a new publication made in place of one whose stored pages cannot be read. */
-  async #replace(publication: Publication): Promise<void> {
-    this.#distrust([publication]);
-    const { zoneId, zone, view } = publication;
-    await this.#produce({ zoneId, zone, view }, { isUrgent: false }, 'pages').catch(() => undefined);
-  }
-
-  #distrust(publications: readonly Publication[]): void {
-    if (this.#distrusted.size > DISTRUSTED) this.#distrusted.clear();
-    for (const { id } of publications) this.#distrusted.add(id);
-  }
-
   #formatVersion(): number {
     return this.#options.formatVersion?.() ?? FORMAT_VERSION;
   }
@@ -295,7 +288,7 @@ export class PublicationManager implements PublicationSource {
       const publications = await store.allocateMany(lines, request);
       if (publications.length > 0) {
         const begun = performance.now();
-        const common = { store, dependencies, gateway, distrusted: this.#distrusted };
+        const common = { store, dependencies, gateway, distrusted: this.#lost.distrusted };
         const { ready, failed, left } = await makeBatch(publications, common).catch((error: unknown) => ({
           ready: [],
           failed: publications.map((publication) => ({ publication, error })),
@@ -385,7 +378,7 @@ export class PublicationManager implements PublicationSource {
     try {
       await failing(image, async () => {
         const made = await produce(
-          { publication, gateway, image, distrusted: this.#distrusted, beforeWhole },
+          { publication, gateway, image, distrusted: this.#lost.distrusted, beforeWhole },
           { store, ...dependencies },
         );
         lease.check();

@@ -70,6 +70,7 @@ export interface Step {
  * Fills an image with the differences between publications (RFC 1995 §4), each step as it was: what was deleted is octet for
  * octet what was published.
  * @param steps in order, each from where the one before led; one at least
+ * @throws ZonesealError JOURNAL_LOST when a journal is not all there; the image has failed then
  */
 export function packDifference(
   steps: readonly Step[],
@@ -90,19 +91,43 @@ export function packDifference(
         packRRsets(packer, ofPublication(zone, publication));
         let records = 0;
         for await (const part of store.readJournal(to.id, added)) {
-          for (const rrset of readJournal(part)) {
+          for (const rrset of journalRecords(to, part)) {
             packer.add(rrset);
             records++;
           }
           await appendReady(image, packer);
         }
         const wanted = added ? to.journal?.added : to.journal?.removed;
-        if (records !== wanted) throw pagesLost(to, `its journal has ${records} records of ${wanted}`);
+        if (records !== wanted) throw new JournalLost(to, `has ${records} records of ${wanted}`);
       }
     }
     packer.add(newestSoa);
     await finishImage(image, packer);
   });
+}
+
+/** The difference that led to a publication cannot be had any more. What is served is none the worse for it. */
+export class JournalLost extends ZonesealError {
+  /** Database id of the publication. */
+  readonly publicationId: string;
+
+  constructor({ id, zone, view, serial }: Publication, reason: string, cause?: unknown) {
+    super(
+      'JOURNAL_LOST',
+      `zone ${zone} in view ${view}: the journal of serial ${serial} ${reason}; who asks for the difference is sent the whole zone`,
+      { zone, view, serial },
+      { cause },
+    );
+    this.publicationId = id;
+  }
+}
+
+function* journalRecords(to: Publication, part: Uint8Array): Generator<RRset, void, undefined> {
+  try {
+    yield* readJournal(part);
+  } catch (error) {
+    throw new JournalLost(to, `is damaged: ${errorMessage(error)}`, error);
+  }
 }
 
 /** The SOA, which comes first in each part of an IXFR, with its signatures; and the ZONEMD. */

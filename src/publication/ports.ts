@@ -273,14 +273,17 @@ export interface PublicationStore {
   markUnchanged(id: string, gateway: string): Promise<boolean>;
   /** Marks it failed with what an operator should read, and when to try again on the same inputs (seconds from now; null: only when they change). */
   markFailed(id: string, gateway: string, error: string, retrySeconds: number | null): Promise<void>;
-  /** The newest ready publications of a zone in all its views. */
+  /** The newest ready publications of a zone in all its views; one whose pages are all gone without its generation. */
   listReady(zoneId: string): Promise<Publication[]>;
   /**
    * Generations of a zone, in any view, of publications that died while they were made, newer than the ready one: of each what was
    * stored, a beginning in order, which `readPagesAfter` and `findPages` read.
    */
   listAbandoned(zoneId: string): Promise<readonly string[]>;
-  /** The ready publications of the line of a publication, from the one of a serial up to it; none when that is not known. */
+  /**
+   * The ready publications of the line of a publication, from the one of a serial up to it, the oldest first. None where the serial
+   * is not known, a journal in between is not kept or not all there, or the journals are together larger than the publication.
+   */
   readLine(upTo: Publication, fromSerial: number): Promise<Publication[]>;
   /** The parts of one side of the journal of a publication in order. */
   readJournal(id: string, added: boolean): AsyncIterable<Uint8Array>;

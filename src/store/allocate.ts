@@ -15,7 +15,7 @@ import { isAfter } from '../publication/serial.js';
 import { lineRecovering } from '../publication/set-back.js';
 import { serialIn } from '../publication/soa-fields.js';
 import type { Queryable, Transaction } from './database.js';
-import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
+import { PAGES_KEPT, PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 
 /** How publications are allocated. */
 export type AllocateRequest = Parameters<PublicationStore['allocate']>[1];
@@ -55,6 +55,7 @@ export interface LineState {
   readonly keys_current: boolean;
   readonly format_current: boolean;
   readonly wanted_current: boolean;
+  readonly pages_lost: boolean;
   readonly failed: number | null;
   readonly failed_same: boolean;
   readonly incarnation: string;
@@ -86,6 +87,7 @@ export const LINE_STATE = `
     coalesce(l.ready_policy = z.policy and l.ready_policy_version = p.version, false) as policy_current,
     coalesce(l.ready_format_version >= $1, false) as format_current,
     l.ready_wanted >= l.wanted as wanted_current,
+    exists (select from zoneseal.publications p where p.id = l.ready and not ${PAGES_KEPT}) as pages_lost,
     coalesce(l.resign_at > clock_timestamp(), false) as ready_current,
     l.failed, coalesce(l.failed_zone_version >= ${SHOWN} and l.failed_key_set_version >= l.keys_changed_version
       and l.failed_policy = z.policy and l.failed_policy_version = p.version and l.failed_format_version >= $1
@@ -226,7 +228,7 @@ export function causeOf(state: LineState): Cause | undefined {
   if (state.ready_barred) return 'recovery';
   if (!state.format_current) return 'format';
   // before those for which a publication that says nothing new is dropped: an operator wants a serial
-  if (!state.wanted_current) return 'asked';
+  if (!state.wanted_current) return state.pages_lost ? 'pages' : 'asked';
   if (!state.policy_current) return 'policy';
   if (!state.keys_current) return 'keys';
   if (!state.content_current) return 'change';

@@ -36,7 +36,7 @@ import {
   type TrustRule,
 } from './line-reader.js';
 import { commitReady, holdsLine, lockBuilding, MARK_UNCHANGED } from './mark-ready.js';
-import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
+import { PAGES_KEPT, PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 import type { ReplicaReader } from './replica-reader.js';
 import { readRows, readRowsAt, readRowsBelow } from './row-reader.js';
 import {
@@ -183,13 +183,13 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   async listReady(zoneId: string): Promise<Publication[]> {
-    const rows = await this.#database.query<PublicationRow>(
-      `select ${PUBLICATION_COLUMNS} from zoneseal.serial_lines l
+    const rows = await this.#database.query<PublicationRow & { readonly kept: boolean }>(
+      `select ${PUBLICATION_COLUMNS}, ${PAGES_KEPT} as kept from zoneseal.serial_lines l
          join zoneseal.publications p on p.id = l.ready join zoneseal.zones z on z.id = p.zone_id
        where l.zone_id = $1 order by l.view`,
       [zoneId],
     );
-    return rows.map(publicationOf);
+    return rows.map((row) => ({ ...publicationOf(row), ...(row.kept ? {} : { generation: null }) }));
   }
 
   listAbandoned(zoneId: string): Promise<string[]> {
@@ -197,16 +197,11 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   async readLine(upTo: Publication, fromSerial: number): Promise<Publication[]> {
-    const { id, zoneId, view } = upTo;
-    const rows = await this.#database.query<PublicationRow>(
-      `select ${PUBLICATION_COLUMNS} from zoneseal.publications p join zoneseal.zones z on z.id = p.zone_id
-       where p.zone_id = $1 and p.view = $2 and p.state = 'ready' and p.id <= $3 and p.id >= (
-         select q.id from zoneseal.publications q
-         where q.zone_id = $1 and q.view = $2 and q.state = 'ready' and q.serial = $4 and q.id <= $3
-         order by q.id desc limit 1)
-       order by p.id`,
-      [zoneId, view, id, fromSerial],
-    );
+    const rows = await this.#database.query<PublicationRow>(READ_LINE, [
+      upTo.id,
+      fromSerial,
+      upTo.octets ?? 0,
+    ]);
     return rows.map(publicationOf);
   }
 
@@ -385,6 +380,28 @@ interface ServedRow {
 function servedOf({ zone_id, zone, view }: ServedRow): ServedZone {
   return { zoneId: String(zone_id), zone, view };
 }
+
+/**
+ * Goes back from publication $1 until serial $2 is met, or the way to it is more than $3 octets. What is stored of a journal is
+ * measured, not read.
+ */
+const READ_LINE = `
+  with recursive line (id, previous, serial, journal_octets, soa_octets, way) as (
+    select p.id, p.previous, p.serial, p.journal_octets, length(p.soa_rdata), 0::bigint
+    from zoneseal.publications p where p.id = $1 and p.state = 'ready'
+    union all
+    select q.id, q.previous, q.serial, q.journal_octets, length(q.soa_rdata), q.way from line l, lateral (
+      select p.*, l.way + l.journal_octets + 2 * (l.soa_octets + length(p.soa_rdata)) as way
+      from zoneseal.publications p where p.id = l.previous and p.state = 'ready'
+    ) q
+    where l.serial <> $2 and q.way <= $3
+  )
+  select ${PUBLICATION_COLUMNS} from line l
+    join zoneseal.publications p on p.id = l.id join zoneseal.zones z on z.id = p.zone_id
+  where exists (select from line where serial = $2) and not exists (
+    select from line m where m.serial <> $2 and m.journal_octets <> (
+      select coalesce(sum(length(j.content)), 0) from zoneseal.journal_parts j where j.publication_id = m.id))
+  order by l.id`;
 
 /** Lines of which it is known that they are past what nameservers serve: all, but after the database was set back. */
 // not by "=": all lines have the same, and its index finds nothing that is due

@@ -13,6 +13,7 @@ import type {
   UnsettledLine,
 } from '../publication/recovery-ports.js';
 import type { Database, Queryable, Transaction } from './database.js';
+import { PAGES_KEPT } from './publication-record.js';
 
 interface IncarnationRow {
   readonly incarnation: string;
@@ -170,13 +171,15 @@ export class PostgresRecoveryStore implements RecoveryStore {
     return this.#database.transaction(async (transaction) => {
       const outcomes = await move(transaction, lines, isCertain, incarnation);
       await transaction.execute(
-        `update zoneseal.serial_lines l set incarnation = $3
+        `update zoneseal.serial_lines l
+         set incarnation = $3, wanted = l.wanted + (
+           select count(*) from zoneseal.publications p where p.id = l.ready and not ${PAGES_KEPT})
          from unnest($1::text[], $2::text[]) t (zone, view)
          where l.zone = t.zone and l.view = t.view
            and exists (select from zoneseal.clusters where current and incarnation = $3)`,
         [...namesOf(outcomes), incarnation],
       );
-      // gateways have it built, and ask anew what is served
+      // gateways have built what is to be, and ask anew what is served
       await transaction.query("select pg_notify('zoneseal', 'recovery')::text");
       return outcomes;
     });

@@ -124,6 +124,27 @@ export function recoverySuite(open: () => Fixture): void {
       ).toContain(zone.name);
     });
 
+    it('has a line whose pages were not restored published anew', async () => {
+      const [kept, bare] = [await newZone(), await newZone()];
+      for (const zone of [kept, bare]) await f.publish(zone);
+      const generations = async (zone: { id: string }): Promise<(string | null)[]> =>
+        (await f.publications.listReady(zone.id)).map(({ generation }) => generation);
+      expect(await generations(bare)).toEqual([expect.any(String)]);
+      await f.database.execute('delete from zoneseal.signed_pages where generation = $1', [
+        (await generations(bare))[0],
+      ]);
+      expect(await generations(bare)).toEqual([null]);
+      await setBack(false);
+      const names = [kept, bare].map(({ name }) => ({ zone: name, view: 'external', seen: [] }));
+      await store.settle(incarnation, names);
+      expect(await f.due(kept)).toEqual([]);
+      expect(await f.due(bare)).toEqual(['external']);
+      // by one gateway alone
+      await store.settle(incarnation, names);
+      expect(await f.publish(bare)).toMatchObject({ cause: 'pages' });
+      expect(await f.due(bare)).toEqual([]);
+    });
+
     it('goes on with a line whose peers have nothing newer', async () => {
       const zone = await newZone();
       const ready = await f.publish(zone);
