@@ -152,6 +152,7 @@ export class MemoryPublicationStore implements PublicationStore {
         formatVersion: request.formatVersion,
         serial: request.nextSerial({
           last: last?.serial ?? null,
+          isUnseen: last?.state === 'failed' && last.previous !== null,
           stored: null,
           now: this.now,
           policy: this.policy,
