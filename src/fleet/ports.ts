@@ -161,8 +161,9 @@ export interface PeerStateStore {
    * A peer has given no answers for some time: what is due for it, a bounded number, is unreachable as well without being tried, and
    * put off by up to so many seconds.
    * @param silent messages without an answer that this counts for, at the least
+   * @param problem what is said of those of which nothing is known to be wrong
    */
-  postpone(peerId: string, silent: number, seconds: number): Promise<void>;
+  postpone(peerId: string, silent: number, seconds: number, problem: string): Promise<void>;
   counts(): Promise<PeerStateCounts>;
   /** The peers of a line. */
   peersOf(line: PeerLine): Promise<readonly LinePeer[]>;

@@ -263,17 +263,17 @@ export class PostgresPeerStateStore implements PeerStateStore {
     );
   }
 
-  async postpone(peerId: string, silent: number, seconds: number): Promise<void> {
+  async postpone(peerId: string, silent: number, seconds: number, problem: string): Promise<void> {
     await this.#database.execute(
       `with due as (
          select zone_id, peer_id from zoneseal.peer_states
          where peer_id = $1 and look_at <= now() order by look_at limit $2 for update skip locked
        )
        update zoneseal.peer_states s
-       set state = 'unreachable', silent = greatest(s.silent, $3::int), problem = coalesce(s.problem, 'no answer'),
+       set state = 'unreachable', silent = greatest(s.silent, $3::int), problem = coalesce(s.problem, $5::text),
          due_at = now() + make_interval(secs => $4::float8 * (0.5 + random() / 2))
        from due d where s.zone_id = d.zone_id and s.peer_id = d.peer_id`,
-      [peerId, MANY, silent, seconds],
+      [peerId, MANY, silent, seconds, problem],
     );
   }
 

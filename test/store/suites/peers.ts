@@ -216,7 +216,7 @@ export function peersSuite(open: () => Fixture): void {
       await f.database.execute('update zoneseal.peer_states set claimed_until = null where zone_id = $1', [
         other.id,
       ]);
-      await states.postpone(claim.peerId, 3, 100);
+      await states.postpone(claim.peerId, 3, 100, 'SOA: no answer');
       expect((await peers.status(other.name, 9)).rows[0]).toMatchObject({
         state: 'unreachable',
         problem: 'no answer',
