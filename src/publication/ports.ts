@@ -232,6 +232,8 @@ export interface PublicationStore {
   listDue(limit: number): Promise<ServedZone[]>;
   /** Lines of which what is ready has less validity left than it should, the worst first; and how many there are. */
   listUnsafe(limit: number): Promise<{ readonly count: number; readonly lines: readonly UnsafeLine[] }>;
+  /** Zones that operators hold at a version. */
+  countFrozen(): Promise<number>;
   /** The newest ready publication that may be served. @throws ZonesealError DATABASE_SET_BACK */
   newestReady(zoneId: string, view: string): Promise<Publication | undefined>;
   /**

@@ -20,7 +20,9 @@ export function operatorsSuite(open: () => Fixture): void {
       const f = open();
       const zone = await f.newZone([SOA], ['external']);
       await f.publish(zone);
+      const frozen = await f.publications.countFrozen();
       expect(await operators().freeze(zone.name)).toEqual({ version: 1, isNew: true });
+      expect(await f.publications.countFrozen()).toBe(frozen + 1);
       await f.insert(zone.name, [['a', 'A', '192.0.2.1']]);
       expect(await f.due(zone)).toEqual([]);
       expect(await operators().freeze(zone.name.toUpperCase())).toEqual({ version: 1, isNew: false });
