@@ -5,6 +5,7 @@ import type { OpenKeyStore } from './gateway-parts.js';
 import { type Recovery, recoveryMetrics } from './gateway-recovery.js';
 import type { OpenStore } from './gateway-store.js';
 import type { KeyRing } from './keys/key-ring.js';
+import type { FrozenCount } from './publication/frozen-count.js';
 import type { PublicationKeeper } from './publication/keeper.js';
 import type { PublicationManager } from './publication/manager.js';
 import type { ValidityWatch } from './publication/validity-watch.js';
@@ -18,6 +19,7 @@ import type { TsigKeyTable } from './transfer/tsig-key-table.js';
 export interface GatewayState {
   readonly manager: PublicationManager;
   readonly validity: ValidityWatch;
+  readonly frozen: FrozenCount;
   readonly keeper: PublicationKeeper;
   readonly fleet: Fleet;
   readonly recovery: Recovery;
@@ -83,6 +85,11 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
       'unsafe_lines',
       "zones and views with less validity left than the SOA's expire and the largest TTL, in the whole database",
       () => validity.count,
+    ),
+    gauge(
+      'frozen_zones',
+      'zones held at a version, of the whole database; counted anew every 15 seconds at the most',
+      () => state.frozen.count,
     ),
     gauge('remembered_lines', 'zones and views kept in mind', () => manager.counters.remembered),
     gauge('held_images', 'finished images held for the next transfer', () => manager.counters.heldImages),

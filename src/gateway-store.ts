@@ -23,6 +23,7 @@ import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
 // the command line has the store from here alone
+export type { RunningGatewayFacts } from './store/gateway-registry.js';
 export { grantRoles } from './store/migrate.js';
 export {
   type Asked,

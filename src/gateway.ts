@@ -16,6 +16,7 @@ import { KeyRing } from './keys/key-ring.js';
 import { TsigSecretRing } from './keys/tsig-secret-ring.js';
 import type { Log } from './log.js';
 import { KNOWN_FORMATS } from './publication/formats.js';
+import { FrozenCount } from './publication/frozen-count.js';
 import { PublicationKeeper } from './publication/keeper.js';
 import { PublicationManager } from './publication/manager.js';
 import { ValidityWatch } from './publication/validity-watch.js';
@@ -275,6 +276,7 @@ async function assemble({
   return {
     manager,
     validity,
+    frozen: new FrozenCount(store.publications),
     keeper,
     fleet,
     recovery,

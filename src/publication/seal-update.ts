@@ -22,7 +22,7 @@ import type {
 } from './ports.js';
 import { nodesOfPages } from './published-nodes.js';
 import type { Entry, Section } from './section.js';
-import { expireOf, sameButSerial } from './soa-fields.js';
+import { safeUntil, sameButSerial } from './soa-fields.js';
 
 /** What an update follows from besides the publication. */
 export interface UpdateInput {
@@ -152,7 +152,7 @@ export function validity(
   maxTtl: number,
 ): Pick<PublicationResult, 'resignAt' | 'expiresAt' | 'safeUntil'> {
   const expiresAt = resignAt + refresh;
-  return { resignAt, expiresAt, safeUntil: expiresAt - expireOf(soa) - maxTtl };
+  return { resignAt, expiresAt, safeUntil: safeUntil(expiresAt, soa, maxTtl) };
 }
 
 /**

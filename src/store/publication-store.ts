@@ -135,6 +135,13 @@ export class PostgresPublicationStore implements PublicationStore {
     };
   }
 
+  async countFrozen(): Promise<number> {
+    const [row] = await this.#database.query<{ count: number }>(
+      'select count(*) as count from zoneseal.zones where frozen_version is not null',
+    );
+    return row?.count ?? 0;
+  }
+
   /** How the database finds what is due: its plan, with the times it took. */
   async explainDue(limit: number): Promise<string[]> {
     const rows = await this.#database.query<{ 'QUERY PLAN': string }>(

@@ -78,7 +78,10 @@ const LOCKED = `
   where (l.zone, l.view) in (select * from unnest($1::text[], $2::text[]))
   order by l.zone, l.view for update of l`;
 
-/** What was being built is of the database as it was. */
+/**
+ * What was being built is of the database as it was. So is every attempt that failed: what was lost may have been served under
+ * its serial, which is not given out again.
+ */
 const MOVE = `
   with moved as (
     select * from unnest($1::text[], $2::text[], $3::bigint[]) t (zone, view, past)
@@ -89,8 +92,9 @@ const MOVE = `
     where p.id = l.building and p.state = 'building'
   )
   update zoneseal.serial_lines l
-  set last_serial = m.past, wanted = l.wanted + 1, barred = greatest(l.barred, l.ready, l.building),
-    building = null, building_until = null
+  set last_serial = m.past, wanted = l.wanted + 1, building = null, building_until = null,
+    barred = greatest(l.barred, l.ready, l.building, case when l.ready is not null then (
+      select max(p.id) from zoneseal.publications p where p.zone_id = l.zone_id and p.view = l.view) end)
   from moved m where l.zone = m.zone and l.view = m.view`;
 
 /** Recovery in PostgreSQL. */

@@ -105,6 +105,10 @@ export class MemoryPublicationStore implements PublicationStore {
     return this.#answer(() => ({ count: this.unsafe.length, lines: this.unsafe }));
   }
 
+  countFrozen(): Promise<number> {
+    return this.#answer(() => 0);
+  }
+
   newestReady(_zoneId = '1', view = this.zone.view): Promise<Publication | undefined> {
     return this.#answer(() => this.#newest(view));
   }
@@ -172,6 +176,7 @@ export class MemoryPublicationStore implements PublicationStore {
         formatVersion: request.formatVersion,
         serial: request.nextSerial({
           last: last?.serial ?? null,
+          isUnseen: last?.state === 'failed' && last.previous !== null,
           stored: null,
           now: this.now,
           policy: this.policy,

@@ -188,6 +188,21 @@ export function recoverySuite(open: () => Fixture): void {
       expect(await f.due(zone)).toEqual([]);
     });
 
+    it('does not give out the serial of a failed attempt again that something lost was served under', async () => {
+      const zone = await newZone();
+      const ready = await f.publish(zone);
+      const attempt = await f.allocate(zone, 'external', 'g1', 'asked');
+      if (attempt.kind !== 'allocated') throw new Error(attempt.kind);
+      const { id, serial } = attempt.publication;
+      await f.publications.markFailed(id, 'g1', 'no', 0);
+      expect(serial).toBe(ready.serial + 1);
+      await setBack();
+      await store.settle(incarnation, [
+        { zone: zone.name, view: 'external', seen: [{ peer: 'ns1', serial }] },
+      ]);
+      expect(await f.publish(zone)).toMatchObject({ serial: serial + 1, cause: 'recovery' });
+    });
+
     it('moves a line by a margin when not all could be asked, once however many gateways do it', async () => {
       const zone = await newZone();
       const ready = await f.publish(zone);
