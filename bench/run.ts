@@ -1,11 +1,12 @@
 /**
- * `npm run bench -- [cold|changes|small-zones]…`, without a name all of them. Prints a table; writes bench/results/latest.json.
+ * `npm run bench -- [cold|changes|small-zones|shapes]…`, without a name all of them. Prints a table; writes bench/results/latest.json.
  * What each measures, and its options: docs/performance.md.
  */
 import { parseArgs } from 'node:util';
 import { changes } from './changes.js';
 import { cold } from './cold.js';
 import { type Row, report } from './report.js';
+import { shapes } from './shapes.js';
 import { smallZones } from './small-zones.js';
 
 const { values, positionals } = parseArgs({
@@ -37,6 +38,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
       rounds: count('rounds', 1),
       changes: count('changes', quick ? 30 : 200, 3),
     }),
+  shapes: () => shapes({ signatures: quick ? 20_000 : 225_000 }),
   'small-zones': () => smallZones({ zones: count('zones', quick ? 1000 : 10_000, 10), profile }),
 };
 

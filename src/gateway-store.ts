@@ -10,17 +10,20 @@ import type { RecoveryStore } from './publication/recovery-ports.js';
 import { ChangeListener } from './store/change-listener.js';
 import { Database } from './store/database.js';
 import { GatewayRegistry } from './store/gateway-registry.js';
+import type { TrustRule } from './store/line-reader.js';
 import { migrate, readMigrations } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
 import { PostgresPeerStateStore } from './store/peer-state-store.js';
-import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
-import { PostgresPublicationStore, type TrustRule } from './store/publication-store.js';
+import { PAGES_KEPT_SECONDS, type PruneOptions, prune } from './store/prune.js';
+import { PostgresPublicationStore } from './store/publication-store.js';
 import { PostgresRecoveryStore } from './store/recovery-store.js';
 import { type ReplicaCounts, ReplicaReader } from './store/replica-reader.js';
+import { storedOctets } from './store/stored-octets.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
 // the command line has the store from here alone
+export type { RunningGatewayFacts } from './store/gateway-registry.js';
 export { grantRoles } from './store/migrate.js';
 export {
   type Asked,
@@ -56,6 +59,8 @@ export interface OpenStore {
   readonly recovery: RecoveryStore;
   readonly gateways: GatewayRegistry;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
+  /** Questions of queries that wait to be asked together. */
+  readonly lookupsWaiting: number;
   /**
    * From now on what decides on what is served is used only where the rule trusts the database, and publications of an older output
    * format than this are due.
@@ -74,7 +79,12 @@ export interface OpenStore {
   /** Calls back with a zone's database id when something of it changed, with none when anything may have. Returns how to end it. */
   listen(onChange: (zoneId?: string) => void, log: Log): () => Promise<void>;
   /** Removes what no retained publication names, a bounded part of it, where no other gateway is at it. */
-  prune(holder: string, keep: number): Promise<void>;
+  prune(
+    holder: string,
+    kept: Required<Pick<PruneOptions, 'keep' | 'keepSeconds' | 'journalOctets'>>,
+  ): Promise<void>;
+  /** Octets that tables take in the database with their indexes, by what they hold; as they were when it was last pruned. */
+  readonly stored: Readonly<Record<string, number>>;
   close(): Promise<void>;
 }
 
@@ -108,6 +118,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
     new ReplicaReader({ primary: database, replica: replicaDatabase, incarnation: () => rule?.incarnation });
   let rule: TrustRule | undefined;
   let format = (): number => FORMAT_VERSION;
+  let stored: Readonly<Record<string, number>> = {};
   const trust: TrustRule = {
     get incarnation() {
       return rule?.incarnation;
@@ -115,9 +126,15 @@ export async function openStore(config: Config): Promise<OpenStore> {
     check: (standing) => rule?.check(standing),
     trusting: (work) => (rule === undefined ? work() : rule.trusting(work)),
   };
+  const publications = new PostgresPublicationStore(database, {
+    formatVersion: () => format(),
+    trust,
+    replica,
+    waiting: config.limits.lookupsWaiting,
+  });
   return {
     database,
-    publications: new PostgresPublicationStore(database, { formatVersion: () => format(), trust, replica }),
+    publications,
     peers: new PostgresPeerStateStore(database),
     recovery: new PostgresRecoveryStore(database),
     gateways: new GatewayRegistry(database),
@@ -127,6 +144,9 @@ export async function openStore(config: Config): Promise<OpenStore> {
     },
     get statistics() {
       return database.statistics;
+    },
+    get lookupsWaiting() {
+      return publications.waiting;
     },
     migrate: async () => (await migrate(database)).applied,
     schemaLevel: async () => (await readMigrations()).at(-1)?.id ?? 0,
@@ -148,8 +168,12 @@ export async function openStore(config: Config): Promise<OpenStore> {
       });
       return () => listener.close();
     },
-    prune: async (holder, keep) => {
-      await prune(database, { holder, keep, minAge: PAGES_KEPT_SECONDS });
+    prune: async (holder, kept) => {
+      await prune(database, { holder, ...kept, minAge: PAGES_KEPT_SECONDS });
+      stored = await storedOctets(database);
+    },
+    get stored() {
+      return stored;
     },
     get replicaCounts() {
       return replica?.counts;

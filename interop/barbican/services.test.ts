@@ -182,7 +182,7 @@ describe('a service that is stopped and started', () => {
     await ring.privateKey(key);
     await client.deleteSecret(key.secretRef);
     expect(await codeOf(ring.privateKey(key))).toBe('ok');
-    ring.drop(key.id);
+    ring.drop(key);
     expect(await codeOf(ring.privateKey(key))).toBe('KEY_MISSING');
   });
 

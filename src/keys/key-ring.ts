@@ -40,7 +40,8 @@ export interface KeyRingState {
 
 /**
  * The private keys of zones in the memory of this process, fetched at need and kept while the key store is away. A
- * key is used only after its public half was found equal to that of its DNSKEY and a signature made with it was verified.
+ * key is used only after its public half was found equal to that of its DNSKEY and a signature made with it was verified:
+ * once for a secret and a DNSKEY, so that zones which share a key do not each have it fetched and proved.
  */
 export class KeyRing {
   readonly #source: SecretSource;
@@ -58,8 +59,13 @@ export class KeyRing {
    * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN, KEY_MISSING, KEY_MISMATCH, KEY_UNREADABLE,
    * KEY_UNSUPPORTED, KEY_PASSPHRASE_NEEDED, KEY_PASSPHRASE_WRONG, naming zone, key tag, reason and next step
    */
-  privateKey(key: ZoneKey): Promise<KeyObject> {
-    return this.#cache.get(key.id, identity(key), () => this.#fetch(key));
+  async privateKey(key: ZoneKey): Promise<KeyObject> {
+    const id = identity(key);
+    try {
+      return await this.#cache.get(id, id, () => this.#fetch(key));
+    } catch (error) {
+      throw named(key, error);
+    }
   }
 
   /** The private keys of several zone keys by their id; fails as privateKey when one of them does. */
@@ -70,12 +76,13 @@ export class KeyRing {
 
   /** Whether the key is in memory, so that it can be had without the key store. */
   has(key: ZoneKey): boolean {
-    return this.#cache.peek(key.id, identity(key)) !== undefined;
+    const id = identity(key);
+    return this.#cache.peek(id, id) !== undefined;
   }
 
-  /** Forgets a key. */
-  drop(id: string): void {
-    this.#cache.drop(id);
+  /** Forgets a key; zones that share it have it fetched anew. */
+  drop(key: ZoneKey): void {
+    this.#cache.drop(identity(key));
   }
 
   /** Forgets all keys. */
@@ -87,27 +94,23 @@ export class KeyRing {
     return this.#cache.state;
   }
 
-  async #fetch(key: ZoneKey): Promise<KeyObject> {
-    try {
-      const { payload } = await this.#source.fetchPayload(key.secretRef);
-      const { passphrase, thread } = this.#options;
-      const decoded = await decodePrivateKey(payload, {
-        ...(passphrase === undefined ? {} : { passphrase }),
-        ...(thread === undefined ? {} : { thread }),
-      });
-      payload.fill(0);
-      checkHalves(key, decoded);
-      decoded.pkcs8.fill(0);
-      return decoded.privateKey;
-    } catch (error) {
-      throw named(key, error);
-    }
+  async #fetch({ secretRef, algorithm, publicKey }: ZoneKey): Promise<KeyObject> {
+    const { payload } = await this.#source.fetchPayload(secretRef);
+    const { passphrase, thread } = this.#options;
+    const decoded = await decodePrivateKey(payload, {
+      ...(passphrase === undefined ? {} : { passphrase }),
+      ...(thread === undefined ? {} : { thread }),
+    });
+    payload.fill(0);
+    checkHalves({ algorithm, publicKey }, decoded);
+    decoded.pkcs8.fill(0);
+    return decoded.privateKey;
   }
 }
 
-/** A key that was replaced under the same id, or got another reference, is fetched anew. */
-function identity(key: ZoneKey): string {
-  return `${key.secretRef} ${key.algorithm} ${Buffer.from(key.publicKey).toString('base64')}`;
+/** All that a key's proof is about: one that got another reference, or another DNSKEY under the same id, is fetched anew. */
+function identity({ secretRef, algorithm, publicKey }: ZoneKey): string {
+  return `${secretRef} ${algorithm} ${Buffer.from(publicKey).toString('base64')}`;
 }
 
 const NEXT_STEPS: Partial<Record<string, string>> = {

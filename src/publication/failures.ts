@@ -1,11 +1,13 @@
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { Log } from '../log.js';
 import { retryAfter } from './failure.js';
+import { isLost } from './lost-pages.js';
 import type { Publication, PublicationStore } from './ports.js';
+import { safeUntil } from './soa-fields.js';
 
 /** What failures need. */
 export interface FailuresOptions {
-  readonly store: PublicationStore;
+  readonly store: Pick<PublicationStore, 'newestReady' | 'listReady' | 'markFailed'>;
   readonly log: Log;
   readonly gateway: string;
 }
@@ -57,7 +59,7 @@ export class Failures {
     this.#attempts.set(keyOf(publication), attempt + 1);
     await this.#tellValidity(publication);
     // what was made from stored pages is made without them: from all rows
-    const isUnreadable = code === 'PAGES_LOST' || code === 'PAGE_INVALID';
+    const isUnreadable = isLost(error);
     const isRefused = code === 'PUBLICATION_REFUSED_BY_GATE' && publication.previous !== null;
     if (isUnreadable || isRefused) {
       const ready = await store.listReady(zoneId).catch(() => []);
@@ -68,15 +70,20 @@ export class Failures {
     await record().catch(() => this.#unrecorded.add(record));
   }
 
-  /** Where signatures could not be renewed: says until when those that are served are good. */
+  /** Where signatures could not be renewed: says until when those that are served are safe. */
   async #tellValidity({ zone, view, zoneId, cause }: Publication): Promise<void> {
     if (cause !== 'refresh') return;
     const ready = await this.#options.store.newestReady(zoneId, view).catch(() => undefined);
-    if (ready?.expiresAt == null) return;
-    const expiresAt = new Date(ready.expiresAt * 1000).toISOString();
+    if (ready?.expiresAt == null || ready.soa === null || ready.maxTtl === null) return;
+    const iso = (seconds: number): string => new Date(seconds * 1000).toISOString();
     this.#options.log.warn(
-      { zone, view, expiresAt },
-      'signatures were not renewed; the first that is served expires then',
+      {
+        zone,
+        view,
+        safeUntil: iso(safeUntil(ready.expiresAt, ready.soa.rdata, ready.maxTtl)),
+        expiresAt: iso(ready.expiresAt),
+      },
+      'signatures were not renewed; after safeUntil a nameserver that loses contact may serve expired ones, at expiresAt the first expires',
     );
   }
 }

@@ -75,6 +75,7 @@ export async function produce(production: Production, dependencies: ProduceDepen
       const update = await makeUpdate({ ...common, base, ...plan }, store);
       if (update !== undefined) return { ...update, finishImage: () => Promise.resolve() };
     }
+    await production.beforeWhole?.();
     return await makeWhole(common, store);
   } finally {
     keys.release();

@@ -4,6 +4,14 @@ import { unpackPage } from '../signing/page-codec.js';
 import type { SignedNode } from '../signing/signed-node.js';
 import type { Publication, PublicationStore, StoredPage } from './ports.js';
 
+/** Octets of records up to which the pages of a publication are few. */
+const FEW_OCTETS = 48 * 1024;
+
+/** Whether a ready publication is so small that its pages are read whole, with those of others. */
+export function hasFewPages({ octets }: Pick<Publication, 'octets'>): boolean {
+  return octets !== null && octets <= FEW_OCTETS;
+}
+
 /** Nodes of pages in order; @param replacement what stands in place of a page's own nodes */
 export async function* nodesOfPages(
   pages: AsyncIterable<readonly StoredPage[]>,

@@ -10,6 +10,7 @@ import { nodeKey, type SignedNode, type SignedRRset, type UnsignedNode } from '.
 import type { Signer } from '../signing/signer.js';
 import { type SignerKey, SigningStage } from '../signing/signing-stage.js';
 import { JournalWriter } from './journal.js';
+import { isLost } from './lost-pages.js';
 import { pagesOf } from './page-builder.js';
 import type {
   PageChanges,
@@ -21,7 +22,7 @@ import type {
 } from './ports.js';
 import { nodesOfPages } from './published-nodes.js';
 import type { Entry, Section } from './section.js';
-import { expireOf, sameButSerial } from './soa-fields.js';
+import { safeUntil, sameButSerial } from './soa-fields.js';
 
 /** What an update follows from besides the publication. */
 export interface UpdateInput {
@@ -151,7 +152,7 @@ export function validity(
   maxTtl: number,
 ): Pick<PublicationResult, 'resignAt' | 'expiresAt' | 'safeUntil'> {
   const expiresAt = resignAt + refresh;
-  return { resignAt, expiresAt, safeUntil: expiresAt - expireOf(soa) - maxTtl };
+  return { resignAt, expiresAt, safeUntil: safeUntil(expiresAt, soa, maxTtl) };
 }
 
 /**
@@ -208,7 +209,7 @@ async function sharedNodes(
     for (const generation of [...siblings.map((it) => it.generation), ...abandoned]) {
       if (generation === null) continue;
       for (const page of await store.findPages(generation, chain, keys)) {
-        for (const node of unpackPage(page.content, zone)) {
+        for (const node of nodesIfReadable(page, zone)) {
           const place = placeOf(nodeKey(node), chain);
           if (wanted.has(place)) found.set(place, [...(found.get(place) ?? []), node]);
         }
@@ -216,6 +217,16 @@ async function sharedNodes(
     }
   }
   return ({ key, after }) => found.get(placeOf(key, after?.kind === 'nsec3')) ?? [];
+}
+
+/** The nodes of another view's page; none where it is damaged, which is that view's to find. */
+function nodesIfReadable({ content }: StoredPage, zone: Name): readonly SignedNode[] {
+  try {
+    return unpackPage(content, zone);
+  } catch (error) {
+    if (!isLost(error)) throw error;
+    return [];
+  }
 }
 
 function placeOf(key: Uint8Array, chain: boolean): string {

@@ -44,7 +44,11 @@ export class SmallZone implements ProductionStore {
   }
 
   listReady(): Promise<Publication[]> {
-    return Promise.resolve(this.#content.ready.map(({ publication }) => publication));
+    return Promise.resolve(
+      this.#content.ready.map(({ publication, pages }) =>
+        pages.length > 0 ? publication : { ...publication, generation: null },
+      ),
+    );
   }
 
   /** Zones with some are made one by one. */

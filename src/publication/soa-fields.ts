@@ -9,13 +9,21 @@ export function serialIn(rdata: Uint8Array): number {
 }
 
 /** The seconds after which a secondary without contact stops serving the zone. */
-export function expireOf(rdata: Uint8Array): number {
+function expireOf(rdata: Uint8Array): number {
   return numbers(rdata).getUint32(12);
 }
 
 /** The minimum field: what denial of existence is cached for (RFC 2308 §4). */
 export function minimumOf(rdata: Uint8Array): number {
   return numbers(rdata).getUint32(16);
+}
+
+/**
+ * Until when signatures are safe, of which the first expires at an instant: a nameserver that loses contact then serves the zone for the
+ * SOA's expire, and caches what they have of it for the largest TTL.
+ */
+export function safeUntil(expiresAt: number, soa: Uint8Array, maxTtl: number): number {
+  return expiresAt - expireOf(soa) - maxTtl;
 }
 
 /** Whether two SOA rdatas say the same but for the serial. */

@@ -11,6 +11,7 @@ import { MessagePacker } from '../transfer/packer.js';
 import { loadNodes } from '../zone/load.js';
 import { type Counted, passGate } from './gate.js';
 import { JournalWriter, recordOctets } from './journal.js';
+import { isLost } from './lost-pages.js';
 import { finishImage, packRRsets } from './pack-image.js';
 import { PageBuilder } from './page-builder.js';
 import { PageSaver } from './page-saver.js';
@@ -45,7 +46,7 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
   const zone = Name.parse(publication.zone);
   const earlier = new EarlierNodes(base && publishedNodes(base, store), [
     ...siblings.map((sibling) =>
-      withApex(publishedNodes(sibling, store), publishedApexes(zone, [sibling], input)),
+      withApex(readable(publishedNodes(sibling, store)), publishedApexes(zone, [sibling], input)),
     ),
     ...abandoned.map((generation) => abandonedNodes(generation, zone, store)),
   ]);
@@ -96,6 +97,17 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
   const produced = whole.produced(result);
   if (base !== undefined && produced.result.journal === undefined) await store.dropJournal(publication.id);
   return produced;
+}
+
+/** Nodes as far as their pages can be read: what another view lost is no fault of this one. */
+async function* readable(
+  nodes: AsyncIterable<readonly SignedNode[]>,
+): AsyncGenerator<readonly SignedNode[], void, undefined> {
+  try {
+    yield* nodes;
+  } catch (error) {
+    if (!isLost(error)) throw error;
+  }
 }
 
 /** Nodes of another view, the apex with the RRsets that are kept with its publication. */

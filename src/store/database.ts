@@ -62,6 +62,11 @@ export interface ClientLimit {
 export interface TransactionOptions {
   /** One snapshot for all statements, nothing written. */
   readonly snapshot?: boolean;
+  /**
+   * Rows are found by indexes, whatever the statistics say: those of tables that ten thousand new zones have just filled know of none,
+   * and each batch would read them whole.
+   */
+  readonly byIndex?: boolean;
   /** Milliseconds that a statement in it may take, where not the default; 0: no limit. */
   readonly statementTimeout?: number;
   /** How often it is tried when it loses against others; default 5. The work must do the same again. */
@@ -201,8 +206,10 @@ export class Database {
   async #attempt<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
     const client = await this.connect();
     try {
-      const snapshot = options.snapshot === true;
-      await runOn(client, { text: snapshot ? 'begin isolation level repeatable read read only' : 'begin' });
+      const begin = options.snapshot === true ? 'begin isolation level repeatable read read only' : 'begin';
+      await runOn(client, {
+        text: options.byIndex === true ? `${begin}; set local enable_seqscan = off` : begin,
+      });
       if (options.statementTimeout !== undefined) {
         await runOn(client, {
           text: `set local statement_timeout = ${Math.floor(options.statementTimeout)}`,

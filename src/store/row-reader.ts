@@ -2,6 +2,7 @@ import { ZonesealError } from '../errors.js';
 import type { ZoneRow } from '../zone/row.js';
 import type { Database, Queryable } from './database.js';
 import { databaseError } from './database-errors.js';
+import { VERSION_KEPT } from './publication-record.js';
 
 /** A replica has not come so far as is needed; the primary has. */
 export class NotReached extends Error {
@@ -206,7 +207,7 @@ async function hasReached(
   const [zone] = await query(
     `select from zoneseal.zones z where z.id = $1 and z.version >= $2
        and (z.version = $2 or z.readable_from <= $2 and exists (
-         select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2))
+         select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2 and ${VERSION_KEPT}))
        and exists (select from zoneseal.clusters c where c.current and c.incarnation = $3)`,
     [zoneId, version, incarnation],
   );
@@ -221,7 +222,7 @@ async function findVersion(
 ): Promise<{ version: number; current: boolean }> {
   const [zone] = await query<{ name: string; version: number; retained: boolean }>(
     `select z.name, z.version, z.readable_from <= $2 and exists (
-       select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2
+       select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2 and ${VERSION_KEPT}
      ) as retained
      from zoneseal.zones z where z.id = $1`,
     [zoneId, wanted],

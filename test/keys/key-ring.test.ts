@@ -154,6 +154,40 @@ describe('the key ring', () => {
     expect(ring.state.cached).toBe(2);
   });
 
+  it('zones that share a secret have it fetched and proved once; each DNSKEY has a proof of its own', async () => {
+    const [one, two] = [
+      await generateKey({ algorithm: 13, role: 'CSK' }),
+      await generateKey({ algorithm: 13, role: 'CSK' }),
+    ];
+    const source = new MemorySource();
+    source.keep('ref-1', one.pkcs8);
+    const ring = new KeyRing(source, { maxKeys: 1 });
+    const keys = ['a.', 'b.', 'c.'].map((zone, i) => zoneKey(one, { id: String(i), zone }));
+    const privateKeys = await ring.privateKeys(keys);
+    expect([...privateKeys.keys()]).toEqual(['0', '1', '2']);
+    expect(new Set(privateKeys.values()).size).toBe(1);
+    expect(await ring.privateKey(zoneKey(one, { id: '3', zone: 'd.' }))).toBe(privateKeys.get('0'));
+    expect(ring.state).toEqual({ cached: 1, fetching: 0, fetched: 1, failed: 0 });
+    const wrong = zoneKey(two, { id: '4', zone: 'e.' });
+    expect(ring.has(wrong)).toBe(false);
+    expect((await refusal(ring.privateKey(wrong))).message).toMatch(/^zone e\., key .*public half is not/);
+    expect(ring.has(zoneKey(one))).toBe(true);
+  });
+
+  it('a fetch that fails for several zones fails by the name of each', async () => {
+    const made = await generateKey({ algorithm: 13, role: 'CSK' });
+    const source = new MemorySource();
+    const ring = new KeyRing(source);
+    const errors = await Promise.all(
+      ['a.', 'b.'].map((zone, i) => refusal(ring.privateKey(zoneKey(made, { id: String(i), zone })))),
+    );
+    expect(source.fetches).toBe(1);
+    expect(errors.map(({ code, fields }) => [code, fields['zone'], fields['keyId']])).toEqual([
+      ['KEY_MISSING', 'a.', '0'],
+      ['KEY_MISSING', 'b.', '1'],
+    ]);
+  });
+
   it('a dropped key, and one that was replaced under its id, are fetched anew', async () => {
     const [one, two] = [
       await generateKey({ algorithm: 15, role: 'ZSK' }),
@@ -164,7 +198,7 @@ describe('the key ring', () => {
     source.keep('ref-2', two.pkcs8);
     const ring = new KeyRing(source);
     const before = await ring.privateKey(zoneKey(one));
-    ring.drop('1');
+    ring.drop(zoneKey(one));
     expect(await ring.privateKey(zoneKey(one))).not.toBe(before);
     const replaced = await ring.privateKey(zoneKey(two, { secretRef: 'ref-2' }));
     expect(replaced.equals(two.privateKey)).toBe(true);

@@ -71,6 +71,30 @@ export function publicationsSuite(open: () => Fixture): void {
       });
     });
 
+    it('stand on the lines of which several are asked for together', async () => {
+      const f = open();
+      const [one, two] = [await f.newZone(), await f.newZone()];
+      const ready = await f.publish(two, 'external');
+      const [first, second, none, unknown] = await Promise.all([
+        f.publications.findLine(one.name, 'external'),
+        f.publications.findLine(two.name, 'external'),
+        f.publications.findLine(two.name, 'nowhere'),
+        f.publications.findLine('not-held.example.', 'external'),
+      ]);
+      expect(first).toEqual({
+        served: { zoneId: one.id, zone: one.name, view: 'external' },
+        publication: undefined,
+        lastSerial: undefined,
+        isRecovering: false,
+      });
+      expect(second).toMatchObject({
+        served: { zoneId: two.id, zone: two.name, view: 'external' },
+        publication: await f.publications.newestReady(two.id, 'external'),
+        lastSerial: ready.serial,
+      });
+      expect([none, unknown]).toEqual([undefined, undefined]);
+    });
+
     it('begin at the stored serial where the policy says nothing greater', async () => {
       const f = open();
       const zone = await f.newZone([
