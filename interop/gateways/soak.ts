@@ -146,12 +146,12 @@ export class Soak {
     );
   }
 
-  /** Secondaries that take differences and did not for the most part. */
+  /** Secondaries that take differences and did not for the most part, the first transfer of each zone left out. */
   wholeTakers(): string[] {
     return this.cluster.secondaries
       .filter(({ secondary }) => IXFR_PROGRAMS.includes(secondary.name))
       .map(({ secondary }) => ({ secondary, ...transfersInto(secondary, this.#apexes) }))
-      .filter(({ ixfr, axfr }) => ixfr <= axfr)
+      .filter(({ ixfr, axfr }) => ixfr <= Math.max(0, axfr - this.judged.length))
       .map(({ secondary, ixfr, axfr }) => `${secondary.label}: ${ixfr} IXFR, ${axfr} AXFR`);
   }
 
