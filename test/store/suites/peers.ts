@@ -219,7 +219,7 @@ export function peersSuite(open: () => Fixture): void {
       await states.postpone(claim.peerId, 3, 100, 'SOA: no answer');
       expect((await peers.status(other.name, 9)).rows[0]).toMatchObject({
         state: 'unreachable',
-        problem: 'no answer',
+        problem: 'SOA: no answer',
       });
       // what is claimed is for whoever claimed it
       expect((await peers.status(zone.name, 9)).rows[0]).toMatchObject({ state: 'pending' });
