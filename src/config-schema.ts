@@ -305,6 +305,9 @@ const limitsSchema = z
     lookupTimeout: duration(1, 10 * MINUTE)
       .default(4)
       .describe('longest the database or key store may take to let a query be answered'),
+    lookupsWaiting: count
+      .default(10_000)
+      .describe('questions of queries to the database that wait to be asked together; more get SERVFAIL'),
     firstMessageTimeout: duration(1, HOUR)
       .default(60)
       .describe('longest an image may take to give its first message'),
@@ -389,7 +392,9 @@ export const configSchema = z
           .min(1)
           .max(100)
           .default(DEFAULT_PRODUCTIONS)
-          .describe('publications made at the same time; at least two fewer than `database.poolSize`'),
+          .describe(
+            'whole zones signed at the same time, beside them twice as many updates and as many images; at least two fewer than `database.poolSize`',
+          ),
       })
       .prefault({})
       .describe('How much is signed at once.'),
@@ -404,6 +409,15 @@ export const configSchema = z
         retain: count
           .default(100)
           .describe('publications of a zone and view that are kept, and from which IXFR is answered'),
+        // the database's to measure: no timer runs for so long
+        retainAge: duration(HOUR, 3650 * DAY)
+          .default(30 * DAY)
+          .describe('time for which one of them is kept after another has replaced it'),
+        journalOctets: size(0)
+          .default(100 * MIB)
+          .describe(
+            'octets of differences kept of a zone in a view, the newest of them; never more than the zone has itself',
+          ),
         clockSkew: duration(1, HOUR)
           .default(5)
           .describe('difference between the clocks of database and gateway that is warned of'),

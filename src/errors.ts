@@ -41,6 +41,7 @@ export const ERROR_CODES = {
   // publication/
   GATEWAY_STOPPING: 'the gateway is being stopped',
   PAGES_LOST: 'the stored pages of a publication are gone or do not fit together',
+  JOURNAL_LOST: 'the stored difference between two publications is gone or damaged',
   PUBLICATION_LOST: 'another gateway has taken over a publication that was being built here',
   PUBLICATION_FAILED: 'the newest publication of a zone failed and there is none before it',
   PUBLICATION_NOT_READY: 'a publication is being built elsewhere and is not ready yet',

@@ -4,7 +4,7 @@ import type { Config } from './config.js';
 import { Notifier } from './fleet/notifier.js';
 import { ParentClient } from './fleet/parent-client.js';
 import { PeerClient } from './fleet/peer-client.js';
-import type { PeerStateStore } from './fleet/ports.js';
+import { type LateState, PEER_STATES, type PeerStateStore } from './fleet/ports.js';
 import type { TsigSecretRing } from './keys/tsig-secret-ring.js';
 import type { Log } from './log.js';
 
@@ -71,6 +71,15 @@ export function labelled(label: string, values: Readonly<Record<string, number>>
 
 /** The metrics of what tells nameservers of changes. */
 export function fleetMetrics(fleet: () => Fleet): Metric[] {
+  const late = (value: (state: LateState) => number | undefined): LabelledValue[] =>
+    (fleet().notifier.states?.late ?? []).flatMap((state) => {
+      const { zone, view, peer } = state;
+      const measured = value(state);
+      return measured === undefined
+        ? []
+        : { labels: { zone, view, peer, state: state.state }, value: measured };
+    });
+  const lateLabels = ['zone', 'view', 'peer', 'state'];
   const notifies = (): PeerClient['counts']['notifies'] => fleet().client.counts.notifies;
   return [
     {
@@ -85,6 +94,55 @@ export function fleetMetrics(fleet: () => Fleet): Metric[] {
       help: 'how long the peer that waits longest has served nothing newer; 0 when all are current',
       kind: 'gauge',
       read: () => fleet().notifier.states?.oldestSeconds ?? 0,
+    },
+    {
+      name: 'peer_zones',
+      help: 'zones of one peer by state; of the 200 peers that wait longest',
+      kind: 'gauge',
+      labels: ['peer', 'view', 'state'],
+      read: () =>
+        (fleet().notifier.states?.peers ?? []).flatMap(({ peer, view, states }) =>
+          PEER_STATES.map((state) => ({ labels: { peer, view, state }, value: states[state] })),
+        ),
+    },
+    {
+      name: 'peer_pending_seconds',
+      help: 'how long the zone that waits longest for one peer has; 0 when all are current',
+      kind: 'gauge',
+      labels: ['peer', 'view'],
+      read: () =>
+        (fleet().notifier.states?.peers ?? []).map(({ peer, view, oldestSeconds }) => ({
+          labels: { peer, view },
+          value: oldestSeconds,
+        })),
+    },
+    {
+      name: 'peer_late_seconds',
+      help: 'since when a peer serves nothing newer of a zone; of the 100 that are late for longest',
+      kind: 'gauge',
+      labels: lateLabels,
+      read: () => late(({ lateSeconds }) => lateSeconds),
+    },
+    {
+      name: 'peer_late_serial_published',
+      help: 'the serial that is published of these zones',
+      kind: 'gauge',
+      labels: lateLabels,
+      read: () => late(({ published }) => published),
+    },
+    {
+      name: 'peer_late_serial_seen',
+      help: 'the serial that the peer was last seen serving of these zones; missing: none',
+      kind: 'gauge',
+      labels: lateLabels,
+      read: () => late(({ seen }) => seen),
+    },
+    {
+      name: 'peer_late_seen_seconds',
+      help: 'since it was seen serving that serial',
+      kind: 'gauge',
+      labels: lateLabels,
+      read: () => late(({ seenSeconds }) => seenSeconds),
     },
     {
       name: 'peer_exchanges',

@@ -6,6 +6,7 @@ import type { OpenKeyStore } from './gateway-parts.js';
 import { type Recovery, recoveryMetrics } from './gateway-recovery.js';
 import type { OpenStore } from './gateway-store.js';
 import type { KeyRing } from './keys/key-ring.js';
+import type { FrozenCount } from './publication/frozen-count.js';
 import type { PublicationKeeper } from './publication/keeper.js';
 import type { PublicationManager } from './publication/manager.js';
 import type { ValidityWatch } from './publication/validity-watch.js';
@@ -19,6 +20,7 @@ import type { TsigKeyTable } from './transfer/tsig-key-table.js';
 export interface GatewayState {
   readonly manager: PublicationManager;
   readonly validity: ValidityWatch;
+  readonly frozen: FrozenCount;
   readonly keeper: PublicationKeeper;
   readonly fleet: Fleet;
   readonly recovery: Recovery;
@@ -82,6 +84,11 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
       "zones and views with less validity left than the SOA's expire and the largest TTL, in the whole database",
       () => validity.count,
     ),
+    gauge(
+      'frozen_zones',
+      'zones held at a version, of the whole database; counted anew every 15 seconds at the most',
+      () => state.frozen.count,
+    ),
     gauge('remembered_lines', 'zones and views kept in mind', () => manager.counters.remembered),
     gauge('held_images', 'finished images held for the next transfer', () => manager.counters.heldImages),
     gauge('held_images_bytes', 'their octets (limits.heldOctets)', () => manager.counters.heldOctets),
@@ -138,6 +145,17 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     gauge('database_clock_skew_seconds', 'database clock less local clock', () => keeper.skewSeconds),
     gauge('database_connections', 'connections to the database', () => store.statistics.connections),
     gauge('database_waiting', 'calls that wait for a connection', () => store.statistics.waiting),
+    gauge(
+      'database_lookups_waiting',
+      'questions of queries that wait to be asked together (limits.lookupsWaiting)',
+      () => store.lookupsWaiting,
+    ),
+    gauge(
+      'database_stored_bytes',
+      'octets that tables take with their indexes, by what they hold (journals: publication.journalOctets; those and publications, pages, history: publication.retain and retainAge)',
+      () => labelled('what', store.stored),
+      ['what'],
+    ),
     counter(
       'database_bulk_reads_total',
       'pages, journals and rows read from the replica, or from the primary as the replica was behind, away, or cancelled the query',

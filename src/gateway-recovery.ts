@@ -119,6 +119,11 @@ export class Recovery {
 
   async #announce(): Promise<void> {
     const { registry, facts, log } = this.#options;
+    const setBackSeconds = Math.round(await registry.followClock());
+    if (setBackSeconds > 0) {
+      const text = "the database's clock was set back; leases and what is tried again are taken back as far";
+      log.warn({ setBackSeconds }, text);
+    }
     this.#running = await registry.announce(facts);
     const format = agreedFormat(KNOWN_FORMATS, this.#running);
     if (format !== this.#format) {
@@ -132,7 +137,7 @@ export class Recovery {
 export interface RecoveryOptions {
   readonly config: Config;
   readonly store: RecoveryStore;
-  readonly registry: Pick<GatewayRegistry, 'announce' | 'leave' | 'checkReadable'>;
+  readonly registry: Pick<GatewayRegistry, 'announce' | 'followClock' | 'leave' | 'checkReadable'>;
   /** What this gateway is; its name is in leases. */
   readonly facts: GatewayFacts;
   readonly notifier: () => Pick<Notifier, 'askLine'>;

@@ -12,21 +12,24 @@ import { ChangeListener } from './store/change-listener.js';
 import { Database } from './store/database.js';
 import { GatewayRegistry } from './store/gateway-registry.js';
 import { underLease } from './store/lease.js';
+import type { TrustRule } from './store/line-reader.js';
 import { migrate, readMigrations } from './store/migrate.js';
 import { openDatabase } from './store/open.js';
 import { PostgresParentWatchStore } from './store/parent-watch-store.js';
 import { PostgresPeerStateStore } from './store/peer-state-store.js';
-import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
-import { PostgresPublicationStore, type TrustRule } from './store/publication-store.js';
+import { PAGES_KEPT_SECONDS, type PruneOptions, prune } from './store/prune.js';
+import { PostgresPublicationStore } from './store/publication-store.js';
 import { PostgresRecoveryStore } from './store/recovery-store.js';
 import { type ReplicaCounts, ReplicaReader } from './store/replica-reader.js';
 import { PostgresRolloverStore } from './store/rollover-store.js';
 import { SecretCreationStore } from './store/secret-creation-store.js';
+import { storedOctets } from './store/stored-octets.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
 export type { ParentServer } from './fleet/parent-client.js';
 // the command line has the store from here alone
+export type { RunningGatewayFacts } from './store/gateway-registry.js';
 export { grantRoles } from './store/migrate.js';
 export {
   type Asked,
@@ -67,6 +70,8 @@ export interface OpenStore {
   readonly parentWatch: PostgresParentWatchStore;
   readonly gateways: GatewayRegistry;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
+  /** Questions of queries that wait to be asked together. */
+  readonly lookupsWaiting: number;
   /**
    * From now on what decides on what is served is used only where the rule trusts the database, and publications of an older output
    * format than this are due.
@@ -85,7 +90,12 @@ export interface OpenStore {
   /** Calls back with a zone's database id when something of it changed, with none when anything may have. Returns how to end it. */
   listen(onChange: (zoneId?: string) => void, log: Log): () => Promise<void>;
   /** Removes what no retained publication names, a bounded part of it, where no other gateway is at it. */
-  prune(holder: string, keep: number): Promise<void>;
+  prune(
+    holder: string,
+    kept: Required<Pick<PruneOptions, 'keep' | 'keepSeconds' | 'journalOctets'>>,
+  ): Promise<void>;
+  /** Octets that tables take in the database with their indexes, by what they hold; as they were when it was last pruned. */
+  readonly stored: Readonly<Record<string, number>>;
   /** Runs work under a lease by its name; undefined while another has it. The lease ends with the work. */
   alone<T>(name: string, holder: string, seconds: number, work: () => Promise<T>): Promise<T | undefined>;
   close(): Promise<void>;
@@ -121,6 +131,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
     new ReplicaReader({ primary: database, replica: replicaDatabase, incarnation: () => rule?.incarnation });
   let rule: TrustRule | undefined;
   let format = (): number => FORMAT_VERSION;
+  let stored: Readonly<Record<string, number>> = {};
   const trust: TrustRule = {
     get incarnation() {
       return rule?.incarnation;
@@ -129,9 +140,15 @@ export async function openStore(config: Config): Promise<OpenStore> {
     trusting: (work) => (rule === undefined ? work() : rule.trusting(work)),
   };
   const rollovers = new PostgresRolloverStore(database);
+  const publications = new PostgresPublicationStore(database, {
+    formatVersion: () => format(),
+    trust,
+    replica,
+    waiting: config.limits.lookupsWaiting,
+  });
   return {
     database,
-    publications: new PostgresPublicationStore(database, { formatVersion: () => format(), trust, replica }),
+    publications,
     peers: new PostgresPeerStateStore(database),
     recovery: new PostgresRecoveryStore(database),
     rollovers,
@@ -144,6 +161,9 @@ export async function openStore(config: Config): Promise<OpenStore> {
     },
     get statistics() {
       return database.statistics;
+    },
+    get lookupsWaiting() {
+      return publications.waiting;
     },
     migrate: async () => (await migrate(database)).applied,
     schemaLevel: async () => (await readMigrations()).at(-1)?.id ?? 0,
@@ -166,8 +186,12 @@ export async function openStore(config: Config): Promise<OpenStore> {
       return () => listener.close();
     },
     alone: (name, holder, seconds, work) => underLease(database, name, holder, seconds, work),
-    prune: async (holder, keep) => {
-      await prune(database, { holder, keep, minAge: PAGES_KEPT_SECONDS });
+    prune: async (holder, kept) => {
+      await prune(database, { holder, ...kept, minAge: PAGES_KEPT_SECONDS });
+      stored = await storedOctets(database);
+    },
+    get stored() {
+      return stored;
     },
     get replicaCounts() {
       return replica?.counts;

@@ -18,6 +18,7 @@ import { KeyRing } from './keys/key-ring.js';
 import { TsigSecretRing } from './keys/tsig-secret-ring.js';
 import type { Log } from './log.js';
 import { KNOWN_FORMATS } from './publication/formats.js';
+import { FrozenCount } from './publication/frozen-count.js';
 import { PublicationKeeper } from './publication/keeper.js';
 import { PublicationManager } from './publication/manager.js';
 import { ValidityWatch } from './publication/validity-watch.js';
@@ -205,6 +206,7 @@ async function assemble({
     gateway,
     leaseSeconds: publication.lease,
     onReady: () => fleet.notifier.wake(),
+    onRoom: () => keeper.again(),
     formatVersion: () => recovery.formatVersion,
     onSetBack: (served) => recovery.watch.report(served),
   });
@@ -240,7 +242,8 @@ async function assemble({
     if (clock.seconds() < nextPrune) return;
     await validity.look();
     nextPrune = clock.seconds() + PRUNE_SECONDS;
-    await store.prune(gateway, publication.retain);
+    const { retain: keep, retainAge: keepSeconds, journalOctets } = publication;
+    await store.prune(gateway, { keep, keepSeconds, journalOctets });
   };
   const keeper: PublicationKeeper = new PublicationKeeper({
     manager,
@@ -299,6 +302,7 @@ async function assemble({
   return {
     manager,
     validity,
+    frozen: new FrozenCount(store.publications),
     keeper,
     fleet,
     recovery,

@@ -238,7 +238,8 @@ describe('settings', () => {
 
   it('that are durations fit into a timer of Node', () => {
     for (const { path, facts } of settingsOf()) {
-      if (facts.unit !== 'seconds') continue;
+      // the database counts the one of publications
+      if (facts.unit !== 'seconds' || path.at(-1) === 'retainAge') continue;
       const most = parseDuration(/to (\S+)$/.exec(facts.type ?? '')?.[1] ?? '');
       expect(most, path.join('.')).toBeGreaterThan(0);
       // statements get ten seconds more on the client's side, Barbican's requests three attempts

@@ -26,6 +26,7 @@ describe('three gateways on one PostgreSQL', () => {
       await soak.run(SOAK_SECONDS);
       console.log(`agreement: ${soak.summary()}`);
       expect(soak.counts.judgements).toBeGreaterThan(0);
+      expect(soak.wholeTakers()).toEqual([]);
     },
     (SOAK_SECONDS + 240) * 1000,
   );

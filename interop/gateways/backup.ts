@@ -46,11 +46,14 @@ export function fileBackup(): Backup {
   };
 }
 
-/** What pg_dump writes, into a new database of the same cluster. */
-export function dumpBackup(): Backup {
+/** What docs/operations.md leaves out of a dump. */
+const LEAN = ['--exclude-table-data=zoneseal.signed_*', '--exclude-table-data=zoneseal.journal_parts'];
+
+/** What pg_dump writes, into a new database of the same cluster; or that without what can be signed anew. */
+export function dumpBackup({ isLean = false } = {}): Backup {
   let dump = '';
   return {
-    title: 'a dump',
+    title: isLean ? 'a dump without signatures' : 'a dump',
     save: (postgres) => {
       const { socketFolder, port } = postgres;
       dump = run([
@@ -61,6 +64,7 @@ export function dumpBackup(): Backup {
         String(port),
         '-U',
         'postgres',
+        ...(isLean ? LEAN : []),
         'zoneseal',
       ]);
       return Promise.resolve();

@@ -50,6 +50,7 @@ describe('three gateways that are killed every few seconds, on a PostgreSQL that
       console.log(`kills: ${JSON.stringify(counts)} ${soak.summary()}`);
       expect(counts.restarts).toBe(RESTARTS.length);
       expect(counts.kills).toBeGreaterThan(1);
+      expect(soak.wholeTakers()).toEqual([]);
     },
     (SOAK_SECONDS + 400) * 1000,
   );

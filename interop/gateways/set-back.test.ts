@@ -20,6 +20,8 @@ interface Case {
   readonly serial: 'increment' | 'unixtime' | 'date';
   /** Whether gateways are stopped meanwhile and forget: only peers tell. */
   readonly forget?: boolean;
+  /** Whether the backup is without pages and journals. */
+  readonly isLean?: boolean;
 }
 
 const cases: readonly Case[] = [
@@ -27,6 +29,7 @@ const cases: readonly Case[] = [
   { backup: dumpBackup(), serial: 'date' },
   { backup: promotionBackup(), serial: 'unixtime' },
   { backup: dumpBackup(), serial: 'increment', forget: true },
+  { backup: dumpBackup({ isLean: true }), serial: 'increment', forget: true, isLean: true },
 ];
 
 function titleOf({ backup, serial, forget }: Case): string {
@@ -76,10 +79,12 @@ class SoaWatch {
 
 describe.each(cases.map((it) => ({ ...it, title: titleOf(it) })))(
   'a database restored from $title',
-  ({ backup, serial, forget }) => {
+  ({ backup, serial, forget, isLean }) => {
     let lab: FleetLab;
     let before = 0;
     let lostSerials: number[] = [];
+    /** The newest publication of the backup. */
+    let restoredUpTo = '';
 
     beforeAll(async () => {
       lab = await FleetLab.start();
@@ -134,6 +139,7 @@ describe.each(cases.map((it) => ({ ...it, title: titleOf(it) })))(
       watch = new SoaWatch(targets(), key());
       const begun = performance.now();
       await backup.restore(lab.postgres);
+      restoredUpTo = lab.postgres.psql('select max(id) from zoneseal.publications').trim();
       // as if the backup were an hour old
       lab.postgres.psql("update zoneseal.gateways set seen_at = seen_at - interval '1 hour'");
       if (forget === true) for (const gateway of lab.gateways) await gateway.serve();
@@ -171,6 +177,15 @@ describe.each(cases.map((it) => ({ ...it, title: titleOf(it) })))(
       // a standby may be noticed twice: as another server, and when it is promoted
       expect(forget === true ? [0] : [1, 2]).toContain(said);
     }, 240_000);
+
+    test.runIf(isLean)('is signed anew in every view at once, without an attempt that fails', () => {
+      const made = lab.postgres.psql(
+        `select p.view || ' ' || p.cause || ' ' || p.state from zoneseal.publications p
+         where p.id > ${restoredUpTo} and p.cause <> 'change' order by 1`,
+      );
+      expect(made.trim().split('\n')).toEqual(['external recovery ready', 'internal pages ready']);
+      expect(lab.logs()).not.toContain('PAGES_LOST');
+    });
 
     test('has no differences from what was lost: who has it gets the whole zone', async () => {
       for (const target of targets()) {

@@ -4,6 +4,7 @@ import { systemClock } from '../../src/clock.js';
 import { agreedEverywhere, dumpFaults, type Expected } from '../lib/agreement.js';
 import type { Cluster } from '../lib/cluster.js';
 import type { JudgedZone } from '../lib/from-scratch.js';
+import { IXFR_PROGRAMS, type TransferCounts, transfersInto } from '../lib/ixfr-signs.js';
 import { announcePeers } from '../lib/peers.js';
 import type { Random } from '../lib/random.js';
 import { contentOf, RandomWriter } from '../lib/random-writer.js';
@@ -135,12 +136,34 @@ export class Soak {
     return this.#watch;
   }
 
+  /** How secondaries took the zones, by their logs. */
+  transfers(): ReadonlyMap<string, TransferCounts> {
+    return new Map(
+      this.cluster.secondaries.map(({ secondary }) => [
+        secondary.label,
+        transfersInto(secondary, this.#apexes),
+      ]),
+    );
+  }
+
+  /** Secondaries that take differences and did not for the most part, the first transfer of each zone left out. */
+  wholeTakers(): string[] {
+    return this.cluster.secondaries
+      .filter(({ secondary }) => IXFR_PROGRAMS.includes(secondary.name))
+      .map(({ secondary }) => ({ secondary, ...transfersInto(secondary, this.#apexes) }))
+      .filter(({ ixfr, axfr }) => ixfr <= Math.max(0, axfr - this.judged.length))
+      .map(({ secondary, ixfr, axfr }) => `${secondary.label}: ${ixfr} IXFR, ${axfr} AXFR`);
+  }
+
   /** What was done and seen, for people. */
   summary(): string {
     const seen = this.#apexes.flatMap((apex) =>
       ZONE_VIEWS.map((view) => `${apex} ${view} ${this.#watch?.serials(apex, view).length ?? 0} serials`),
     );
-    return JSON.stringify({ ...this.counts, watch: this.#watch?.counts, seen });
+    const transfers = [...this.transfers()].map(
+      ([label, { ixfr, axfr }]) => `${label} ${ixfr} IXFR ${axfr} AXFR`,
+    );
+    return JSON.stringify({ ...this.counts, watch: this.#watch?.counts, seen, transfers });
   }
 
   async stop(): Promise<void> {

@@ -32,3 +32,55 @@ export async function waitForIxfr(secondary: Secondary, zone: string): Promise<v
     10_000,
   );
 }
+
+/** Transfers of a zone that a secondary has taken. */
+export interface TransferCounts {
+  /** With differences. */
+  readonly ixfr: number;
+  /** Of the whole zone, asked for as such or answered so. */
+  readonly axfr: number;
+}
+
+const countOf = (log: string, pattern: RegExp): number => [...log.matchAll(pattern)].length;
+
+/** BIND and NSD do not say which, but how large: what is less than half of the largest, which is the whole zone, is a difference. */
+function countsBySize(log: string, pattern: RegExp): TransferCounts {
+  const sizes = [...log.matchAll(pattern)].map(([, octets]) => Number(octets));
+  const ixfr = sizes.filter((octets) => octets < Math.max(...sizes) / 2).length;
+  return { ixfr, axfr: sizes.length - ixfr };
+}
+
+const escaped = (zone: string): string => zone.replaceAll('.', '\\.');
+const withoutDot = (zone: string): string => escaped(zone.replace(/\.$/, ''));
+
+const COUNTS: Readonly<Record<SecondaryProgram, (log: string, zone: string) => TransferCounts>> = {
+  // a single record is an answer that it is current
+  named: (log, zone) =>
+    countsBySize(
+      log,
+      new RegExp(
+        `transfer of '${withoutDot(zone)}/IN' from [^\n]*: Transfer completed: \\d+ messages, (?!1 )\\d+ records, (\\d+) bytes`,
+        'g',
+      ),
+    ),
+  nsd: (log, zone) =>
+    countsBySize(log, new RegExp(`zone ${escaped(zone)} received update [^\n]* of (\\d+) bytes`, 'g')),
+  knotd: (log, zone) => {
+    const of = (type: string): RegExp =>
+      new RegExp(`\\[${escaped(zone)}\\] ${type}, incoming[^\n]*finished`, 'g');
+    return { ixfr: countOf(log, of('IXFR')), axfr: countOf(log, of('AXFR')) };
+  },
+  pdns_server: (log, zone) => ({
+    ixfr: 0,
+    axfr: countOf(log, new RegExp(`AXFR-in zone: '${withoutDot(zone)}'[^\n]*zone committed`, 'g')),
+  }),
+};
+
+/** What a secondary's log says of its transfers of some zones. */
+export function transfersInto(secondary: Secondary, zones: readonly string[]): TransferCounts {
+  const all = zones.map((zone) => COUNTS[secondary.name](secondary.log, zone));
+  return {
+    ixfr: all.reduce((sum, { ixfr }) => sum + ixfr, 0),
+    axfr: all.reduce((sum, { axfr }) => sum + axfr, 0),
+  };
+}

@@ -16,7 +16,7 @@ export interface ProgramOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
-const KEPT_LOG = 256 * 1024;
+const KEPT_LOG = 4 * 1024 * 1024;
 const KILL_AFTER = 5000;
 
 const running = new Set<RunningProgram>();

@@ -155,10 +155,10 @@ export class FleetLab {
   }
 
   /** What `zoneseal status` says; its exit code is for a test of its own. */
-  async status(): Promise<ServingStatus> {
+  async status(): Promise<ServingStatus & { readonly gateways: readonly object[] }> {
     const { stdout, stderr } = await this.gateways[0].run(['status', '--json']);
     if (stdout === '') throw new Error(stderr);
-    return JSON.parse(stdout) as ServingStatus;
+    return JSON.parse(stdout) as ServingStatus & { readonly gateways: readonly object[] };
   }
 
   /** What the database says of the peers of the external view; by a connection of its own, so that it costs no process. */

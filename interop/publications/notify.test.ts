@@ -23,6 +23,9 @@ beforeAll(async () => {
 
 afterAll(() => lab?.stop());
 
+/** Changes as fast as one client commits them: many while a publication is made, and while a NOTIFY is under way. */
+const FAST_CHANGES = 60;
+
 function notifiesIn(program: SecondaryProgram): number {
   return (lab.secondary(program).log.match(TAKEN[program]) ?? []).length;
 }
@@ -30,11 +33,12 @@ function notifiesIn(program: SecondaryProgram): number {
 describe('peers', () => {
   test('that are added are current when they serve what is published', async () => {
     await lab.settled(0);
-    const { states, lines } = await lab.status();
+    const { states, lines, gateways } = await lab.status();
     expect({ states, lines }).toEqual({
       lines: 2,
       states: { current: 4, pending: 0, behind: 0, unreachable: 0 },
     });
+    expect(gateways).toHaveLength(2);
     const { status, stdout } = await lab.gateways[0].run(['status', ZONE]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/notified\.example\. +external +\d+ +knotd +current/);
@@ -60,9 +64,10 @@ describe('peers', () => {
     expect(lab.states().map(({ problem }) => problem)).toEqual([null, null, null, null]);
   });
 
-  test('take many changes that come fast, and have the last one in the end', async () => {
+  test('take many changes that come fast, with fewer NOTIFYs than changes, and have the last one in the end', async () => {
     const before = lab.serial();
-    for (let i = 0; i < 30; i++) await lab.change();
+    const counts = SECONDARY_PROGRAMS.map(notifiesIn);
+    for (let i = 0; i < FAST_CHANGES; i++) await lab.change();
     await lab.settled(before);
     await waitUntil('publications go on', async () => {
       const serial = lab.serial();
@@ -70,6 +75,14 @@ describe('peers', () => {
       return serial === lab.serial();
     });
     await lab.settled(before);
+    const sent = SECONDARY_PROGRAMS.map((program, i) => notifiesIn(program) - (counts[i] ?? 0));
+    console.log(
+      `${FAST_CHANGES} changes, NOTIFYs: ${SECONDARY_PROGRAMS.map((it, i) => `${it} ${sent[i]}`).join(', ')}`,
+    );
+    for (const count of sent) {
+      expect(count).toBeGreaterThan(0);
+      expect(count).toBeLessThan(FAST_CHANGES);
+    }
   });
 
   test('hear nothing of a change that their view does not see', async () => {
@@ -108,6 +121,13 @@ describe('metrics', () => {
     expect(await sum(/^zoneseal_peer_polls_total\{outcome="serial"\} (\d+)$/m)).toBeGreaterThanOrEqual(8);
     expect(await sum(/^zoneseal_notifies_failed_total\{reason="refused"\} (\d+)$/m)).toBe(0);
     expect(await sum(/^zoneseal_peer_oldest_pending_seconds (\d+)$/m)).toBe(0);
+    const page = await lab.metrics(lab.gateways[0]);
+    for (const { peer } of lab.states()) {
+      expect(page).toContain(`zoneseal_peer_zones{peer="${peer}",view="external",state="current"} 1\n`);
+      expect(page).toContain(`zoneseal_peer_pending_seconds{peer="${peer}",view="external"} 0\n`);
+    }
+    expect(page).not.toMatch(/^zoneseal_peer_late_seconds\{/m);
+    expect(page).toContain('zoneseal_frozen_zones 0\n');
   });
 });
 

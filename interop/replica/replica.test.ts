@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import { agreedDump, dumpFaults } from '../lib/agreement.js';
+import { agreedDump, agreedEverywhere, dumpFaults } from '../lib/agreement.js';
 import { Cluster } from '../lib/cluster.js';
 import type { JudgedZone } from '../lib/from-scratch.js';
 import type { GatewayProcess } from '../lib/gateway.js';
+import { IXFR_PROGRAMS, transfersInto } from '../lib/ixfr-signs.js';
+import { announcePeers } from '../lib/peers.js';
 import { startReplica, type TestPostgres, userUrl } from '../lib/postgres.js';
 import { waitUntil } from '../lib/processes.js';
 import { Random } from '../lib/random.js';
 import { RandomWriter } from '../lib/random-writer.js';
 import { ZONE_VIEWS } from '../lib/random-zone.js';
+import { SECONDARY_PROGRAMS } from '../lib/secondary.js';
 import { ServingWatch } from '../lib/serving-watch.js';
 import { watchedServers } from '../lib/watched-servers.js';
 
@@ -16,6 +19,8 @@ const ZONE = 'replica.example.';
 /** Seconds by which the replica lags. */
 const DELAY = 5;
 const CHANGES = 25;
+/** The view of the nameservers, whose primaries are the gateways with the replica. */
+const SECONDARY_VIEW = 'internal';
 
 let cluster: Cluster;
 let replica: TestPostgres;
@@ -40,7 +45,11 @@ beforeAll(async () => {
     cluster.gateways.push(gateway);
     await gateway.serve();
   }
-}, 240_000);
+  const [, primary, ...morePrimaries] = cluster.gateways.map(({ target }) => target);
+  if (primary === undefined) throw new Error('no gateway has the replica');
+  await cluster.startSecondaries([ZONE], [SECONDARY_VIEW], SECONDARY_PROGRAMS, { primary, morePrimaries });
+  await announcePeers(cluster);
+}, 300_000);
 
 afterAll(async () => {
   await writer?.close();
@@ -69,19 +78,25 @@ describe(`a streaming replica that is ${DELAY} s behind`, () => {
     try {
       for (let i = 0; i < CHANGES; i++) {
         await writer.change();
-        // the dump of every gateway is that of the rows that were committed just now
-        for (const view of ZONE_VIEWS) await agreedDump(cluster, { zone, rows: writer.rows }, view);
+        // the dump of every gateway, and what nameservers hold, is that of the rows that were committed just now
+        for (const view of ZONE_VIEWS) await agreedEverywhere(cluster, { zone, rows: writer.rows }, view);
       }
     } finally {
       await watch.stop();
     }
     expect(watch.faults).toEqual([]);
+    const transfers = cluster.secondaries.map(({ secondary }) => {
+      const { ixfr, axfr } = transfersInto(secondary, [ZONE]);
+      if (IXFR_PROGRAMS.includes(secondary.name))
+        expect(ixfr, secondary.log.slice(-3000)).toBeGreaterThan(axfr);
+      return `${secondary.label} ${ixfr} IXFR ${axfr} AXFR`;
+    });
     const expected = { zone, rows: await writer.stored() };
     for (const view of ZONE_VIEWS) {
       expect(await dumpFaults(expected, view, await agreedDump(cluster, expected, view))).toEqual([]);
     }
-    console.log(`replica: ${CHANGES} changes, ${JSON.stringify(watch.counts)}`);
-  });
+    console.log(`replica: ${CHANGES} changes, ${JSON.stringify(watch.counts)}, ${transfers.join(', ')}`);
+  }, 400_000);
 
   test('does not hold back gateways that start while it is behind', async () => {
     for (let i = 0; i < 3; i++) {
@@ -101,7 +116,7 @@ describe(`a streaming replica that is ${DELAY} s behind`, () => {
     for (const view of ZONE_VIEWS) await agreedDump(cluster, { zone, rows: writer.rows }, view);
     await replica.start();
     await writer.apply('another TTL', [touch()]);
-    for (const view of ZONE_VIEWS) await agreedDump(cluster, { zone, rows: writer.rows }, view);
+    for (const view of ZONE_VIEWS) await agreedEverywhere(cluster, { zone, rows: writer.rows }, view);
   });
 
   test('is what its gateways read from once it has caught up', async () => {

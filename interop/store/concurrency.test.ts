@@ -192,7 +192,7 @@ describe('writers at the same time', () => {
 });
 
 describe('allocation by many gateways', () => {
-  it('gives no serial twice, one publication at a time, and serials that only grow', async () => {
+  it('gives no serial twice that may have been seen, one publication at a time, and serials that only grow', async () => {
     const zones = await Promise.all(Array.from({ length: 3 }, () => f.newZone([['a', 'A', '0']])));
     await f.zones.setPolicy('counting', { serial: 'increment' });
     await f.zones.assignPolicy((zones[0] as { name: string }).name, 'counting');
@@ -223,16 +223,19 @@ describe('allocation by many gateways', () => {
                 nextSerial,
               });
               if (allocation.kind !== 'allocated') continue;
-              const { id, serial, time, zoneVersion } = allocation.publication;
+              const { id, serial, time, zoneVersion, previous } = allocation.publication;
               const line = given.get(`${zone.id} ${view}`) ?? [];
               given.set(`${zone.id} ${view}`, line);
-              line.push(serial);
+              // a first one is streamed before it is ready
+              if (previous === null) line.push(serial);
               let rows = 0;
               for await (const batch of store.readRows(zone.id, zoneVersion)) rows += batch.length;
               expect(rows).toBe(1);
               if (next() < 0.2) continue; // as if the gateway had died: its lease is 30 s, or has run out
               if (next() < 0.2) await store.markFailed(id, `g${g}`, 'no', 0);
-              else await store.markReady(id, `g${g}`, resultOf({ id, time }, { resignAt: time + 5 }));
+              else if (await store.markReady(id, `g${g}`, resultOf({ id, time }, { resignAt: time + 5 }))) {
+                if (previous !== null) line.push(serial);
+              }
             }
           }
           if (i % 10 === 0)
@@ -252,7 +255,8 @@ describe('allocation by many gateways', () => {
         'select last_serial as last from zoneseal.serial_lines where zone_id = $1 and view = $2',
         [zoneId, view],
       );
-      expect(row?.last).toBe(inOrder.at(-1));
+      const newest = inOrder.at(-1) as number;
+      expect(row?.last === newest || isAfter(row?.last as number, newest), line).toBe(true);
     }
     expect([...given.values()].flat().length).toBeGreaterThan(60);
     const counted = given.get(`${(zones[0] as { id: string }).id} internal`) as number[];

@@ -181,6 +181,30 @@ test('a replica is read once it has the publication and the version, and the pri
   expect(counts()).toEqual({ replica: 3 });
 });
 
+test('pages of small publications are read together from a replica that has all of them, and else from the primary', async () => {
+  const zones = [
+    await fixture.newZone(undefined, ['external']),
+    await fixture.newZone(undefined, ['external']),
+  ];
+  const fewOf = async (): Promise<(number | undefined)[]> => {
+    const ready = await Promise.all(zones.map(({ id }) => fixture.publications.newestReady(id, 'external')));
+    const all = await Promise.all(ready.flatMap((it) => (it === undefined ? [] : [store.readFewPages(it)])));
+    return all.map((pages) => pages?.length);
+  };
+  for (const zone of zones) await publish(zone);
+  await caughtUp();
+  let counts = since();
+  expect(await fewOf()).toEqual([2, 2]);
+  expect(counts()).toEqual({ replica: 1 });
+  await replica.query('select pg_wal_replay_pause()');
+  await fixture.insert(zones[0]!.name, [['a', 'A', '192.0.2.1']]);
+  await publish(zones[0]!);
+  counts = since();
+  expect(await fewOf()).toEqual([2, 2]);
+  expect(counts()).toEqual({ behind: 1 });
+  await replica.query('select pg_wal_replay_resume()');
+});
+
 test('a replica of another incarnation of the database is not read', async () => {
   const zone = await fixture.newZone(undefined, ['external']);
   const made = await publish(zone);

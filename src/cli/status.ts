@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { systemClock } from '../clock.js';
 import { durationText } from '../config-schema.js';
 import type { Name } from '../dns/name.js';
-import type { ServingState, ServingStatus } from '../gateway-store.js';
+import type { RunningGatewayFacts, ServingState, ServingStatus } from '../gateway-store.js';
 import { jsonOption, nameArgument, numberArgument } from './arguments.js';
 import { withDatabase } from './database.js';
 import { EXIT_CODES, Exit } from './exit.js';
@@ -24,6 +24,7 @@ export function addStatusCommand(program: Command): void {
     .description(
       'Shows for each zone and view the serial that is published, and for each peer whether it serves it: current; pending, while it may ' +
         'still arrive; behind, when it took longer than fleet.arrival; unreachable, when the peer gives no answer. The worst come first. Zones that are frozen are marked. ' +
+        'The gateways that run on the database follow, each with its release and its last sign of life. ' +
         'The exit code is 1 when a peer is behind or unreachable.',
     )
     .argument('[zone]', 'this zone alone', nameArgument)
@@ -41,20 +42,39 @@ export function addStatusCommand(program: Command): void {
 
 async function show(zone: Name | undefined, options: StatusOptions): Promise<void> {
   const name = zone?.toLower().toString();
-  const status = await withDatabase(options, ({ peers }) => peers.status(name, options.limit));
-  if (options.json === true) await printJson(status);
-  else await print(status);
+  const { status, running } = await withDatabase(options, async ({ peers, store }) => ({
+    status: await peers.status(name, options.limit),
+    running: await store.gateways.list(),
+  }));
+  if (options.json === true) {
+    const gateways = running.map(({ name: gateway, release, startedAt, seenAt }) => ({
+      name: gateway,
+      release,
+      startedAt,
+      seenAt,
+    }));
+    await printJson({ ...status, gateways });
+  } else await print(status, running);
   const { behind, unreachable } = status.states;
   if (behind + unreachable > 0) throw new Exit(EXIT_CODES.REFUSED.code);
 }
 
-async function print(status: ServingStatus): Promise<void> {
+async function print(status: ServingStatus, gateways: readonly RunningGatewayFacts[]): Promise<void> {
   const now = systemClock.milliseconds();
   await printTable(
     ['ZONE', 'VIEW', 'SERIAL', 'PEER', 'STATE', 'SEEN', 'WHEN', 'PROBLEM'],
     status.rows.map((row) => rowOf(row, now)),
   );
-  await printLines([summaryOf(status)]);
+  await printLines([summaryOf(status), '']);
+  await printTable(
+    ['GATEWAY', 'RELEASE', 'STARTED', 'SEEN'],
+    gateways.map(({ name, release, startedAt, seenSeconds }) => [
+      name,
+      release,
+      startedAt,
+      ageText(seenSeconds * 1000),
+    ]),
+  );
 }
 
 function rowOf(

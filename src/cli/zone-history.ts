@@ -22,7 +22,7 @@ export function addZoneHistoryCommand(zone: Command): void {
     .summary('what was published, and why')
     .description(
       'Lists the publications of a zone, the newest first: serial, why it was made, the zone version, records taken away and put in (signatures among them), ' +
-        'signatures made and used again, the octets of its IXFR journal, and what went wrong. As many are kept as publication.retain says, and of those ' +
+        'signatures made and used again, the octets of its IXFR journal, and what went wrong. As many are kept as publication.retain and publication.retainAge say, and of those ' +
         'that failed the newest.',
     )
     .argument('<zone>', 'the zone', nameArgument)

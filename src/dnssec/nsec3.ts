@@ -89,6 +89,13 @@ export function nsec3Rdata(
   return rdata;
 }
 
+/** The next hash and the bitmap in NSEC3 rdata. */
+export function splitNsec3(rdata: Uint8Array): { next: Uint8Array; bitmap: Uint8Array } {
+  const at = 5 + (rdata[4] as number);
+  const end = at + 1 + (rdata[at] as number);
+  return { next: rdata.subarray(at + 1, end), bitmap: rdata.subarray(end) };
+}
+
 /** One record of a chain. */
 export interface Nsec3Entry {
   readonly hash: Uint8Array;

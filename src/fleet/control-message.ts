@@ -27,11 +27,11 @@ export interface ControlQuestion {
 }
 
 /**
- * What a datagram or stream message is to a request: nothing; a sound answer; or an answer without a proof, which stands only when
- * no sound one comes. A refusal that is proved is sound.
+ * What a datagram or stream message is to a request: nothing, and why, where it is an answer but for its TSIG; a sound answer; or
+ * an answer without a proof, which stands only when no sound one comes. A refusal that is proved is sound.
  */
 export type AnswerCheck =
-  | { readonly kind: 'ignored' }
+  | { readonly kind: 'ignored'; readonly problem?: string }
   | { readonly kind: 'answer'; readonly message: Message }
   | { readonly kind: 'refused'; readonly problem: string; readonly isProved: boolean };
 
@@ -110,9 +110,11 @@ export class ControlRequest {
         isProved: check.authentic,
       };
     }
-    if (check.status !== 'invalid' || check.reason !== 'MISSING') return IGNORED;
+    if (check.status !== 'invalid') return IGNORED;
+    if (check.reason !== 'MISSING') return { kind: 'ignored', problem: badTsig(check.reason, key) };
     const what = message.rcode === RCODE.NOERROR ? 'an answer' : rcodeText(message.rcode);
-    return { kind: 'refused', problem: `${what} without TSIG`, isProved: false };
+    const next = `does the peer have key ${key.name.toString()} for this address?`;
+    return { kind: 'refused', problem: `${what} without TSIG; ${next}`, isProved: false };
   }
 
   #isOurs({ question: [question] }: Message): boolean {
@@ -123,6 +125,18 @@ export class ControlRequest {
       question.name.equals(this.#question.zone)
     );
   }
+}
+
+/** What is wrong with the TSIG of an answer, and where to look. Anybody can have sent it, so it says no more than that. */
+function badTsig(reason: 'FORMAT' | 'BADKEY' | 'BADSIG' | 'BADTIME', key: TsigKey): string {
+  const name = key.name.toString();
+  const why = {
+    FORMAT: `of a malformed TSIG; see what the peer does with key ${name}`,
+    BADKEY: `signed with another key or algorithm than ${name}`,
+    BADSIG: `with a wrong MAC; compare the secret of key ${name} on both sides`,
+    BADTIME: `signed with key ${name} at another time; compare the clocks`,
+  };
+  return `no valid answer, but one ${why[reason]}`;
 }
 
 /**

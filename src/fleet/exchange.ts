@@ -51,6 +51,8 @@ class Settling {
   readonly #timer: NodeJS.Timeout;
   #grace: NodeJS.Timeout | undefined;
   #unproved: ExchangeResult | undefined;
+  /** What was wrong with the first answer that was passed over for its TSIG. */
+  #badTsig: string | undefined;
   #isSettled = false;
 
   constructor({ timeoutMs, signal }: ExchangeOptions, resolve: (result: ExchangeResult) => void) {
@@ -68,7 +70,10 @@ class Settling {
   }
 
   take(check: AnswerCheck): void {
-    if (check.kind === 'ignored') return;
+    if (check.kind === 'ignored') {
+      this.#badTsig ??= check.problem;
+      return;
+    }
     if (check.kind === 'answer') this.#settle(check);
     else if (check.isProved) this.#settle({ kind: 'refused', problem: check.problem });
     else {
@@ -78,7 +83,7 @@ class Settling {
   }
 
   giveUp(problem: string): void {
-    this.#settle(this.#unproved ?? { kind: 'silent', problem });
+    this.#settle(this.#unproved ?? { kind: 'silent', problem: this.#badTsig ?? problem });
   }
 
   #settle(result: ExchangeResult): void {

@@ -222,7 +222,7 @@ export class Notifier {
     }
     const isQuiet =
       result.outcome !== 'unable' && this.#load.note(claim.peerId, result.outcome === 'answered');
-    if (isQuiet) await this.#postpone(claim.peerId);
+    if (isQuiet) await this.#postpone(claim.peerId, result.update.problem ?? 'no answer');
     if (this.#hasBacklog) this.wake();
     await this.#outbox.add(result);
   }
@@ -265,12 +265,12 @@ export class Notifier {
   }
 
   /** Without waiting for each zone of a peer that gives no answers to find that out by itself. */
-  async #postpone(peerId: string): Promise<void> {
+  async #postpone(peerId: string, problem: string): Promise<void> {
     const { store, times } = this.#options;
     if (this.#postponing.has(peerId)) return;
     this.#postponing.add(peerId);
     try {
-      await store.postpone(peerId, SILENT_MESSAGES, times.retryCap);
+      await store.postpone(peerId, SILENT_MESSAGES, times.retryCap, problem);
     } finally {
       this.#postponing.delete(peerId);
     }

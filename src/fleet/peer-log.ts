@@ -3,7 +3,7 @@ import type { Log } from '../log.js';
 import { BoundedLog } from '../transfer/bounded-log.js';
 import { SILENT_MESSAGES } from './decision.js';
 import type { PeerResult } from './outbox.js';
-import type { PeerClaim } from './ports.js';
+import type { PeerClaim, PeerUpdate } from './ports.js';
 
 /** Peers remembered; what is forgotten is said again. */
 const REMEMBERED = 10_000;
@@ -29,7 +29,7 @@ export class PeerLog {
   tell({ claim, update, outcome }: PeerResult): boolean {
     const fields = fieldsOf(claim);
     const { problem } = update;
-    const isBack = outcome !== 'unable' && this.#tellOfSilence(claim, update.silent);
+    const isBack = outcome !== 'unable' && this.#tellOfSilence(claim, update);
     if (problem !== undefined && problem !== claim.problem && outcome !== 'silent') {
       const reason = { ...fields, reason: problem };
       if (outcome === 'unable') this.#log.write('warn', reason, 'a peer cannot be told or asked');
@@ -56,13 +56,17 @@ export class PeerLog {
     );
   }
 
-  #tellOfSilence(claim: PeerClaim, silent: number): boolean {
+  #tellOfSilence(claim: PeerClaim, { silent, problem }: PeerUpdate): boolean {
     const { peerId } = claim;
     const wasSilent = this.#isSilent.get(peerId);
     if (silent >= SILENT_MESSAGES && wasSilent !== true) {
       this.#remember(peerId, true);
       const { peer, address, port, view } = claim;
-      this.#log.write('warn', { peer, address, port, view }, 'a peer does not answer; it is tried again');
+      this.#log.write(
+        'warn',
+        { peer, address, port, view, reason: problem },
+        'a peer does not answer; it is tried again',
+      );
       return false;
     }
     if (silent > 0) return false;

@@ -90,11 +90,39 @@ export interface ClaimRoom {
   readonly exceptions: ReadonlyMap<string, number>;
 }
 
+/** One peer, counted. */
+export interface PeerCounts {
+  readonly peer: string;
+  readonly view: string;
+  readonly states: Readonly<Record<PeerState, number>>;
+  /** Seconds that the zone which waits longest has waited; 0 when all are current. */
+  readonly oldestSeconds: number;
+}
+
+/** A zone that a peer does not serve as it is published. */
+export interface LateState {
+  readonly zone: string;
+  readonly view: string;
+  readonly peer: string;
+  readonly state: PeerState;
+  /** The serial that is published; undefined: nothing is ready. */
+  readonly published: number | undefined;
+  /** The serial that the peer was last seen serving, and how long ago; undefined: never. */
+  readonly seen: number | undefined;
+  readonly seenSeconds: number | undefined;
+  /** Seconds since it served nothing newer. */
+  readonly lateSeconds: number;
+}
+
 /** States by what they are, and how long the one that waits longest has. */
 export interface PeerStateCounts {
   readonly states: Readonly<Record<PeerState, number>>;
   /** Seconds; 0 when every peer is current. */
   readonly oldestSeconds: number;
+  /** Peers one by one, those that wait longest first; a bounded number of them. */
+  readonly peers: readonly PeerCounts[];
+  /** What is not current, the longest late first; a bounded number of them. */
+  readonly late: readonly LateState[];
 }
 
 /** One (zone, view), by the database id of the zone. */
@@ -133,8 +161,9 @@ export interface PeerStateStore {
    * A peer has given no answers for some time: what is due for it, a bounded number, is unreachable as well without being tried, and
    * put off by up to so many seconds.
    * @param silent messages without an answer that this counts for, at the least
+   * @param problem what is said of those of which nothing is known to be wrong
    */
-  postpone(peerId: string, silent: number, seconds: number): Promise<void>;
+  postpone(peerId: string, silent: number, seconds: number, problem: string): Promise<void>;
   counts(): Promise<PeerStateCounts>;
   /** The peers of a line. */
   peersOf(line: PeerLine): Promise<readonly LinePeer[]>;

@@ -1,4 +1,4 @@
-import { ZonesealError } from '../errors.js';
+import { isLost } from './lost-pages.js';
 import type {
   FinishedPublication,
   PageChanges,
@@ -66,9 +66,7 @@ async function makeOne(content: SmallZoneContent, options: BatchOptions): Promis
     const whole: PageChanges = { replaced: [], pages: zone.pages, journal: zone.journal };
     return { publication, result: made.result, changes: made.changes ?? whole };
   } catch (error) {
-    if (error instanceof ZonesealError && (error.code === 'PAGES_LOST' || error.code === 'PAGE_INVALID')) {
-      return { publication, isLeft: true }; // for the making of one, which knows what to do
-    }
-    return { publication, error };
+    // for the making of one, which knows what to do
+    return isLost(error) ? { publication, isLeft: true } : { publication, error };
   }
 }

@@ -57,6 +57,18 @@ export class DryRunStore implements ProductionStore {
     return this.#store.listReady(zoneId);
   }
 
+  listAbandoned(zoneId: string): Promise<readonly string[]> {
+    return this.#store.listAbandoned(zoneId);
+  }
+
+  readPagesAfter(
+    generation: string,
+    chain: boolean,
+    after: Uint8Array | null,
+  ): AsyncIterable<readonly StoredPage[]> {
+    return this.#store.readPagesAfter(generation, chain, after);
+  }
+
   readChanges(
     zoneId: string,
     view: string,

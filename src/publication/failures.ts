@@ -1,11 +1,13 @@
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { Log } from '../log.js';
 import { retryAfter } from './failure.js';
+import { isLost } from './lost-pages.js';
 import type { Publication, PublicationStore } from './ports.js';
+import { safeUntil } from './soa-fields.js';
 
 /** What failures need. */
 export interface FailuresOptions {
-  readonly store: PublicationStore;
+  readonly store: Pick<PublicationStore, 'newestReady' | 'listReady' | 'markFailed'>;
   readonly log: Log;
   readonly gateway: string;
 }
@@ -20,7 +22,7 @@ export class Failures {
   readonly #unrecorded = new Set<() => Promise<void>>();
   #failed = 0;
 
-  /** @param distrust told of publications whose stored pages cannot be read */
+  /** @param distrust told of publications whose stored pages cannot be read, or led to what the gate refused */
   constructor(options: FailuresOptions, distrust: (publications: readonly Publication[]) => void) {
     this.#options = options;
     this.#distrust = distrust;
@@ -56,22 +58,32 @@ export class Failures {
     const attempt = this.#attempts.get(keyOf(publication)) ?? 0;
     this.#attempts.set(keyOf(publication), attempt + 1);
     await this.#tellValidity(publication);
-    const isUnreadable = code === 'PAGES_LOST' || code === 'PAGE_INVALID';
-    if (isUnreadable) this.#distrust(await store.listReady(zoneId).catch(() => []));
-    const retry = isUnreadable && attempt === 0 ? 0 : retryAfter(error, attempt);
+    // what was made from stored pages is made without them: from all rows
+    const isUnreadable = isLost(error);
+    const isRefused = code === 'PUBLICATION_REFUSED_BY_GATE' && publication.previous !== null;
+    if (isUnreadable || isRefused) {
+      const ready = await store.listReady(zoneId).catch(() => []);
+      this.#distrust(isUnreadable ? ready : ready.filter((it) => it.view === view));
+    }
+    const retry = (isUnreadable || isRefused) && attempt === 0 ? 0 : retryAfter(error, attempt);
     const record = (): Promise<void> => store.markFailed(publication.id, gateway, errorMessage(error), retry);
     await record().catch(() => this.#unrecorded.add(record));
   }
 
-  /** Where signatures could not be renewed: says until when those that are served are good. */
+  /** Where signatures could not be renewed: says until when those that are served are safe. */
   async #tellValidity({ zone, view, zoneId, cause }: Publication): Promise<void> {
     if (cause !== 'refresh') return;
     const ready = await this.#options.store.newestReady(zoneId, view).catch(() => undefined);
-    if (ready?.expiresAt == null) return;
-    const expiresAt = new Date(ready.expiresAt * 1000).toISOString();
+    if (ready?.expiresAt == null || ready.soa === null || ready.maxTtl === null) return;
+    const iso = (seconds: number): string => new Date(seconds * 1000).toISOString();
     this.#options.log.warn(
-      { zone, view, expiresAt },
-      'signatures were not renewed; the first that is served expires then',
+      {
+        zone,
+        view,
+        safeUntil: iso(safeUntil(ready.expiresAt, ready.soa.rdata, ready.maxTtl)),
+        expiresAt: iso(ready.expiresAt),
+      },
+      'signatures were not renewed; after safeUntil a nameserver that loses contact may serve expired ones, at expiresAt the first expires',
     );
   }
 }

@@ -20,19 +20,27 @@ export interface GateInput {
   readonly isSigned: boolean;
 }
 
+/** Refuses a publication for a reason. @throws ZonesealError PUBLICATION_REFUSED_BY_GATE */
+export type Refuse = (reason: string) => never;
+
+/** How a publication is refused; its error names zone, view and serial. */
+export function refuser({ zone, view, serial }: Publication): Refuse {
+  return (reason) => {
+    throw new ZonesealError(
+      'PUBLICATION_REFUSED_BY_GATE',
+      `zone ${zone} in view ${view}, serial ${serial}: ${reason}; the publication before it goes on being served`,
+      { zone, view, serial, reason },
+    );
+  };
+}
+
 /**
  * The checks that a publication made as a whole passes before a nameserver can have it. They hold what was written against
  * what was signed and frozen, so that a fault between the two cannot reach a nameserver.
  * @throws ZonesealError PUBLICATION_REFUSED_BY_GATE
  */
 export function passGate({ publication, result, counted, isSigned }: GateInput): void {
-  const refuse = (reason: string): never => {
-    throw new ZonesealError(
-      'PUBLICATION_REFUSED_BY_GATE',
-      `zone ${publication.zone} in view ${publication.view}, serial ${publication.serial}: ${reason}; the publication before it goes on being served`,
-      { zone: publication.zone, view: publication.view, serial: publication.serial, reason },
-    );
-  };
+  const refuse = refuser(publication);
   const count = (type: number): number => counted.rrsets.get(type) ?? 0;
   const { rrset, signatures } = result.soa;
   const serial = serialIn(rrset.rdata[0] as Uint8Array);

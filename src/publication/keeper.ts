@@ -54,6 +54,11 @@ export class PublicationKeeper {
   /** Something changed: forgets what is known of a zone (or of all) and makes a round soon. */
   wake(zoneId?: string): void {
     this.#options.manager.forget(zoneId);
+    this.again();
+  }
+
+  /** Makes a round soon: more may be due. */
+  again(): void {
     if (this.#closed) return;
     if (this.#round !== undefined) this.#again = true;
     else void this.#run();

@@ -26,6 +26,8 @@ export class KnownLines {
   readonly #freshSeconds: number;
   readonly #limit: number;
   #lines = new Map<string, Remembered>();
+  /** Lines that are remembered, by zone: ten thousand zones that change are told of one by one. */
+  #ofZones = new Map<string, Set<string>>();
   /** Look-ups under way. */
   readonly #asking = new Map<string, Promise<KnownLine | undefined>>();
 
@@ -80,9 +82,10 @@ export class KnownLines {
 
   /** Has the database asked again at the next look: about a zone (by database id), or about all. */
   forget(zoneId?: string): void {
-    for (const [key, known] of this.#lines) {
-      if (zoneId === undefined || known.served.zoneId === zoneId)
-        this.#lines.set(key, { ...known, until: 0 });
+    const keys = zoneId === undefined ? this.#lines.keys() : (this.#ofZones.get(zoneId) ?? []);
+    for (const key of keys) {
+      const known = this.#lines.get(key);
+      if (known !== undefined && known.until > 0) this.#lines.set(key, { ...known, until: 0 });
     }
   }
 
@@ -97,19 +100,33 @@ export class KnownLines {
   takeServed(): ServedSerial[] {
     const lines = this.#lines;
     this.#lines = new Map();
+    this.#ofZones = new Map();
     return [...lines.values()].flatMap(({ served: { zone, view }, publication }) =>
       publication === undefined ? [] : [{ zone, view, serial: publication.serial }],
     );
   }
 
   #remember(line: Remembered): void {
-    const key = `${line.served.zone} ${line.served.view}`;
-    this.#lines.delete(key);
+    const { zoneId, zone, view } = line.served;
+    const key = `${zone} ${view}`;
+    this.#remove(key);
     this.#lines.set(key, line);
+    const ofZone = this.#ofZones.get(zoneId);
+    if (ofZone === undefined) this.#ofZones.set(zoneId, new Set([key]));
+    else ofZone.add(key);
     for (const eldest of this.#lines.keys()) {
       if (this.#lines.size <= this.#limit) break;
-      this.#lines.delete(eldest);
+      this.#remove(eldest);
     }
+  }
+
+  #remove(key: string): void {
+    const zoneId = this.#lines.get(key)?.served.zoneId;
+    if (zoneId === undefined) return;
+    this.#lines.delete(key);
+    const ofZone = this.#ofZones.get(zoneId);
+    ofZone?.delete(key);
+    if (ofZone?.size === 0) this.#ofZones.delete(zoneId);
   }
 
   async #ask(key: string, zone: string, view: string): Promise<KnownLine | undefined> {
@@ -124,7 +141,7 @@ export class KnownLines {
         throw lineRecovering({ zone, view });
       }
     }
-    if (line === undefined || line.isRecovering) lines.delete(key);
+    if ((line === undefined || line.isRecovering) && lines === this.#lines) this.#remove(key);
     if (line === undefined) return undefined;
     if (line.isRecovering) throw lineRecovering({ zone, view });
     const { served, publication } = line;

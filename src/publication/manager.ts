@@ -11,22 +11,18 @@ import { BuildingElsewhere, lost, notAllocated, stopping } from './failure.js';
 import { Failures } from './failures.js';
 import { keepLease } from './keep-lease.js';
 import { KnownLines } from './known-lines.js';
-import { failing } from './pack-image.js';
-import type {
-  Cause,
-  Publication,
-  PublicationResult,
-  PublicationStore,
-  PublishedRRset,
-  ServedZone,
-} from './ports.js';
+import { LostPages } from './lost-pages.js';
+import { type Making, Makings } from './makings.js';
+import { apexRRset, failing } from './pack-image.js';
+import { Places } from './places.js';
+import type { Cause, Publication, PublicationResult, PublicationStore, ServedZone } from './ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produce } from './produce.js';
 import { NEEDS_CHANGE } from './production.js';
 import type { PublicationCounters } from './publication-counters.js';
 import { labelOf, ReadyImages } from './ready-images.js';
 import type { ServedSerial } from './recovery-ports.js';
 import { nextSerial } from './serial.js';
-import { Slots } from './slots.js';
+import type { SlotClaim } from './slots.js';
 import { Turns } from './turns.js';
 
 export interface PublicationLimits {
@@ -50,19 +46,13 @@ export interface PublicationManagerOptions {
   readonly gateway: string;
   /** Called when a publication was made ready here. */
   readonly onReady?: () => void;
+  /** Called when there is room again for more than `makeDue` began. */
+  readonly onRoom?: () => void;
   readonly leaseSeconds: number;
   /** The output format to make publications in; default this release's newest. */
   readonly formatVersion?: () => number;
   /** Told of a serial that was served and that the database does not have: it was set back. */
   readonly onSetBack?: (served: ServedSerial) => Promise<unknown>;
-}
-
-/** A publication that is being made here. */
-interface Making {
-  /** Where a first publication goes while it is signed. */
-  readonly image: Image | undefined;
-  /** Settles when it is ready or has failed; never rejects. */
-  readonly done: Promise<void>;
 }
 
 /** So many lines that are due together are made in batches of so many. */
@@ -73,9 +63,6 @@ const BATCH_ZONES = 100;
 const FIRST_WAIT_MS = 20_000;
 const FIRST_POLL_MS = 250;
 
-/** Publications whose pages proved unreadable that are kept in mind; a new one takes their place soon. */
-const DISTRUSTED = 10_000;
-
 /** Codes of what is told of elsewhere. */
 const QUIET = /^PUBLICATION_|^DATABASE_SET_BACK$/;
 
@@ -84,15 +71,15 @@ export class PublicationManager implements PublicationSource {
   readonly #options: PublicationManagerOptions;
   readonly #lines: KnownLines;
   readonly #ready: ReadyImages;
-  readonly #making = new Map<string, Promise<Making>>();
+  readonly #lost: LostPages;
+  readonly #making: Makings;
   /** First images that are being made. */
   readonly #growing = new Set<Image>();
   readonly #failures: Failures;
   readonly #made = { ready: 0, unchanged: 0, signatures: 0, reused: 0 };
-  readonly #slots: Slots;
+  readonly #places: Places;
   /** The views of a zone share signatures, so they take turns. */
   readonly #turns = new Turns();
-  readonly #distrusted = new Set<string>();
   #underWay = 0;
   #closed = false;
 
@@ -104,15 +91,23 @@ export class PublicationManager implements PublicationSource {
       limit: limits.remembered,
       onSetBack: options.onSetBack,
     });
-    this.#slots = new Slots(limits.productions);
-    this.#failures = new Failures(options, (publications) => this.#distrust(publications));
+    this.#making = new Makings(
+      () => options.onRoom?.(),
+      () => this.#made.ready + this.#made.unchanged,
+    );
+    this.#places = new Places(limits.productions);
+    this.#failures = new Failures(options, (publications) => this.#lost.distrust(publications));
     this.#ready = new ReadyImages({
       store,
       images,
       log,
-      slots: this.#slots,
+      slots: this.#places.packing,
       heldOctets: limits.heldOctets,
-      onLost: (publication) => void this.#replace(publication),
+      onLost: (publication) => void this.#lost.replace(publication).catch(() => undefined),
+    });
+    this.#lost = new LostPages({
+      store,
+      make: (served) => this.#produce(served, { isUrgent: true }, 'pages'),
     });
   }
 
@@ -122,7 +117,7 @@ export class PublicationManager implements PublicationSource {
     return {
       ...this.#made,
       productions: this.#underWay + making,
-      waiting: this.#slots.waiting,
+      waiting: this.#places.waiting,
       ...this.#failures.counters,
       remembered: this.#lines.size,
       heldImages,
@@ -135,8 +130,11 @@ export class PublicationManager implements PublicationSource {
     if (known === undefined) return undefined;
     const { served, publication } = known;
     return {
-      soa: publication?.soa ? publishedSoa(zone, publication.soa) : undefined,
-      openImage: () => (publication === undefined ? this.#openFirst(served) : this.#ready.open(publication)),
+      soa: publication?.soa ? apexRRset(zone, RRType.SOA, publication.soa) : undefined,
+      openImage: () =>
+        publication === undefined
+          ? this.#openFirst(served)
+          : this.#lost.open(publication, (it) => this.#ready.open(it)),
       openDifference: (serial) =>
         publication === undefined
           ? Promise.resolve(undefined)
@@ -152,20 +150,22 @@ export class PublicationManager implements PublicationSource {
   /** Forgets all that came from a database that was set back, images included; returns the serials that were served. */
   takeServed(): ServedSerial[] {
     this.#ready.forget();
-    this.#distrusted.clear();
+    this.#lost.distrusted.clear();
     return this.#lines.takeServed();
   }
 
   /**
    * Begins every publication that is due, and returns how many were looked at; a large one goes on while later rounds look for
-   * others. Failures are recorded and logged, one zone's not stopping another's.
+   * others. Looks for none while more than half as many are being made: they are most of what would be found. Failures are recorded and logged, one zone's not stopping another's.
    * @throws ZonesealError when the database cannot be asked
    */
   async makeDue(limit = 1000): Promise<number> {
     await this.#failures.recordLeft();
+    if (this.#making.isFull(limit)) return 0;
     const due = await this.#options.store.listDue(limit);
     const single = due.length < BATCH_FROM ? due : this.#beginBatches(due);
     for (const served of single) this.#beginSingle(served);
+    if (due.length >= limit) this.#making.wantMore(limit);
     return due.length;
   }
 
@@ -175,12 +175,8 @@ export class PublicationManager implements PublicationSource {
   }
 
   /** Resolves when no publication is being made here. */
-  async settled(): Promise<void> {
-    while (this.#making.size > 0) {
-      for (const result of await Promise.allSettled(this.#making.values())) {
-        if (result.status === 'fulfilled') await result.value.done;
-      }
-    }
+  settled(): Promise<void> {
+    return this.#making.settled();
   }
 
   /**
@@ -203,7 +199,7 @@ export class PublicationManager implements PublicationSource {
     const deadline = performance.now() + FIRST_WAIT_MS;
     for (;;) {
       try {
-        const { image, done } = await this.#produce(served);
+        const { image, done } = await this.#produce(served, { isUrgent: true });
         if (image !== undefined) return image.open();
         await done;
       } catch (error) {
@@ -220,22 +216,10 @@ export class PublicationManager implements PublicationSource {
         if (!(error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY')) throw error;
         if (this.#closed || performance.now() > deadline) throw error;
       }
-      const ready = await store.newestReady(served.zoneId, served.view);
-      if (ready !== undefined) return this.#ready.open(ready);
+      const line = await store.findLine(served.zone, served.view);
+      if (line?.publication !== undefined && !line.isRecovering) return this.#ready.open(line.publication);
       await sleep(FIRST_POLL_MS);
     }
-  }
-
-  /** Has a new publication made in place of one whose stored pages cannot be read. */
-  async #replace(publication: Publication): Promise<void> {
-    this.#distrust([publication]);
-    const { zoneId, zone, view } = publication;
-    await this.#produce({ zoneId, zone, view }, 'pages').catch(() => undefined);
-  }
-
-  #distrust(publications: readonly Publication[]): void {
-    if (this.#distrusted.size > DISTRUSTED) this.#distrusted.clear();
-    for (const { id } of publications) this.#distrusted.add(id);
   }
 
   #formatVersion(): number {
@@ -243,7 +227,7 @@ export class PublicationManager implements PublicationSource {
   }
 
   #beginSingle(served: ServedZone): void {
-    this.#produce(served).catch((error: unknown) => {
+    this.#produce(served, { isUrgent: false }).catch((error: unknown) => {
       if (error instanceof ZonesealError && QUIET.test(error.code)) return;
       this.#tellNotBegun(served, error);
     });
@@ -262,16 +246,17 @@ export class PublicationManager implements PublicationSource {
       const [lines, ends] = [batch, turns];
       batch = [];
       turns = [];
-      const done = this.#makeMany(lines).finally(() => {
+      const claim = { isUrgent: false };
+      const done = this.#makeMany(lines, claim).finally(() => {
         for (const end of ends) end();
-        for (const served of lines) this.#making.delete(lineKey(served));
+        for (const served of lines) this.#making.end(lineKey(served));
       });
       const settled = done.then(
         () => undefined,
         () => undefined,
       );
       const making = Promise.resolve({ image: undefined, done: settled });
-      for (const served of lines) this.#making.set(lineKey(served), making);
+      for (const served of lines) this.#making.begin(lineKey(served), making, claim);
       done.then(
         (left) => left.forEach((served) => this.#beginSingle(served)),
         (error: unknown) => this.#tellNotBegun(lines[0] as ServedZone, error),
@@ -293,9 +278,9 @@ export class PublicationManager implements PublicationSource {
   }
 
   /** Makes small zones of some lines; returns the lines that are not decided, which are to be made one by one. */
-  async #makeMany(lines: readonly ServedZone[]): Promise<ServedZone[]> {
+  async #makeMany(lines: readonly ServedZone[], claim: SlotClaim): Promise<ServedZone[]> {
     const { store, gateway, leaseSeconds, dependencies, log } = this.#options;
-    const release = await this.#slots.take();
+    const release = await this.#places.takeWhole(claim);
     this.#underWay++;
     try {
       if (this.#closed) return [];
@@ -303,7 +288,7 @@ export class PublicationManager implements PublicationSource {
       const publications = await store.allocateMany(lines, request);
       if (publications.length > 0) {
         const begun = performance.now();
-        const common = { store, dependencies, gateway, distrusted: this.#distrusted };
+        const common = { store, dependencies, gateway, distrusted: this.#lost.distrusted };
         const { ready, failed, left } = await makeBatch(publications, common).catch((error: unknown) => ({
           ready: [],
           failed: publications.map((publication) => ({ publication, error })),
@@ -331,23 +316,28 @@ export class PublicationManager implements PublicationSource {
     }
   }
 
-  /** The making of a new publication for a (zone, view), begun now or under way already. */
-  #produce(served: ServedZone, force?: Cause): Promise<Making> {
+  /** The making of a new publication for a (zone, view), begun now or under way already; urgent from now on where somebody waits. */
+  #produce(served: ServedZone, claim: SlotClaim, force?: Cause): Promise<Making> {
     const key = lineKey(served);
-    const running = this.#making.get(key);
+    const running = this.#making.join(key, claim);
     if (running !== undefined) return running;
-    const begun = this.#begin(served, force, () => this.#making.delete(key));
-    this.#making.set(key, begun);
-    begun.catch(() => this.#making.delete(key));
-    return begun;
+    const making = this.#begin(served, claim, force, () => this.#making.end(key));
+    this.#making.begin(key, making, claim);
+    making.catch(() => this.#making.end(key));
+    return making;
   }
 
-  async #begin(served: ServedZone, force: Cause | undefined, ended: () => void): Promise<Making> {
+  async #begin(
+    served: ServedZone,
+    claim: SlotClaim,
+    force: Cause | undefined,
+    ended: () => void,
+  ): Promise<Making> {
     const { store, gateway, leaseSeconds, images } = this.#options;
     const endTurn = await this.#turns.take(served.zoneId);
-    const freeSlot = await this.#slots.take();
+    const place = await this.#places.take(claim);
     const release = (): void => {
-      freeSlot();
+      place.release();
       endTurn();
     };
     try {
@@ -364,7 +354,7 @@ export class PublicationManager implements PublicationSource {
       const image = publication.previous === null ? images.create(labelOf(publication)) : undefined;
       if (image !== undefined) this.#growing.add(image);
       this.#underWay++;
-      const done = this.#make(publication, image).finally(() => {
+      const done = this.#make(publication, image, place.beforeWhole).finally(() => {
         this.#underWay--;
         if (image !== undefined) this.#growing.delete(image);
         release();
@@ -377,14 +367,18 @@ export class PublicationManager implements PublicationSource {
     }
   }
 
-  async #make(publication: Publication, image: Image | undefined): Promise<void> {
+  async #make(
+    publication: Publication,
+    image: Image | undefined,
+    beforeWhole?: () => Promise<void>,
+  ): Promise<void> {
     const { store, dependencies, gateway, log } = this.#options;
     const begun = performance.now();
     const lease = keepLease(publication, this.#options, (error) => image?.fail(error));
     try {
       await failing(image, async () => {
         const made = await produce(
-          { publication, gateway, image, distrusted: this.#distrusted },
+          { publication, gateway, image, distrusted: this.#lost.distrusted, beforeWhole },
           { store, ...dependencies },
         );
         lease.check();
@@ -437,11 +431,4 @@ export class PublicationManager implements PublicationSource {
 
 function lineKey({ zoneId, view }: { readonly zoneId: string; readonly view: string }): string {
   return `${zoneId} ${view}`;
-}
-
-function publishedSoa(zone: Name, soa: PublishedRRset): NonNullable<ServedPublication['soa']> {
-  return {
-    rrset: { owner: zone, type: RRType.SOA, ttl: soa.ttl, rdata: [soa.rdata] },
-    signatures: soa.signatures,
-  };
 }

@@ -1,7 +1,14 @@
 import type { Name } from '../dns/name.js';
 import { octetKey } from '../dns/octet-key.js';
 import { RRType } from '../dns/types.js';
-import { NSEC3_OPT_OUT, type Nsec3Parameters, nsec3Hash, nsec3Owner, nsec3Rdata } from '../dnssec/nsec3.js';
+import {
+  NSEC3_OPT_OUT,
+  type Nsec3Parameters,
+  nsec3Hash,
+  nsec3Owner,
+  nsec3Rdata,
+  splitNsec3,
+} from '../dnssec/nsec3.js';
 import { ZonesealError } from '../errors.js';
 import { type Entry, nodeOf, type Section } from './section.js';
 
@@ -161,13 +168,10 @@ export class Nsec3Update {
   }
 }
 
-/** NSEC3 rdata (RFC 5155 §3.2): 4 octets, the salt, the next hash, the bitmap. */
 function split(entry: Entry): { next: Uint8Array; bitmap: Uint8Array } {
   const rdata = nodeOf(entry).rrsets[0]?.rdata[0];
   if (rdata === undefined) throw new Error('a node of the chain has an NSEC3 record');
-  const at = 5 + (rdata[4] as number);
-  const end = at + 1 + (rdata[at] as number);
-  return { next: rdata.subarray(at + 1, end), bitmap: rdata.subarray(end) };
+  return splitNsec3(rdata);
 }
 
 function bitmapOf(entry: Entry): Uint8Array {

@@ -6,7 +6,7 @@ import { inTransferOrder, type SignedRRset } from '../signing/signed-node.js';
 import type { Image } from '../transfer/image.js';
 import { MessagePacker } from '../transfer/packer.js';
 import { readJournal } from './journal.js';
-import type { Publication, PublicationStore, PublishedRRset } from './ports.js';
+import type { Publication, PublicationStore, PublishedRRset, StoredPage } from './ports.js';
 import { pagesLost, publishedNodes } from './published-nodes.js';
 
 /** Packs RRsets, each with its signatures after it; returns how many records that were. */
@@ -28,14 +28,17 @@ export function packRRsets(packer: MessagePacker, rrsets: readonly SignedRRset[]
 export function packPublication(
   publication: Publication,
   image: Image,
-  store: Pick<PublicationStore, 'readPages'>,
+  store: Pick<PublicationStore, 'readPages' | 'readFewPages'>,
 ): Promise<void> {
   return failing(image, async () => {
     const zone = Name.parse(publication.zone);
+    const few = await store.readFewPages(publication);
+    const pages =
+      few === undefined ? store : { readPages: (_: unknown, chain: boolean) => section(few, chain) };
     const packer = new MessagePacker({ zone });
     const soa = apexRRset(zone, RRType.SOA, publication.soa as PublishedRRset);
     let records = packRRsets(packer, [soa]);
-    for await (const nodes of publishedNodes(publication, store)) {
+    for await (const nodes of publishedNodes(publication, pages)) {
       for (const node of nodes) records += packRRsets(packer, inTransferOrder(node));
       await appendReady(image, packer);
     }
@@ -50,6 +53,13 @@ export function packPublication(
   });
 }
 
+async function* section(
+  pages: readonly StoredPage[],
+  chain: boolean,
+): AsyncGenerator<readonly StoredPage[], void, undefined> {
+  yield await Promise.resolve(pages.filter((page) => page.chain === chain));
+}
+
 /** One publication of an IXFR, and the one before it. */
 export interface Step {
   readonly from: Publication;
@@ -60,6 +70,7 @@ export interface Step {
  * Fills an image with the differences between publications (RFC 1995 §4), each step as it was: what was deleted is octet for
  * octet what was published.
  * @param steps in order, each from where the one before led; one at least
+ * @throws ZonesealError JOURNAL_LOST when a journal is not all there; the image has failed then
  */
 export function packDifference(
   steps: readonly Step[],
@@ -80,19 +91,43 @@ export function packDifference(
         packRRsets(packer, ofPublication(zone, publication));
         let records = 0;
         for await (const part of store.readJournal(to.id, added)) {
-          for (const rrset of readJournal(part)) {
+          for (const rrset of journalRecords(to, part)) {
             packer.add(rrset);
             records++;
           }
           await appendReady(image, packer);
         }
         const wanted = added ? to.journal?.added : to.journal?.removed;
-        if (records !== wanted) throw pagesLost(to, `its journal has ${records} records of ${wanted}`);
+        if (records !== wanted) throw new JournalLost(to, `has ${records} records of ${wanted}`);
       }
     }
     packer.add(newestSoa);
     await finishImage(image, packer);
   });
+}
+
+/** The difference that led to a publication cannot be had any more. What is served is none the worse for it. */
+export class JournalLost extends ZonesealError {
+  /** Database id of the publication. */
+  readonly publicationId: string;
+
+  constructor({ id, zone, view, serial }: Publication, reason: string, cause?: unknown) {
+    super(
+      'JOURNAL_LOST',
+      `zone ${zone} in view ${view}: the journal of serial ${serial} ${reason}; who asks for the difference is sent the whole zone`,
+      { zone, view, serial },
+      { cause },
+    );
+    this.publicationId = id;
+  }
+}
+
+function* journalRecords(to: Publication, part: Uint8Array): Generator<RRset, void, undefined> {
+  try {
+    yield* readJournal(part);
+  } catch (error) {
+    throw new JournalLost(to, `is damaged: ${errorMessage(error)}`, error);
+  }
 }
 
 /** The SOA, which comes first in each part of an IXFR, with its signatures; and the ZONEMD. */

@@ -175,6 +175,11 @@ export interface SerialInput {
   readonly last: number | null;
   /** The serial that is served; the last one may have been moved far past it by an operator. Null: none is. */
   readonly served?: number | null;
+  /**
+   * Whether the last one is that of an attempt that nobody can have seen, so that it may be given out again: it failed, and it was
+   * not the first. Only a first publication is streamed, or its SOA answered, before it is ready. False where left out.
+   */
+  readonly isUnseen?: boolean;
   /** The serial in the zone's stored SOA row as this view sees it, or null when there is none to be read. */
   readonly stored: number | null;
   /** Seconds since 1970 by the database's clock. */
@@ -232,14 +237,17 @@ export interface PublicationStore {
   listDue(limit: number): Promise<ServedZone[]>;
   /** Lines of which what is ready has less validity left than it should, the worst first; and how many there are. */
   listUnsafe(limit: number): Promise<{ readonly count: number; readonly lines: readonly UnsafeLine[] }>;
+  /** Zones that operators hold at a version. */
+  countFrozen(): Promise<number>;
   /** The newest ready publication that may be served. @throws ZonesealError DATABASE_SET_BACK */
   newestReady(zoneId: string, view: string): Promise<Publication | undefined>;
   /**
    * Under the serial line's row lock: decides whether a new publication is due, and if so freezes the tuple, asks
    * `nextSerial` (pure, synchronous) and inserts it as building, leased to `gateway` for `leaseSeconds`. A building one whose
-   * lease ran out is marked failed first; its serial stays burned. One publication of a zone is built at a time, so that
-   * its views share signatures.
-   * @throws ZonesealError DATABASE_SET_BACK while it is not known that the line is past what nameservers serve
+   * lease ran out is marked failed first. The serial of a failed first publication stays burned, it may have been seen; that of
+   * another one is given out again. One publication of a zone is built at a time, so that its views share signatures.
+   * @throws ZonesealError DATABASE_SET_BACK while it is not known that the line is past what nameservers serve; DATA_REFUSED
+   * where no serial comes after the last one and the one that is served
    */
   allocate(
     served: ServedZone,
@@ -278,9 +286,17 @@ export interface PublicationStore {
   markUnchanged(id: string, gateway: string): Promise<boolean>;
   /** Marks it failed with what an operator should read, and when to try again on the same inputs (seconds from now; null: only when they change). */
   markFailed(id: string, gateway: string, error: string, retrySeconds: number | null): Promise<void>;
-  /** The newest ready publications of a zone in all its views. */
+  /** The newest ready publications of a zone in all its views; one whose pages are all gone without its generation. */
   listReady(zoneId: string): Promise<Publication[]>;
-  /** The ready publications of the line of a publication, from the one of a serial up to it; none when that is not known. */
+  /**
+   * Generations of a zone, in any view, of publications that died while they were made, newer than the ready one: of each what was
+   * stored, a beginning in order, which `readPagesAfter` and `findPages` read.
+   */
+  listAbandoned(zoneId: string): Promise<readonly string[]>;
+  /**
+   * The ready publications of the line of a publication, from the one of a serial up to it, the oldest first. None where the serial
+   * is not known, a journal in between is not kept or not all there, or the journals are together larger than the publication.
+   */
   readLine(upTo: Publication, fromSerial: number): Promise<Publication[]>;
   /** The parts of one side of the journal of a publication in order. */
   readJournal(id: string, added: boolean): AsyncIterable<Uint8Array>;
@@ -310,6 +326,11 @@ export interface PublicationStore {
     of: { readonly id: string; readonly generation: string },
     chain: boolean,
   ): AsyncIterable<readonly StoredPage[]>;
+  /**
+   * All pages of a ready publication that has few, its names and then its NSEC3 records in order; those of several that are asked
+   * for at the same time are read together. Undefined where `readPages` has to be asked.
+   */
+  readFewPages(of: Publication): Promise<readonly StoredPage[] | undefined>;
   /** The present pages of a generation that hold these keys, or would: each once, in order. */
   findPages(generation: string, chain: boolean, keys: readonly Uint8Array[]): Promise<StoredPage[]>;
   /** The last present page that begins before a key (null: of all) and has a node of the denial chain. */

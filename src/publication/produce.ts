@@ -18,7 +18,10 @@ export const FORMAT_VERSION = 3;
 /** What making a publication needs of the database. */
 export type ProductionStore = UpdateStore &
   WholeStore &
-  Pick<PublicationStore, 'readPolicy' | 'readKeySet' | 'listReady' | 'readChanges' | 'expiringPages'>;
+  Pick<
+    PublicationStore,
+    'readPolicy' | 'readKeySet' | 'listReady' | 'listAbandoned' | 'readChanges' | 'expiringPages'
+  >;
 
 export interface ProduceDependencies {
   readonly store: ProductionStore;
@@ -38,9 +41,10 @@ export interface ProduceDependencies {
 export async function produce(production: Production, dependencies: ProduceDependencies): Promise<Produced> {
   const { publication, distrusted } = production;
   const { store, signer, keyRing, pageOctets, expiringPages } = dependencies;
-  const [rules, ready] = await Promise.all([
+  const [rules, ready, abandoned] = await Promise.all([
     readRules(publication, store),
     store.listReady(publication.zoneId),
+    store.listAbandoned(publication.zoneId),
   ]);
   const usable = ready.filter(({ id, generation }) => generation !== null && !distrusted.has(id));
   const base = usable.find(({ id }) => id === publication.previous);
@@ -57,11 +61,21 @@ export async function produce(production: Production, dependencies: ProduceDepen
         );
   const keys = await lendKeys(rules.roles, keyRing, signer);
   try {
-    const common = { ...production, ...rules, ...keys.signing, base, siblings, signer, pageOctets };
+    const common = {
+      ...production,
+      ...rules,
+      ...keys.signing,
+      base,
+      siblings,
+      abandoned,
+      signer,
+      pageOctets,
+    };
     if (base !== undefined && plan !== undefined) {
       const update = await makeUpdate({ ...common, base, ...plan }, store);
       if (update !== undefined) return { ...update, finishImage: () => Promise.resolve() };
     }
+    await production.beforeWhole?.();
     return await makeWhole(common, store);
   } finally {
     keys.release();

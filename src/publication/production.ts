@@ -13,6 +13,8 @@ export interface Production {
   readonly image: Image | undefined;
   /** Publications whose stored pages proved unreadable: nothing of theirs is used. */
   readonly distrusted: ReadonlySet<string>;
+  /** Awaited before all rows are read; where it is not needed there is a place already. */
+  readonly beforeWhole?: (() => Promise<void>) | undefined;
 }
 
 /** How a production ended; it is to be committed. */

@@ -4,6 +4,14 @@ import { unpackPage } from '../signing/page-codec.js';
 import type { SignedNode } from '../signing/signed-node.js';
 import type { Publication, PublicationStore, StoredPage } from './ports.js';
 
+/** Octets of records up to which the pages of a publication are few. */
+const FEW_OCTETS = 48 * 1024;
+
+/** Whether a ready publication is so small that its pages are read whole, with those of others. */
+export function hasFewPages({ octets }: Pick<Publication, 'octets'>): boolean {
+  return octets !== null && octets <= FEW_OCTETS;
+}
+
 /** Nodes of pages in order; @param replacement what stands in place of a page's own nodes */
 export async function* nodesOfPages(
   pages: AsyncIterable<readonly StoredPage[]>,
@@ -35,6 +43,23 @@ export async function* publishedNodes(
     }
   }
   if (isEmpty) throw pagesLost(publication, 'there are none');
+}
+
+/**
+ * The nodes that were stored of a publication that died while it was made, in the same order, from the first name up to some name. What
+ * cannot be read of them is done without.
+ */
+export async function* abandonedNodes(
+  generation: string,
+  zone: Name,
+  store: Pick<PublicationStore, 'readPagesAfter'>,
+): AsyncGenerator<readonly SignedNode[], void, undefined> {
+  try {
+    for (const chain of [false, true])
+      yield* nodesOfPages(store.readPagesAfter(generation, chain, null), zone);
+  } catch (error) {
+    if (!(error instanceof ZonesealError && error.code === 'PAGE_INVALID')) throw error;
+  }
 }
 
 /** What is stored of a ready publication is not what was made. */

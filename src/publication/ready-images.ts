@@ -5,8 +5,10 @@ import type { ImageStore } from '../transfer/image-store.js';
 import type { ImageReader } from '../transfer/ports.js';
 import { followPublication } from './follow.js';
 import { HeldImages } from './held-images.js';
-import { packDifference, packPublication, type Step } from './pack-image.js';
+import { isLost } from './lost-pages.js';
+import { JournalLost, packDifference, packPublication, type Step } from './pack-image.js';
 import type { Publication, PublicationStore } from './ports.js';
+import { hasFewPages } from './published-nodes.js';
 import { RecentImages } from './recent-images.js';
 import type { Slots } from './slots.js';
 
@@ -23,17 +25,20 @@ export interface ReadyImagesOptions {
   readonly onLost: (publication: Publication) => void;
 }
 
-/** How an image is made, and where it goes then. */
-interface Work {
-  readonly fill: (image: Image) => Promise<void>;
-  readonly keep: (image: Image) => void;
-  /** It waits for others most of the time, and takes no slot. */
-  readonly isWaiting?: boolean;
-}
-
 /** Differences kept, and their octets in all at the most. */
 const RECENT_DIFFERENCES = 256;
 const RECENT_OCTETS = 16 * 2 ** 20;
+
+/** Publications whose journals proved broken that are kept in mind; they leave with time. */
+const BROKEN_JOURNALS = 10_000;
+
+/** How an image is made, and where it goes then. */
+interface Work {
+  /** It takes little, or waits for others most of the time: no slot bounds that more than the clients' own number does. */
+  readonly isLight: boolean;
+  readonly fill: (image: Image) => Promise<void>;
+  readonly keep: (image: Image) => void;
+}
 
 /** Images of ready publications and of the differences between them, each made once however many ask. */
 export class ReadyImages {
@@ -43,6 +48,8 @@ export class ReadyImages {
   /** Images that are being made, by what they are of. */
   #making = new Map<string, Promise<Image>>();
   readonly #growing = new Set<Image>();
+  /** Publications whose journals proved broken, by id. */
+  readonly #broken = new Set<string>();
   #closed = false;
 
   constructor(options: ReadyImagesOptions) {
@@ -61,6 +68,7 @@ export class ReadyImages {
   /** Lets go of all images; ids name other publications from now on. What is being made goes to those who wait for it alone. */
   forget(): void {
     this.#making = new Map();
+    this.#broken.clear();
     this.#recent.clear();
     this.#held.clear();
   }
@@ -81,6 +89,7 @@ export class ReadyImages {
     const held = this.#held.get(publication.id);
     if (held !== undefined) return held.open();
     const image = await this.#share(publication.id, publication, {
+      isLight: hasFewPages(publication),
       fill: (empty) => packPublication(publication, empty, this.#options.store),
       keep: (complete) => this.#held.put(publication, complete),
     });
@@ -92,7 +101,7 @@ export class ReadyImages {
     const image = await this.#share(publication.id, publication, {
       fill: (empty) => followPublication(publication, empty, this.#options.store),
       keep: (complete) => this.#held.put(publication, complete),
-      isWaiting: true,
+      isLight: true,
     });
     return image.open();
   }
@@ -110,6 +119,7 @@ export class ReadyImages {
       const steps = await this.#steps(serial, newest);
       if (steps === undefined) return undefined;
       image = await this.#share(key, newest, {
+        isLight: false,
         fill: (empty) => packDifference(steps, empty, this.#options.store),
         keep: (complete) => this.#recent.put(key, complete),
       });
@@ -130,17 +140,15 @@ export class ReadyImages {
   async #steps(serial: number, newest: Publication): Promise<Step[] | undefined> {
     const line = await this.#options.store.readLine(newest, serial);
     const steps: Step[] = [];
-    let octets = 0;
     for (const [i, to] of line.entries()) {
       const from = line[i - 1];
       if (from === undefined) continue;
       if (to.previous !== from.id || to.journal === null || to.soa === null || from.soa === null)
         return undefined;
-      octets += to.journal.octets + 2 * (to.soa.rdata.length + from.soa.rdata.length);
+      if (this.#broken.has(to.id)) return undefined;
       steps.push({ from, to });
     }
-    if (steps.at(-1)?.to.id !== newest.id || octets > (newest.octets ?? 0)) return undefined;
-    return steps;
+    return steps.at(-1)?.to.id === newest.id ? steps : undefined;
   }
 
   #share(key: string, publication: Publication, work: Work): Promise<Image> {
@@ -155,10 +163,10 @@ export class ReadyImages {
   }
 
   /** Resolves as soon as the image can be followed. */
-  async #make(key: string, publication: Publication, { fill, keep, isWaiting }: Work): Promise<Image> {
+  async #make(key: string, publication: Publication, { isLight, fill, keep }: Work): Promise<Image> {
     const { slots, images, log, onLost } = this.#options;
     const all = this.#making;
-    const release = isWaiting === true ? (): void => undefined : await slots.take();
+    const release = isLight ? (): void => undefined : await slots.take({ isUrgent: true });
     if (this.#closed) {
       release();
       throw new ZonesealError('GATEWAY_STOPPING', 'the gateway is being stopped');
@@ -179,16 +187,25 @@ export class ReadyImages {
       },
       (error: unknown) => {
         const code = error instanceof ZonesealError ? error.code : undefined;
-        log.error(
-          { zone, view, serial, code, reason: errorMessage(error) },
-          'the image of a publication could not be made',
-        );
+        const fields = { zone, view, serial, code, reason: errorMessage(error) };
         image.release();
         ended();
-        if (code === 'PAGES_LOST' || code === 'PAGE_INVALID') onLost(publication);
+        if (error instanceof JournalLost) {
+          log.warn(fields, 'a difference could not be made');
+          this.#remember(error);
+          return;
+        }
+        log.error(fields, 'the image of a publication could not be made');
+        if (isLost(error)) onLost(publication);
       },
     );
     return image;
+  }
+
+  /** Where a difference broke off in the middle, the next who asks for it is to have the whole zone. */
+  #remember({ publicationId }: JournalLost): void {
+    if (this.#broken.size >= BROKEN_JOURNALS) this.#broken.clear();
+    this.#broken.add(publicationId);
   }
 }
 

@@ -10,6 +10,7 @@ import { nodeKey, type SignedNode, type SignedRRset, type UnsignedNode } from '.
 import type { Signer } from '../signing/signer.js';
 import { type SignerKey, SigningStage } from '../signing/signing-stage.js';
 import { JournalWriter } from './journal.js';
+import { isLost } from './lost-pages.js';
 import { pagesOf } from './page-builder.js';
 import {
   NEVER,
@@ -22,7 +23,7 @@ import {
 } from './ports.js';
 import { nodesOfPages } from './published-nodes.js';
 import type { Entry, Section } from './section.js';
-import { expireOf, negativeTtl, sameButSerial } from './soa-fields.js';
+import { negativeTtl, safeUntil, sameButSerial } from './soa-fields.js';
 
 /** What an update follows from besides the publication. */
 export interface UpdateInput {
@@ -31,6 +32,8 @@ export interface UpdateInput {
   readonly base: Publication;
   /** The newest ready publications of the zone's other views, whose signatures may serve again. */
   readonly siblings: readonly Publication[];
+  /** Generations of publications of the zone that died while they were made; the same. */
+  readonly abandoned: readonly string[];
   /** Sort keys of the owners that changed. */
   readonly touched: readonly Uint8Array[];
   /** Pages with signatures that leave their slots. */
@@ -54,7 +57,7 @@ export type UpdateStore = Pick<
 /** An update that is ready to be committed. */
 export interface Update {
   readonly result: PublicationResult;
-  readonly changes: PageChanges;
+  readonly changes: Omit<PageChanges, 'replaced'> & { readonly replaced: readonly StoredPage[] };
   /** Whether it differs from its base in more than the serial. */
   readonly isChanged: boolean;
 }
@@ -153,7 +156,7 @@ export function validity(
 ): Pick<PublicationResult, 'resignAt' | 'expiresAt' | 'safeUntil'> {
   if (resignAt === Number.POSITIVE_INFINITY) return { resignAt: NEVER, expiresAt: NEVER, safeUntil: NEVER };
   const expiresAt = resignAt + refresh;
-  return { resignAt, expiresAt, safeUntil: expiresAt - expireOf(soa) - maxTtl };
+  return { resignAt, expiresAt, safeUntil: safeUntil(expiresAt, soa, maxTtl) };
 }
 
 /**
@@ -201,9 +204,9 @@ export function published({ rrset, signatures }: SignedRRset): PublishedRRset {
   return { ttl: rrset.ttl, rdata: rrset.rdata[0] as Uint8Array, signatures };
 }
 
-/** The nodes of other views by what stands in their place here. */
+/** The nodes of other views, and of what was abandoned, by what stands in their place here. */
 async function sharedNodes(
-  { siblings }: UpdateInput,
+  { siblings, abandoned }: UpdateInput,
   store: UpdateStore,
   zone: Name,
   entries: readonly Entry[],
@@ -212,10 +215,10 @@ async function sharedNodes(
   for (const chain of [false, true]) {
     const keys = entries.filter(({ after }) => (after?.kind === 'nsec3') === chain).map(({ key }) => key);
     const wanted = new Set(keys.map((key) => placeOf(key, chain)));
-    for (const { generation } of siblings) {
+    for (const generation of [...siblings.map((it) => it.generation), ...abandoned]) {
       if (generation === null) continue;
       for (const page of await store.findPages(generation, chain, keys)) {
-        for (const node of unpackPage(page.content, zone)) {
+        for (const node of nodesIfReadable(page, zone)) {
           const place = placeOf(nodeKey(node), chain);
           if (wanted.has(place)) found.set(place, [...(found.get(place) ?? []), node]);
         }
@@ -223,6 +226,16 @@ async function sharedNodes(
     }
   }
   return ({ key, after }) => found.get(placeOf(key, after?.kind === 'nsec3')) ?? [];
+}
+
+/** The nodes of another view's page; none where it is damaged, which is that view's to find. */
+function nodesIfReadable({ content }: StoredPage, zone: Name): readonly SignedNode[] {
+  try {
+    return unpackPage(content, zone);
+  } catch (error) {
+    if (!isLost(error)) throw error;
+    return [];
+  }
 }
 
 function placeOf(key: Uint8Array, chain: boolean): string {

@@ -1,5 +1,5 @@
 import { ZonesealError } from '../errors.js';
-import type { ServedZone } from './ports.js';
+import type { SerialInput, ServedZone } from './ports.js';
 import { isAfter } from './serial.js';
 
 const MODULUS = 0x1_0000_0000;
@@ -10,6 +10,9 @@ const HALF = 0x8000_0000;
  * allows, so that the next serial comes after the one that is served even when some attempts fail.
  */
 const MAX_STEP = HALF - 1000;
+
+/** How far before the served serial a line is put that has got lost; move_serial (migrations/010) takes up to 1000. */
+const STEP_BACK = 500;
 
 /** Where a line stands that was not moved. */
 export interface StandingLine extends Pick<ServedZone, 'zone' | 'view'> {
@@ -35,6 +38,27 @@ export function stepsTo(from: number, to: number): number[] {
 export function serialRefused(line: StandingLine, serial: number): ZonesealError {
   const { zone, view, last, served } = line;
   return new ZonesealError('DATA_REFUSED', `zone ${zone} in view ${view}: ${reasonFor(line, serial)}`, {
+    zone,
+    view,
+    serial,
+    last,
+    served,
+  });
+}
+
+/** Why a line has no serial to give out, and how it gets one again. */
+export function noSerial(
+  { zone, view }: Pick<ServedZone, 'zone' | 'view'>,
+  { last, served = null, serial }: Pick<SerialInput, 'last' | 'served'> & { readonly serial: number },
+): ZonesealError {
+  const past = ((served ?? 0) - STEP_BACK + MODULUS) % MODULUS;
+  const reason =
+    served === null || last === null
+      ? `serial ${serial} does not come after ${last}, the last one given out (RFC 1982)`
+      : `no serial comes after both ${last}, the last one given out, and ${served}, the one that is served, which are half the circle ` +
+        'of 2^32 apart (RFC 1982): too many attempts failed after the line was moved far. No nameserver has seen their serials; ' +
+        `the line goes on after the served one with: zoneseal zone serial ${zone} --view ${view} --past ${past}`;
+  return new ZonesealError('DATA_REFUSED', `zone ${zone} in view ${view}: ${reason}`, {
     zone,
     view,
     serial,

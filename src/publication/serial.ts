@@ -18,18 +18,45 @@ export function successor(serial: number): number {
 }
 
 /**
- * The serial of a new publication: the greater, by RFC 1982, of the last one's successor and what the policy says. A new line
- * begins where the stored SOA stands, or past it. What the policy says has to come after the one that is served as well:
- * after a serial that was moved by nearly half the circle it may not, and nameservers would take it for an older one. Zero is
- * stepped over, as some nameservers read it as "none".
+ * The serial of a new publication: what the policy says where that comes, by RFC 1982, after the last one and after the one
+ * that is served; else the next one that does. A new line begins where the stored SOA stands, or past it. The last one is
+ * given out again when nobody can have seen it. Zero is stepped over, as some nameservers read it as "none".
+ *
+ * A line whose last serial lies half the circle or more past the one that is served (serials that were given out and never
+ * served) goes on right after the served one, if that comes after the last one too. Where no serial comes after both, the one
+ * after the last is returned, which allocation refuses.
  */
-export function nextSerial({ last, served = null, stored, now, policy }: SerialInput): number {
+export function nextSerial(input: SerialInput): number {
+  const { last, served = null, stored, now, policy, isUnseen = false } = input;
   const wanted = suggested(policy.serial, now);
-  const floor = last === null ? (stored ?? 1) : successor(last);
-  const isForward =
-    wanted !== undefined && isAfter(wanted, floor) && (served === null || isAfter(wanted, served));
-  const next = isForward ? wanted : floor;
-  return next === 0 ? 1 : next;
+  if (last === null) {
+    const begin = stored ?? 1;
+    return atLeastOne(wanted !== undefined && isAfter(wanted, begin) ? wanted : begin);
+  }
+  const candidates = [
+    wanted ?? 0,
+    isUnseen ? last : 0,
+    following(last),
+    served === null ? 0 : following(served),
+  ];
+  return candidates.find((serial) => serial !== 0 && isAcceptable(serial, input)) ?? following(last);
+}
+
+/** Whether a line may give out a serial: it comes after the last one, or is that and nobody saw it, and after the one that is served. */
+export function isAcceptable(
+  serial: number,
+  { last, served = null, isUnseen = false }: Pick<SerialInput, 'last' | 'served' | 'isUnseen'>,
+): boolean {
+  const isNew = last === null || isAfter(serial, last) || (isUnseen && serial === last);
+  return isNew && (served === null || isAfter(serial, served));
+}
+
+function following(serial: number): number {
+  return atLeastOne(successor(serial));
+}
+
+function atLeastOne(serial: number): number {
+  return serial === 0 ? 1 : serial;
 }
 
 function suggested(policy: SerialInput['policy']['serial'], now: number): number | undefined {

@@ -44,8 +44,19 @@ export class SmallZone implements ProductionStore {
   }
 
   listReady(): Promise<Publication[]> {
-    return Promise.resolve(this.#content.ready.map(({ publication }) => publication));
+    return Promise.resolve(
+      this.#content.ready.map(({ publication, pages }) =>
+        pages.length > 0 ? publication : { ...publication, generation: null },
+      ),
+    );
   }
+
+  /** Zones with some are made one by one. */
+  listAbandoned(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
+  async *readPagesAfter(): AsyncGenerator<readonly StoredPage[], void, undefined> {}
 
   readChanges(): Promise<ChangedOwners> {
     return Promise.resolve(this.#content.changes);

@@ -9,7 +9,7 @@ export function serialIn(rdata: Uint8Array): number {
 }
 
 /** The seconds after which a secondary without contact stops serving the zone. */
-export function expireOf(rdata: Uint8Array): number {
+function expireOf(rdata: Uint8Array): number {
   return numbers(rdata).getUint32(12);
 }
 
@@ -21,6 +21,14 @@ export function minimumOf(rdata: Uint8Array): number {
 /** The TTL of answers that something is not there (RFC 2308 §3). */
 export function negativeTtl({ ttl, rdata }: { readonly ttl: number; readonly rdata: Uint8Array }): number {
   return Math.min(ttl, minimumOf(rdata));
+}
+
+/**
+ * Until when signatures are safe, of which the first expires at an instant: a nameserver that loses contact then serves the zone for the
+ * SOA's expire, and caches what they have of it for the largest TTL.
+ */
+export function safeUntil(expiresAt: number, soa: Uint8Array, maxTtl: number): number {
+  return expiresAt - expireOf(soa) - maxTtl;
 }
 
 /** Whether two SOA rdatas say the same but for the serial. */

@@ -15,12 +15,13 @@ import { sealUpdate, type Update, type UpdateInput, type UpdateStore } from './s
 import { nodeOf, Section } from './section.js';
 import { negativeTtl } from './soa-fields.js';
 import { readTouched, type Touched } from './touched.js';
+import { passUpdateGate } from './update-gate.js';
 
 /**
  * Brings a publication up to date with a few changed owners: only they, what lies below cuts that came or went, and their
  * neighbours in the denial chain are computed and signed.
  * @returns undefined when it takes more than that (another TTL of denial records, too much below a cut)
- * @throws ZonesealError as making the whole would; PAGES_LOST when the stored pages do not fit together
+ * @throws ZonesealError as making the whole would; PUBLICATION_REFUSED_BY_GATE; PAGES_LOST when the stored pages do not fit together
  */
 export async function makeUpdate(input: UpdateInput, store: UpdateStore): Promise<Update | undefined> {
   const { publication, base, policy } = input;
@@ -43,7 +44,9 @@ export async function makeUpdate(input: UpdateInput, store: UpdateStore): Promis
     section.renew(publication.time + policy.refresh);
   }
   const soa = apex.rrsets.find(({ type }) => type === RRType.SOA) as RRset;
-  return sealUpdate(input, store, zone, soa, [names, chain]);
+  const update = await sealUpdate(input, store, zone, soa, [names, chain]);
+  await passUpdateGate({ ...input, denial }, update);
+  return update;
 }
 
 interface ChainRules {

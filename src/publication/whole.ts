@@ -11,12 +11,13 @@ import { MessagePacker } from '../transfer/packer.js';
 import { loadNodes } from '../zone/load.js';
 import { type Counted, passGate } from './gate.js';
 import { JournalWriter, recordOctets } from './journal.js';
+import { isLost } from './lost-pages.js';
 import { finishImage, packRRsets } from './pack-image.js';
 import { PageBuilder } from './page-builder.js';
 import { PageSaver } from './page-saver.js';
 import type { PublicationStore } from './ports.js';
 import type { Produced } from './production.js';
-import { nodesOfPages, publishedNodes } from './published-nodes.js';
+import { abandonedNodes, nodesOfPages, publishedNodes } from './published-nodes.js';
 import {
   dnskeyTtlOf,
   published,
@@ -36,7 +37,10 @@ export interface WholeInput extends Omit<UpdateInput, 'base' | 'touched' | 'expi
 }
 
 /** What the whole needs of the database. */
-export type WholeStore = Pick<PublicationStore, 'readRows' | 'readPages' | 'savePages' | 'dropJournal'>;
+export type WholeStore = Pick<
+  PublicationStore,
+  'readRows' | 'readPages' | 'readPagesAfter' | 'savePages' | 'dropJournal'
+>;
 
 /**
  * Makes all pages of a publication from all rows, in one pass; a signature is made only where none that was made before is
@@ -44,15 +48,15 @@ export type WholeStore = Pick<PublicationStore, 'readRows' | 'readPages' | 'save
  * more than its end when this returns.
  */
 export async function makeWhole(input: WholeInput, store: WholeStore): Promise<Produced> {
-  const { publication, base, siblings, gateway } = input;
+  const { publication, base, siblings, abandoned, gateway } = input;
   const { time, serial, notBefore, view } = publication;
   const zone = Name.parse(publication.zone);
-  const earlier = new EarlierNodes(
-    base && publishedNodes(base, store),
-    siblings.map((sibling) =>
-      withApex(publishedNodes(sibling, store), publishedApexes(zone, [sibling], input)),
+  const earlier = new EarlierNodes(base && publishedNodes(base, store), [
+    ...siblings.map((sibling) =>
+      withApex(readable(publishedNodes(sibling, store)), publishedApexes(zone, [sibling], input)),
     ),
-  );
+    ...abandoned.map((generation) => abandonedNodes(generation, zone, store)),
+  ]);
   let isSoaSaved = false;
   const whole: Whole = new Whole(
     input,
@@ -100,6 +104,17 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
   const produced = whole.produced(result);
   if (base !== undefined && produced.result.journal === undefined) await store.dropJournal(publication.id);
   return produced;
+}
+
+/** Nodes as far as their pages can be read: what another view lost is no fault of this one. */
+async function* readable(
+  nodes: AsyncIterable<readonly SignedNode[]>,
+): AsyncGenerator<readonly SignedNode[], void, undefined> {
+  try {
+    yield* nodes;
+  } catch (error) {
+    if (!isLost(error)) throw error;
+  }
 }
 
 /** Nodes of another view, the apex with the RRsets that are kept with its publication. */

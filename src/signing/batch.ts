@@ -17,7 +17,8 @@ export interface SigningKey {
 
 /** Collects what is to be signed into one block of octets. */
 export class BatchWriter {
-  #octets = new Uint8Array(32_768);
+  /** As much as a small zone needs; larger ones grow it once. */
+  #octets = new Uint8Array(4096);
   #view = new DataView(this.#octets.buffer);
   #length = 0;
   #count = 0;
@@ -83,6 +84,35 @@ export function* blockItems(
     yield { handle: view.getUint16(at), octets: block.subarray(from, end) };
     at = end;
   }
+}
+
+/** How many items a block has. */
+export function countItems(block: Uint8Array): number {
+  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  let count = 0;
+  for (let at = 0; at < block.length; at += ITEM_HEADER + view.getUint32(at + 2)) count++;
+  return count;
+}
+
+/** Several blocks as one, in a buffer of its own. */
+export function joinBlocks(blocks: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(blocks.reduce((size, { length }) => size + length, 0));
+  let to = 0;
+  for (const block of blocks) {
+    joined.set(block, to);
+    to += block.length;
+  }
+  return joined;
+}
+
+/** Signatures of blocks that were joined, as each by itself would have come back; views into them. @param counts items of each block */
+export function splitSigned(signed: Uint8Array, counts: readonly number[]): Uint8Array[] {
+  let at = 0;
+  return counts.map((count) => {
+    const from = at;
+    for (let i = 0; i < count; i++) at += 2 + (((signed[at] as number) << 8) | (signed[at + 1] as number));
+    return signed.subarray(from, at);
+  });
 }
 
 /**

@@ -1,24 +1,29 @@
 import { Worker } from 'node:worker_threads';
 import { ZonesealError } from '../errors.js';
 import { workerUrl } from '../worker-url.js';
-import type { SigningKey } from './batch.js';
+import { countItems, joinBlocks, type SigningKey, splitSigned } from './batch.js';
 import type { WorkerRequest, WorkerResponse } from './sign-worker.js';
 import { KeyHandles, type Signer } from './signer.js';
 
 interface Job {
-  readonly id: number;
   readonly block: Uint8Array;
+  readonly count: number;
+  readonly isAlone?: boolean;
   readonly resolve: (signed: Uint8Array) => void;
   readonly reject: (error: Error) => void;
 }
 
 interface Member {
   readonly worker: Worker;
-  readonly jobs: Map<number, Job>;
+  /** What it was handed, by the ids of messages. */
+  readonly jobs: Map<number, readonly Job[]>;
 }
 
-/** Blocks a worker may have at once: one it signs, one that waits so that it never idles. */
-const JOBS_A_WORKER = 2;
+/** Messages a worker may have at once: one it signs, one that waits so that it never idles. */
+const MESSAGES_A_WORKER = 2;
+
+/** Small blocks that wait go together up to so many signatures: the hop to a worker costs as much as some of them. */
+const SIGNATURES_A_MESSAGE = 192;
 
 /**
  * Signs in worker threads. Blocks are handed out in order of arrival to whichever worker has room; each caller awaits
@@ -31,11 +36,12 @@ export class WorkerPool implements Signer {
   readonly #members: Member[] = [];
   readonly #queue: Job[] = [];
   #nextId = 1;
+  #isDispatching = false;
   #closed = false;
 
   /** @param workers how many threads; started at once */
   constructor(workers: number) {
-    this.window = workers * (JOBS_A_WORKER + 1);
+    this.window = workers * (MESSAGES_A_WORKER + 1);
     for (let i = 0; i < workers; i++) this.#members.push(this.#start());
   }
 
@@ -57,7 +63,19 @@ export class WorkerPool implements Signer {
   sign(block: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new ZonesealError('SIGNER_CLOSED', 'the signing workers were stopped'));
-      this.#queue.push({ id: this.#nextId++, block, resolve, reject });
+      const count = countItems(block);
+      this.#queue.push({ block, count, resolve, reject });
+      if (count * 2 >= SIGNATURES_A_MESSAGE) this.#dispatch();
+      else this.#dispatchSoon();
+    });
+  }
+
+  /** After those that are added in the same turn: a batch of small zones has a small block for each. */
+  #dispatchSoon(): void {
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    setImmediate(() => {
+      this.#isDispatching = false;
       this.#dispatch();
     });
   }
@@ -67,7 +85,8 @@ export class WorkerPool implements Signer {
     const members = this.#members.splice(0);
     const error = new ZonesealError('SIGNER_CLOSED', 'the signing workers were stopped');
     for (const job of this.#queue.splice(0)) job.reject(error);
-    for (const member of members) for (const job of member.jobs.values()) job.reject(error);
+    for (const member of members)
+      for (const jobs of member.jobs.values()) for (const job of jobs) job.reject(error);
     await Promise.all(members.map((member) => member.worker.terminate()));
   }
 
@@ -84,11 +103,21 @@ export class WorkerPool implements Signer {
   }
 
   #finish(member: Member, response: WorkerResponse): void {
-    const job = member.jobs.get(response.id);
+    const jobs = member.jobs.get(response.id) ?? [];
     member.jobs.delete(response.id);
     if (member.jobs.size === 0) member.worker.unref();
-    if ('signed' in response) job?.resolve(response.signed);
-    else job?.reject(new ZonesealError('SIGNER_FAILED', `a signature could not be made: ${response.error}`));
+    if ('signed' in response) {
+      const signed = splitSigned(
+        response.signed,
+        jobs.map(({ count }) => count),
+      );
+      jobs.forEach(({ resolve }, i) => resolve(signed[i] as Uint8Array));
+    } else if (jobs.length > 1) {
+      // one of them has failed the others: each by itself
+      this.#queue.unshift(...jobs.map((job) => ({ ...job, isAlone: true })));
+    } else {
+      jobs[0]?.reject(new ZonesealError('SIGNER_FAILED', `a signature could not be made: ${response.error}`));
+    }
     this.#dispatch();
   }
 
@@ -97,7 +126,7 @@ export class WorkerPool implements Signer {
     if (index < 0 || this.#closed) return;
     this.#members[index] = this.#start();
     const error = new ZonesealError('SIGNER_FAILED', `a signing worker died (${reason}) and was replaced`);
-    for (const job of member.jobs.values()) job.reject(error);
+    for (const jobs of member.jobs.values()) for (const job of jobs) job.reject(error);
     this.#dispatch();
   }
 
@@ -107,12 +136,29 @@ export class WorkerPool implements Signer {
       for (const member of this.#members) {
         if (idlest === undefined || member.jobs.size < idlest.jobs.size) idlest = member;
       }
-      if (idlest === undefined || idlest.jobs.size >= JOBS_A_WORKER) return;
-      const job = this.#queue.shift() as Job;
-      idlest.jobs.set(job.id, job);
+      if (idlest === undefined || idlest.jobs.size >= MESSAGES_A_WORKER) return;
+      const jobs = this.#take();
+      const id = this.#nextId++;
+      idlest.jobs.set(id, jobs);
       idlest.worker.ref(); // keeps the process alive while something is to be signed
-      this.#tell(idlest, { kind: 'sign', id: job.id, block: job.block }, [job.block.buffer as ArrayBuffer]);
+      const [first] = jobs as [Job];
+      // blocks that are joined stay, so that each can be signed by itself
+      const block = jobs.length === 1 ? first.block : joinBlocks(jobs.map((job) => job.block));
+      this.#tell(idlest, { kind: 'sign', id, block }, [block.buffer as ArrayBuffer]);
     }
+  }
+
+  /** The eldest job, and those after it as far as they are worth one message. */
+  #take(): Job[] {
+    let signatures = 0;
+    let end = 0;
+    for (const { count, isAlone } of this.#queue) {
+      if (end > 0 && (isAlone || signatures + count > SIGNATURES_A_MESSAGE)) break;
+      signatures += count;
+      end++;
+      if (isAlone) break;
+    }
+    return this.#queue.splice(0, end);
   }
 
   #tell(member: Member, request: WorkerRequest, transfer: ArrayBuffer[] = []): void {

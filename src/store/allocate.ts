@@ -11,11 +11,13 @@ import type {
   ServedZone,
 } from '../publication/ports.js';
 import type { Standing } from '../publication/recovery-ports.js';
-import { isAfter } from '../publication/serial.js';
+import { isAcceptable } from '../publication/serial.js';
+import { noSerial } from '../publication/serial-move.js';
 import { lineRecovering } from '../publication/set-back.js';
 import { serialIn } from '../publication/soa-fields.js';
+import { reachOf } from './abandoned-pages.js';
 import type { Queryable, Transaction } from './database.js';
-import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
+import { PAGES_KEPT, PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 
 /** How publications are allocated. */
 export type AllocateRequest = Parameters<PublicationStore['allocate']>[1];
@@ -33,6 +35,7 @@ export interface LineState {
   readonly document: unknown;
   readonly last_serial: number | null;
   readonly served_serial: number | null;
+  readonly unseen: boolean;
   readonly now: number;
   readonly stored_soa: string | null;
   readonly resigned_at: number;
@@ -55,6 +58,7 @@ export interface LineState {
   readonly keys_current: boolean;
   readonly format_current: boolean;
   readonly wanted_current: boolean;
+  readonly pages_lost: boolean;
   readonly failed: number | null;
   readonly failed_same: boolean;
   readonly incarnation: string;
@@ -67,11 +71,21 @@ export interface LineState {
 /** The version a line has to show: that at which its zone was frozen, or the newest. */
 const SHOWN = 'least(l.changed_version, coalesce(l.frozen_version, l.changed_version))';
 
+/**
+ * Whether the serial last given out was never seen by anyone: only of failed attempts (or of one whose lease ran out, which is
+ * about to fail), none of them a first publication, and not of before a jump past what nameservers were found to serve.
+ */
+const UNSEEN = `
+    coalesce((select bool_and(f.previous is not null and (f.state = 'failed'
+          or (f.state = 'building' and f.id is not distinct from l.building and l.building_until <= clock_timestamp())))
+      from zoneseal.publications f
+      where f.zone_id = l.zone_id and f.view = l.view and f.id > greatest(l.ready, l.barred) and f.serial = l.last_serial), false)`;
+
 /** Selects a LineState for each line that a condition on z and l admits; $1 is the output format. */
 export const LINE_STATE = `
   select z.id as zone_id, l.view, coalesce(z.frozen_version, z.version) as version, z.version as newest_version, z.frozen_version,
     z.key_set_version, z.policy, p.version as policy_version,
-    p.document, l.last_serial, r.serial as served_serial, z.resigned_at, l.wanted,
+    p.document, l.last_serial, r.serial as served_serial, ${UNSEEN} as unseen, z.resigned_at, l.wanted,
     floor(extract(epoch from clock_timestamp()))::bigint as now,
     (select r.data[1] from zoneseal.rrsets r
       where r.zone_id = z.id and r.sort_key = z.sort_key and r.type = 'SOA' and (r.views is null or l.view = any (r.views))
@@ -86,6 +100,7 @@ export const LINE_STATE = `
     coalesce(l.ready_policy = z.policy and l.ready_policy_version = p.version, false) as policy_current,
     coalesce(l.ready_format_version >= $1, false) as format_current,
     l.ready_wanted >= l.wanted as wanted_current,
+    exists (select from zoneseal.publications p where p.id = l.ready and not ${PAGES_KEPT}) as pages_lost,
     coalesce(l.resign_at > clock_timestamp(), false) as ready_current,
     l.failed, coalesce(l.failed_zone_version >= ${SHOWN} and l.failed_key_set_version >= l.keys_changed_version
       and l.failed_policy = z.policy and l.failed_policy_version = p.version and l.failed_format_version >= $1
@@ -102,13 +117,16 @@ export const LINE_STATE = `
 /** The line on which publication $1 is being built, locked: before the publication, as allocation does. */
 export const BUILDING_LINE = `
   line as (
-    select l.zone, l.view, l.building from zoneseal.serial_lines l
+    select l.zone, l.view, l.building, l.failed from zoneseal.serial_lines l
       join zoneseal.publications p on p.zone_id = l.zone_id and p.view = l.view and p.id = l.building
     where p.id = $1 and ($2::text is null or p.gateway = $2)
     for update of l
   )`;
 
-/** Marks a publication as failed on its line, if it is the one being built there. */
+/**
+ * Marks a publication as failed on its line, if it is the one being built there. Those that failed before it go, however often it is tried, and
+ * what they stored unless it reaches further.
+ */
 export const FAIL = `
   with ${BUILDING_LINE}, p as (
     update zoneseal.publications p set state = 'failed', error = $3, finished_at = clock_timestamp()
@@ -126,6 +144,12 @@ export const FAIL = `
     update zoneseal.serial_lines l
     set building = null, building_until = null, resign_at = clock_timestamp() + make_interval(secs => coalesce($4::float8, 300))
     from p, line where l.zone = line.zone and l.view = line.view and p.stopgap
+  ), gone as (
+    delete from zoneseal.publications q using p, line
+    where q.zone_id = p.zone_id and q.view = p.view and q.state = 'failed' and q.id <> p.id and not (p.stopgap and q.id = line.failed)
+    returning q.id
+  ), g as (
+    delete from zoneseal.signed_generations g using gone, p where g.id = gone.id and ${reachOf('g.id')} <= ${reachOf('p.id')}
   )
   insert into zoneseal.prune_queue (zone_id) select zone_id from l`;
 
@@ -216,8 +240,8 @@ export async function allocate(
 
 /** What a line's next serial follows from. */
 export function serialInput(state: LineState): SerialInput {
-  const { last_serial: last, served_serial: served, stored_soa: soa, now } = state;
-  return { last, served, stored: storedSerial(soa), now, policy: policyOf(state).policy };
+  const { last_serial: last, served_serial: served, unseen: isUnseen, stored_soa: soa, now } = state;
+  return { last, served, isUnseen, stored: storedSerial(soa), now, policy: policyOf(state).policy };
 }
 
 /** Why a line needs a new publication; undefined when it does not. */
@@ -226,7 +250,7 @@ export function causeOf(state: LineState): Cause | undefined {
   if (state.ready_barred) return 'recovery';
   if (!state.format_current) return 'format';
   // before those for which a publication that says nothing new is dropped: an operator wants a serial
-  if (!state.wanted_current) return 'asked';
+  if (!state.wanted_current) return state.pages_lost ? 'pages' : 'asked';
   if (!state.policy_current) return 'policy';
   if (!state.keys_current) return 'keys';
   if (!state.content_current) return 'change';
@@ -266,12 +290,16 @@ export async function findPublication(
 
 /**
  * The serial that a line gives out next.
- * @throws ZonesealError DATA_REFUSED when it does not come after the last one
+ * @throws ZonesealError DATA_REFUSED when it does not come after the last one and the one that is served
  */
 export function giveSerial(state: LineState, served: ServedZone, { nextSerial }: AllocateRequest): number {
-  const serial = nextSerial(serialInput(state));
-  checkSerial(serial, state.last_serial, served);
-  return serial;
+  const input = serialInput(state);
+  const serial = nextSerial(input);
+  const isValid = Number.isInteger(serial) && serial >= 0 && serial <= 0xffff_ffff;
+  // what a jump has left behind is not served any more
+  const line = state.ready_barred ? { ...input, served: null } : input;
+  if (isValid && isAcceptable(serial, line)) return serial;
+  throw noSerial(served, { ...line, serial });
 }
 
 /** The policy; where the stored one does not parse, the defaults, by which a serial is given to the attempt that fails. */
@@ -292,18 +320,4 @@ function storedSerial(soa: string | null): number | null {
   } catch {
     return null;
   }
-}
-
-/** A serial line only moves forward (RFC 1982 §3.2). */
-function checkSerial(serial: number, last: SerialInput['last'], { zone, view }: ServedZone): void {
-  const valid = Number.isInteger(serial) && serial >= 0 && serial <= 0xffff_ffff;
-  if (valid && (last === null || isAfter(serial, last))) return;
-  throw new ZonesealError(
-    'DATA_REFUSED',
-    `zone ${zone} (view ${view}): serial ${serial} does not come after ${last}`,
-    {
-      zone,
-      view,
-    },
-  );
 }

@@ -48,12 +48,25 @@ export interface Queryable {
 /** One transaction, with its connection for what needs more than statements (cursors, COPY). */
 export interface Transaction extends Queryable {
   readonly client: pg.PoolClient;
+  /** For what is run on the connection itself. */
+  readonly limit: ClientLimit;
+}
+
+/** How long a client waits for a statement, where not as long as by default. */
+export interface ClientLimit {
+  /** Milliseconds; pg's name for it. */
+  readonly query_timeout?: number;
 }
 
 /** How a transaction is run. */
 export interface TransactionOptions {
   /** One snapshot for all statements, nothing written. */
   readonly snapshot?: boolean;
+  /**
+   * Rows are found by indexes, whatever the statistics say: those of tables that ten thousand new zones have just filled know of none,
+   * and each batch would read them whole.
+   */
+  readonly byIndex?: boolean;
   /** Milliseconds that a statement in it may take, where not the default; 0: no limit. */
   readonly statementTimeout?: number;
   /** How often it is tried when it loses against others; default 5. The work must do the same again. */
@@ -193,15 +206,18 @@ export class Database {
   async #attempt<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
     const client = await this.connect();
     try {
-      const snapshot = options.snapshot === true;
-      await runOn(client, { text: snapshot ? 'begin isolation level repeatable read read only' : 'begin' });
+      const begin = options.snapshot === true ? 'begin isolation level repeatable read read only' : 'begin';
+      await runOn(client, {
+        text: options.byIndex === true ? `${begin}; set local enable_seqscan = off` : begin,
+      });
       if (options.statementTimeout !== undefined) {
         await runOn(client, {
           text: `set local statement_timeout = ${Math.floor(options.statementTimeout)}`,
         });
       }
       const result = await work(transactionOn(client, options));
-      await runOn(client, { text: 'commit' });
+      // what is deferred to the end may take as long as a statement
+      await runOn(client, { text: 'commit', ...limitOf(options) });
       client.release();
       return result;
     } catch (error) {
@@ -280,10 +296,11 @@ async function runOn<Row extends object>(
   }
 }
 
-function transactionOn(client: pg.PoolClient, { statementTimeout }: TransactionOptions): Transaction {
-  const limit = statementTimeout === undefined ? {} : { query_timeout: clientLimit(statementTimeout) };
+function transactionOn(client: pg.PoolClient, options: TransactionOptions): Transaction {
+  const limit = limitOf(options);
   return {
     client,
+    limit,
     query: async <Row extends object>(text: string, values: readonly unknown[] = []) =>
       (await runOn<Row>(client, { text, values: [...values], ...limit })).rows,
     execute: async (text, values = []) =>
@@ -291,9 +308,10 @@ function transactionOn(client: pg.PoolClient, { statementTimeout }: TransactionO
   };
 }
 
-/** The longest that a client waits, in milliseconds: no statement takes a day. */
-function clientLimit(statementTimeout: number): number {
-  return statementTimeout === 0 ? 86_400_000 : statementTimeout + CLIENT_GRACE;
+/** The longest that a client waits: no statement takes a day. */
+function limitOf({ statementTimeout }: TransactionOptions): ClientLimit {
+  if (statementTimeout === undefined) return {};
+  return { query_timeout: statementTimeout === 0 ? 86_400_000 : statementTimeout + CLIENT_GRACE };
 }
 
 /** True when the connection must not be used again. */

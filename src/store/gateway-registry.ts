@@ -1,5 +1,6 @@
 import { ZonesealError } from '../errors.js';
 import type { KnownFormats } from '../publication/formats.js';
+import { followClock } from './clock-set-back.js';
 import type { Database } from './database.js';
 
 /** What a gateway says of itself to the others. */
@@ -14,6 +15,8 @@ export interface GatewayFacts extends KnownFormats {
 export interface RunningGatewayFacts extends GatewayFacts {
   /** ISO 8601, by the database's clock. */
   readonly startedAt: string;
+  /** Its last sign of life. */
+  readonly seenAt: string;
   readonly seenSeconds: number;
 }
 
@@ -23,7 +26,7 @@ export const GATEWAY_GONE_SECONDS = 30;
 const KEPT_SECONDS = 300;
 
 const RUNNING = `
-  select name, release, schema_level, format_version, page_format, started_at,
+  select name, release, schema_level, format_version, page_format, started_at, seen_at,
     greatest(0, extract(epoch from clock_timestamp() - seen_at))::float8 as seen
   from zoneseal.gateways where seen_at > clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s'
   order by started_at, name`;
@@ -35,6 +38,7 @@ interface Row {
   readonly format_version: number;
   readonly page_format: number;
   readonly started_at: Date;
+  readonly seen_at: Date;
   readonly seen: number;
 }
 
@@ -44,6 +48,11 @@ export class GatewayRegistry {
 
   constructor(database: Database) {
     this.#database = database;
+  }
+
+  /** See followClock; before a sign of life is given, which hides that one came later. */
+  followClock(): Promise<number> {
+    return followClock(this.#database);
   }
 
   /** Gives a sign of life, and returns all gateways that run, this one included. */
@@ -70,6 +79,7 @@ export class GatewayRegistry {
       formatVersion: row.format_version,
       pageFormat: row.page_format,
       startedAt: row.started_at.toISOString(),
+      seenAt: row.seen_at.toISOString(),
       seenSeconds: row.seen,
     }));
   }

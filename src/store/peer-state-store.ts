@@ -1,6 +1,7 @@
 import { parseTsigAlgorithm } from '../dns/tsig-key.js';
 import {
   type ClaimRoom,
+  type LateState,
   type LinePeer,
   PEER_STATES,
   type PeerClaim,
@@ -124,6 +125,61 @@ const RECORD = `
 /** Rows of one peer that are written by one statement; the others have their own time. */
 const MANY = 10_000;
 
+/** Peers, and zones of them that are not current, that are listed one by one; metrics grow with both. */
+const PEERS_LISTED = 200;
+const LATE_LISTED = 100;
+
+const COUNTS = `
+  select p.name as peer, p.view, s.state, s.count, s.seconds from zoneseal.peers p join (
+    select peer_id, state, count(*) as count, extract(epoch from now() - min(since))::float8 as seconds
+    from zoneseal.peer_states group by peer_id, state
+  ) s on s.peer_id = p.id order by p.name`;
+
+const LATE = `
+  select l.zone, s.view, p.name as peer, s.state, b.serial as published, s.serial_seen as seen,
+    extract(epoch from now() - s.seen_at)::float8 as seen_seconds, extract(epoch from now() - s.since)::float8 as late_seconds
+  from (select * from zoneseal.peer_states where state <> 'current' order by since limit $1) s
+    join zoneseal.peers p on p.id = s.peer_id
+    join zoneseal.serial_lines l on l.zone_id = s.zone_id and l.view = s.view
+    left join zoneseal.publications b on b.id = l.ready
+  order by s.since`;
+
+interface CountRow {
+  readonly peer: string;
+  readonly view: string;
+  readonly state: PeerState;
+  readonly count: number;
+  readonly seconds: number;
+}
+
+interface LateRow {
+  readonly zone: string;
+  readonly view: string;
+  readonly peer: string;
+  readonly state: PeerState;
+  readonly published: number | null;
+  readonly seen: number | null;
+  readonly seen_seconds: number | null;
+  readonly late_seconds: number;
+}
+
+function noStates(): Record<PeerState, number> {
+  return Object.fromEntries(PEER_STATES.map((state) => [state, 0])) as Record<PeerState, number>;
+}
+
+function lateOf({ zone, view, peer, state, ...row }: LateRow): LateState {
+  return {
+    zone,
+    view,
+    peer,
+    state,
+    published: row.published ?? undefined,
+    seen: row.seen ?? undefined,
+    seenSeconds: row.seen_seconds ?? undefined,
+    lateSeconds: row.late_seconds,
+  };
+}
+
 /** What peers were seen to serve, in PostgreSQL. */
 export class PostgresPeerStateStore implements PeerStateStore {
   readonly #database: Database;
@@ -207,32 +263,43 @@ export class PostgresPeerStateStore implements PeerStateStore {
     );
   }
 
-  async postpone(peerId: string, silent: number, seconds: number): Promise<void> {
+  async postpone(peerId: string, silent: number, seconds: number, problem: string): Promise<void> {
     await this.#database.execute(
       `with due as (
          select zone_id, peer_id from zoneseal.peer_states
          where peer_id = $1 and look_at <= now() order by look_at limit $2 for update skip locked
        )
        update zoneseal.peer_states s
-       set state = 'unreachable', silent = greatest(s.silent, $3::int), problem = coalesce(s.problem, 'no answer'),
+       set state = 'unreachable', silent = greatest(s.silent, $3::int), problem = coalesce(s.problem, $5::text),
          due_at = now() + make_interval(secs => $4::float8 * (0.5 + random() / 2))
        from due d where s.zone_id = d.zone_id and s.peer_id = d.peer_id`,
-      [peerId, MANY, silent, seconds],
+      [peerId, MANY, silent, seconds, problem],
     );
   }
 
   async counts(): Promise<PeerStateCounts> {
-    const rows = await this.#database.query<{ state: PeerState; count: number; seconds: number }>(
-      `select state, count(*) as count, extract(epoch from now() - min(since))::float8 as seconds
-       from zoneseal.peer_states group by state`,
-    );
-    const states = Object.fromEntries(PEER_STATES.map((state) => [state, 0])) as Record<PeerState, number>;
+    const rows = await this.#database.query<CountRow>(COUNTS);
+    const states = noStates();
     let oldestSeconds = 0;
-    for (const { state, count, seconds } of rows) {
-      states[state] = count;
-      if (state !== 'current') oldestSeconds = Math.max(oldestSeconds, seconds);
+    const peers = new Map<
+      string,
+      { peer: string; view: string; states: typeof states; oldestSeconds: number }
+    >();
+    for (const { peer, view, state, count, seconds } of rows) {
+      const counted = peers.get(peer) ?? { peer, view, states: noStates(), oldestSeconds: 0 };
+      peers.set(peer, counted);
+      counted.states[state] = count;
+      states[state] += count;
+      if (state === 'current') continue;
+      counted.oldestSeconds = Math.max(counted.oldestSeconds, seconds);
+      oldestSeconds = Math.max(oldestSeconds, seconds);
     }
-    return { states, oldestSeconds };
+    const listed = [...peers.values()]
+      .sort((a, b) => b.oldestSeconds - a.oldestSeconds)
+      .slice(0, PEERS_LISTED);
+    const areAllCurrent = rows.every(({ state }) => state === 'current');
+    const late = areAllCurrent ? [] : await this.#database.query<LateRow>(LATE, [LATE_LISTED]);
+    return { states, oldestSeconds, peers: listed, late: late.map(lateOf) };
   }
 
   async peersOf({ zoneId, view }: PeerLine): Promise<readonly LinePeer[]> {

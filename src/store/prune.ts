@@ -1,5 +1,8 @@
+import { ABANDONED_KEPT } from './abandoned-pages.js';
 import type { Database, Transaction } from './database.js';
+import { boundJournals, boundRecentJournals } from './journal-bound.js';
 import { releaseLease, takeLease } from './lease.js';
+import { VERSION_KEPT } from './publication-record.js';
 
 /** What a run of `prune` may do. */
 export interface PruneOptions {
@@ -7,6 +10,10 @@ export interface PruneOptions {
   readonly holder: string;
   /** Ready publications kept of each (zone, view), the newest one included; default 10. */
   readonly keep?: number;
+  /** Seconds for which a publication is kept that another one has replaced; default: for ever. */
+  readonly keepSeconds?: number;
+  /** Octets of journals kept of each (zone, view), the newest; default: as many as the zone has. */
+  readonly journalOctets?: number;
   /** Zones looked at in one run; default 1000. */
   readonly zones?: number;
   /** Seconds for which what was queued is left alone; default 0. */
@@ -27,13 +34,14 @@ export interface PruneResult {
 const LEASE_SECONDS = 120;
 
 /**
- * Removes publications beyond those that are kept, and the history, changes and key sets that no remaining one names. Each zone
+ * Removes publications and journals beyond those that are kept, and the history, changes and key sets that no remaining one needs. Each zone
  * is a short transaction; zones that are being written to are left for another run, as is whatever goes beyond the limits.
  */
 export async function prune(database: Database, options: PruneOptions): Promise<PruneResult> {
   const lease = await takeLease(database, 'prune', options.holder, LEASE_SECONDS);
   if (lease === undefined) return { ran: false, zones: 0, publications: 0, rows: 0 };
   try {
+    await boundRecentJournals(database, options.journalOctets);
     const queued = await database.query<{ zone_id: number; until: number }>(
       `select zone_id, max(id) as until from (
          select zone_id, id from zoneseal.prune_queue
@@ -62,15 +70,24 @@ const RETIRED = `
   where p.zone_id = $1 and p.state <> 'building'
     and p.id in (
       select id from (
-        select q.id, q.state, row_number() over (partition by q.view, q.state order by q.id desc) as place
+        select q.id, q.state, row_number() over newest_first as place, lag(q.finished_at) over newest_first as replaced_at
         from zoneseal.publications q where q.zone_id = $1
+        window newest_first as (partition by q.view, q.state order by q.id desc)
       ) t
-      where t.state = 'failed' or t.place > $2
+      where t.state = 'failed' or t.place > $2 or t.replaced_at <= clock_timestamp() - make_interval(secs => $3::float8)
     )
     and not exists (
       select from zoneseal.serial_lines l
       where l.zone_id = $1 and (l.ready = p.id or l.failed = p.id or l.building = p.id)
     )`;
+
+/** Looks at a zone again when the next of its publications has been kept for long enough, though nothing else happens to it. */
+const LOOK_AGAIN = `
+  insert into zoneseal.prune_queue (zone_id, queued_at)
+    select $1, min(t.replaced_at) + make_interval(secs => $2::float8) from (
+      select lag(q.finished_at) over (partition by q.view order by q.id desc) as replaced_at
+      from zoneseal.publications q where q.zone_id = $1 and q.state = 'ready'
+    ) t having min(t.replaced_at) is not null`;
 
 /**
  * How long pages are kept that the newest ready publication has not: for gateways and transfers that still read the one before.
@@ -86,11 +103,25 @@ const OLDEST_READ = `
     (select min(p.id) from zoneseal.publications p where p.zone_id = l.zone_id and p.view = l.view and p.state = 'ready')
   )`;
 
-/** The oldest version that can still be asked for: of a publication, or that at which the zone is frozen; null: none. */
-const OLDEST_VERSION = `least(
-  (select min(p.zone_version) from zoneseal.publications p where p.zone_id = $1),
-  (select z.frozen_version from zoneseal.zones z where z.id = $1)
+/** Zone versions that can still be asked for: of publications, and that at which the zone is frozen. */
+const NEEDED = `(
+  select p.zone_version as version from zoneseal.publications p where p.zone_id = $1 and ${VERSION_KEPT}
+  union
+  select z.frozen_version from zoneseal.zones z where z.id = $1 and z.frozen_version is not null
 )`;
+
+/** Generations that neither a publication which may be read has, nor one that is being made or is still to be. */
+const DEAD_GENERATIONS = `
+  select g.id from zoneseal.serial_lines l
+    join zoneseal.signed_generations g on g.zone_id = l.zone_id and g.view = l.view
+  where l.zone_id = $1 and g.id is distinct from l.building and g.id not in ${ABANDONED_KEPT} and not exists (
+    select from zoneseal.publications p
+    where p.zone_id = l.zone_id and p.view = l.view and p.state = 'ready' and p.generation = g.id
+      and p.id >= (${OLDEST_READ})
+  )`;
+
+/** The oldest of them; null: there is none. */
+const OLDEST_VERSION = `(select min(n.version) from ${NEEDED} n)`;
 
 /**
  * For how long what rolls look at is kept after the largest TTL that it was served with: more than the propagation delays and safety margins of any policy
@@ -116,22 +147,17 @@ const SUPERFLUOUS = [
        join zoneseal.signed_generations g on g.zone_id = l.zone_id and g.view = l.view
        join zoneseal.signed_pages s on s.generation = g.id
      where l.zone_id = $1 and s.until is not null and s.until <= (${OLDEST_READ}) limit $2))`,
+  // before what they belong to, so that no statement takes more than the limit
+  `delete from zoneseal.signed_pages where ctid = any (array(
+     select s.ctid from (${DEAD_GENERATIONS}) d join zoneseal.signed_pages s on s.generation = d.id limit $2))`,
   `delete from zoneseal.signed_generations where id = any (array(
-     select g.id from zoneseal.serial_lines l
-       join zoneseal.signed_generations g on g.zone_id = l.zone_id and g.view = l.view
-     where l.zone_id = $1 and g.id is distinct from l.building and not exists (
-       select from zoneseal.publications p
-       where p.zone_id = l.zone_id and p.view = l.view and p.state = 'ready' and p.generation = g.id
-         and p.id >= (${OLDEST_READ})
-     ) limit $2))`,
-  `delete from zoneseal.rrset_history where ctid = any (array(
+     select d.id from (${DEAD_GENERATIONS}) d
+     where not exists (select from zoneseal.signed_pages s where s.generation = d.id) limit $2))`,
+  `with needed as materialized ${NEEDED}
+   delete from zoneseal.rrset_history where ctid = any (array(
      select h.ctid from zoneseal.rrset_history h
      where h.zone_id = $1 and not exists (
-       select from zoneseal.publications p
-       where p.zone_id = $1 and p.zone_version >= h.valid_from and p.zone_version < h.valid_to
-     ) and not exists (
-       select from zoneseal.zones z
-       where z.id = $1 and z.frozen_version >= h.valid_from and z.frozen_version < h.valid_to
+       select from needed n where n.version >= h.valid_from and n.version < h.valid_to
      ) limit $2))`,
   `delete from zoneseal.rrset_births where ctid = any (array(
      select b.ctid from zoneseal.rrset_births b
@@ -163,7 +189,7 @@ async function pruneZone(
   transaction: Transaction,
   zone: number,
   until: number,
-  { keep = 10, rows: limit = 20_000 }: PruneOptions,
+  { keep = 10, keepSeconds, journalOctets, rows: limit = 20_000 }: PruneOptions,
 ): Promise<{ publications: number; rows: number } | undefined> {
   // keeps out allocation, which would name a version that is being removed; writers hold a weaker lock, and are not waited for
   const [locked] = await transaction.query(
@@ -171,7 +197,8 @@ async function pruneZone(
     [zone],
   );
   if (locked === undefined && (await isHeld(transaction, zone))) return undefined;
-  const publications = await transaction.execute(RETIRED, [zone, keep]);
+  const publications = await transaction.execute(RETIRED, [zone, keep, keepSeconds ?? null]);
+  await boundJournals(transaction, [zone], journalOctets);
   let rows = 0;
   let left = false;
   for (const statement of SUPERFLUOUS) {
@@ -184,6 +211,7 @@ async function pruneZone(
       zone,
       until,
     ]);
+    if (keepSeconds !== undefined) await transaction.execute(LOOK_AGAIN, [zone, keepSeconds]);
   }
   return { publications, rows };
 }

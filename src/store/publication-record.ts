@@ -46,6 +46,18 @@ export const PUBLICATION_COLUMNS = `p.id, p.zone_id, z.name as zone, p.view, p.s
   p.soa_signatures, p.not_before, p.cause, p.previous, p.generation, p.zonemd_rdata, p.zonemd_signatures, p.max_ttl,
   p.records, p.octets, p.removed, p.added, p.journal_octets`;
 
+/** Whether anything is left of the pages of publication `p`: a backup may be without them. */
+export const PAGES_KEPT =
+  'exists (select from zoneseal.signed_pages kept where kept.generation = p.generation)';
+
+/**
+ * Whether the zone can still be read at the version of publication `p`: it is not over, or journals lead from it to the newest of its
+ * line. Replaced rows are kept for no other.
+ */
+export const VERSION_KEPT = `(p.state <> 'ready' or p.id >= (
+  select coalesce(max(q.id), 0) from zoneseal.publications q
+  where q.zone_id = p.zone_id and q.view = p.view and q.state = 'ready' and q.journal_octets is null))`;
+
 /** The publication that a row is. */
 export function publicationOf(row: PublicationRow): Publication {
   return {

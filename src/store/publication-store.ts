@@ -18,15 +18,25 @@ import type {
   StoredPage,
   UnsafeLine,
 } from '../publication/ports.js';
-import type { Standing } from '../publication/recovery-ports.js';
+import { hasFewPages } from '../publication/published-nodes.js';
 import type { PackedPage } from '../signing/page-codec.js';
 import type { ZoneRow } from '../zone/row.js';
+import { listAbandoned } from './abandoned-pages.js';
 import { type AllocateRequest, allocate, FAIL, findPublication } from './allocate.js';
 import { readChanges } from './change-reader.js';
 import type { Database } from './database.js';
+import { Gather } from './gather.js';
 import { readKeySetVersion } from './key-set-reader.js';
+import {
+  type LineName,
+  RECOVERING,
+  readLines,
+  type StandingRow,
+  standingOf,
+  type TrustRule,
+} from './line-reader.js';
 import { commitReady, holdsLine, lockBuilding, MARK_UNCHANGED } from './mark-ready.js';
-import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
+import { PAGES_KEPT, PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 import type { ReplicaReader } from './replica-reader.js';
 import { readRows, readRowsAt, readRowsBelow } from './row-reader.js';
 import {
@@ -34,6 +44,8 @@ import {
   findFirstExpiry,
   findNeighbour,
   findPages,
+  type PagesOf,
+  readFewPages,
   readJournalParts,
   readPages,
   savePages,
@@ -43,18 +55,14 @@ import { allocateMany, readSmallZones } from './small-zones.js';
 /** What a whole changes in its last commit: its pages are stored already. */
 const NO_CHANGES: PageChanges = { replaced: [], pages: [], journal: [] };
 
-/** What tells whether the database is the one that is trusted (DatabaseWatch). */
-export interface TrustRule {
-  /** The incarnation of the database that is trusted; undefined: none is yet. */
-  readonly incarnation: string | undefined;
-  /** @throws ZonesealError DATABASE_SET_BACK */
-  check(standing: Standing): void;
-  /** Runs what checks, a second time where that has to find out first. */
-  trusting<T>(work: () => Promise<T>): Promise<T>;
-}
-
 /** For commands, which serve nothing. */
 const TRUSTING: TrustRule = { incarnation: undefined, check: () => undefined, trusting: (work) => work() };
+
+/** Transactions for many zones. */
+const BATCH = { byIndex: true };
+
+/** Look-ups that are asked with one statement. */
+const TOGETHER = 100;
 
 /** Publications and serial lines in PostgreSQL. */
 export class PostgresPublicationStore implements PublicationStore {
@@ -62,11 +70,14 @@ export class PostgresPublicationStore implements PublicationStore {
   readonly #formatVersion: () => number;
   readonly #trust: TrustRule;
   readonly #replica: ReplicaReader | undefined;
+  readonly #lines: Gather<LineName, LineState | undefined>;
+  readonly #fewPages: Gather<PagesOf, readonly StoredPage[] | undefined>;
 
   /**
    * @param formatVersion ready publications of an older output format are listed as due; 0: none is older
    * @param trust what is asked before the database is believed; commands believe it
    * @param replica what reads in bulk, where there is a replica
+   * @param waiting look-ups that may wait for those before them; default 10,000
    */
   constructor(
     database: Database,
@@ -74,13 +85,22 @@ export class PostgresPublicationStore implements PublicationStore {
       readonly formatVersion?: number | (() => number);
       readonly trust?: TrustRule;
       readonly replica?: ReplicaReader | undefined;
+      readonly waiting?: number;
     } = {},
   ) {
     this.#database = database;
     this.#trust = options.trust ?? TRUSTING;
     this.#replica = options.replica;
-    const { formatVersion = 0 } = options;
+    const { formatVersion = 0, waiting = 10_000 } = options;
+    const gathering = { together: TOGETHER, waiting };
+    this.#lines = new Gather((names) => readLines(database, this.#trust, names), gathering);
+    this.#fewPages = new Gather((all) => this.#readFewPages(all), gathering);
     this.#formatVersion = typeof formatVersion === 'number' ? () => formatVersion : formatVersion;
+  }
+
+  /** Look-ups that wait for those before them. */
+  get waiting(): number {
+    return this.#lines.waiting + this.#fewPages.waiting;
   }
 
   async findServed(zone: string, view: string): Promise<ServedZone | undefined> {
@@ -115,6 +135,13 @@ export class PostgresPublicationStore implements PublicationStore {
     };
   }
 
+  async countFrozen(): Promise<number> {
+    const [row] = await this.#database.query<{ count: number }>(
+      'select count(*) as count from zoneseal.zones where frozen_version is not null',
+    );
+    return row?.count ?? 0;
+  }
+
   /** How the database finds what is due: its plan, with the times it took. */
   async explainDue(limit: number): Promise<string[]> {
     const rows = await this.#database.query<{ 'QUERY PLAN': string }>(
@@ -125,18 +152,7 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   findLine(zone: string, view: string): Promise<LineState | undefined> {
-    return this.#trust.trusting(async () => {
-      const [row] = await this.#database.query<LineRow>(LINE, [zone, view]);
-      if (row === undefined) return undefined;
-      this.#trust.check(standingOf(row));
-      const { zone_id: zoneId, last_serial: last, recovering: isRecovering } = row;
-      return {
-        served: { zoneId: String(zoneId), zone, view },
-        publication: row.id === null ? undefined : publicationOf({ ...row, zone, view } as PublicationRow),
-        lastSerial: last ?? undefined,
-        isRecovering,
-      };
-    });
+    return this.#lines.get({ zone, view });
   }
 
   newestReady(zoneId: string, view: string): Promise<Publication | undefined> {
@@ -174,26 +190,25 @@ export class PostgresPublicationStore implements PublicationStore {
   }
 
   async listReady(zoneId: string): Promise<Publication[]> {
-    const rows = await this.#database.query<PublicationRow>(
-      `select ${PUBLICATION_COLUMNS} from zoneseal.serial_lines l
+    const rows = await this.#database.query<PublicationRow & { readonly kept: boolean }>(
+      `select ${PUBLICATION_COLUMNS}, ${PAGES_KEPT} as kept from zoneseal.serial_lines l
          join zoneseal.publications p on p.id = l.ready join zoneseal.zones z on z.id = p.zone_id
        where l.zone_id = $1 order by l.view`,
       [zoneId],
     );
-    return rows.map(publicationOf);
+    return rows.map((row) => ({ ...publicationOf(row), ...(row.kept ? {} : { generation: null }) }));
+  }
+
+  listAbandoned(zoneId: string): Promise<string[]> {
+    return listAbandoned(this.#database, zoneId);
   }
 
   async readLine(upTo: Publication, fromSerial: number): Promise<Publication[]> {
-    const { id, zoneId, view } = upTo;
-    const rows = await this.#database.query<PublicationRow>(
-      `select ${PUBLICATION_COLUMNS} from zoneseal.publications p join zoneseal.zones z on z.id = p.zone_id
-       where p.zone_id = $1 and p.view = $2 and p.state = 'ready' and p.id <= $3 and p.id >= (
-         select q.id from zoneseal.publications q
-         where q.zone_id = $1 and q.view = $2 and q.state = 'ready' and q.serial = $4 and q.id <= $3
-         order by q.id desc limit 1)
-       order by p.id`,
-      [zoneId, view, id, fromSerial],
-    );
+    const rows = await this.#database.query<PublicationRow>(READ_LINE, [
+      upTo.id,
+      fromSerial,
+      upTo.octets ?? 0,
+    ]);
     return rows.map(publicationOf);
   }
 
@@ -222,7 +237,7 @@ export class PostgresPublicationStore implements PublicationStore {
       const ours = await lockBuilding(transaction, gateway, finished);
       await commitReady(transaction, ours);
       return new Set(ours.map(({ publication }) => publication.id));
-    });
+    }, BATCH);
   }
 
   allocateMany(
@@ -230,8 +245,10 @@ export class PostgresPublicationStore implements PublicationStore {
     request: Omit<AllocateRequest, 'force'>,
   ): Promise<Publication[]> {
     return this.#trust.trusting(() =>
-      this.#database.transaction((transaction) =>
-        allocateMany(transaction, served, request, (standing) => this.#trust.check(standing)),
+      this.#database.transaction(
+        (transaction) =>
+          allocateMany(transaction, served, request, (standing) => this.#trust.check(standing)),
+        BATCH,
       ),
     );
   }
@@ -279,6 +296,16 @@ export class PostgresPublicationStore implements PublicationStore {
     chain: boolean,
   ): AsyncIterable<readonly StoredPage[]> {
     return this.#replica?.readPages(of, chain) ?? readPages(this.#database, of, chain);
+  }
+
+  async readFewPages(of: Publication): Promise<readonly StoredPage[] | undefined> {
+    const { id, generation } = of;
+    if (generation === null || !hasFewPages(of)) return undefined;
+    return this.#fewPages.get({ id, generation });
+  }
+
+  #readFewPages(all: readonly PagesOf[]): Promise<(readonly StoredPage[] | undefined)[]> {
+    return this.#replica?.readFewPages(all) ?? readFewPages(this.#database, all);
   }
 
   findPages(generation: string, chain: boolean, keys: readonly Uint8Array[]): Promise<StoredPage[]> {
@@ -357,43 +384,35 @@ interface ServedRow {
   readonly view: string;
 }
 
-interface StandingRow {
-  readonly incarnation: string;
-  readonly marker: number;
-  readonly same_server: boolean;
-}
-
-type LineRow = Omit<PublicationRow, 'id' | 'zone' | 'view'> &
-  StandingRow & {
-    /** Null: nothing is ready. */
-    readonly id: number | null;
-    readonly zone_id: number;
-    readonly last_serial: number | null;
-    readonly recovering: boolean;
-  };
-
-function standingOf({ incarnation, marker, same_server: sameServer }: StandingRow): Standing {
-  return { incarnation, marker, sameServer };
-}
-
-/** Whether line `l` is not known to be past what nameservers serve, or has nothing ready yet that is, by standing `c`. */
-const RECOVERING = `(l.incarnation is distinct from c.incarnation or (l.barred > 0 and coalesce(l.ready, 0) <= l.barred))`;
-
-const LINE = `
-  select ${PUBLICATION_COLUMNS}, z.id as zone_id, l.last_serial, c.incarnation, c.marker, c.same_server, ${RECOVERING} as recovering
-  from zoneseal.zones z
-    join zoneseal.zone_views v on v.zone_id = z.id
-    join zoneseal.serial_lines l on l.zone_id = z.id and l.view = v.view
-    left join zoneseal.publications p on p.id = l.ready
-    cross join zoneseal.standing() c
-  where z.name = $1 and v.view = $2`;
-
 function servedOf({ zone_id, zone, view }: ServedRow): ServedZone {
   return { zoneId: String(zone_id), zone, view };
 }
 
+/**
+ * Goes back from publication $1 until serial $2 is met, or the way to it is more than $3 octets. What is stored of a journal is
+ * measured, not read.
+ */
+const READ_LINE = `
+  with recursive line (id, previous, serial, journal_octets, soa_octets, way) as (
+    select p.id, p.previous, p.serial, p.journal_octets, length(p.soa_rdata), 0::bigint
+    from zoneseal.publications p where p.id = $1 and p.state = 'ready'
+    union all
+    select q.id, q.previous, q.serial, q.journal_octets, length(q.soa_rdata), q.way from line l, lateral (
+      select p.*, l.way + l.journal_octets + 2 * (l.soa_octets + length(p.soa_rdata)) as way
+      from zoneseal.publications p where p.id = l.previous and p.state = 'ready'
+    ) q
+    where l.serial <> $2 and q.way <= $3
+  )
+  select ${PUBLICATION_COLUMNS} from line l
+    join zoneseal.publications p on p.id = l.id join zoneseal.zones z on z.id = p.zone_id
+  where exists (select from line where serial = $2) and not exists (
+    select from line m where m.serial <> $2 and m.journal_octets <> (
+      select coalesce(sum(length(j.content)), 0) from zoneseal.journal_parts j where j.publication_id = m.id))
+  order by l.id`;
+
 /** Lines of which it is known that they are past what nameservers serve: all, but after the database was set back. */
-const SETTLED = 'incarnation = (select incarnation from zoneseal.clusters where current)';
+// not by "=": all lines have the same, and its index finds nothing that is due
+const SETTLED = 'incarnation is not distinct from (select incarnation from zoneseal.clusters where current)';
 
 /** Each part is a range of an index that is empty while nothing is due, however many zones there are. */
 const LIST_DUE = `

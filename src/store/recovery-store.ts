@@ -13,6 +13,7 @@ import type {
   UnsettledLine,
 } from '../publication/recovery-ports.js';
 import type { Database, Queryable, Transaction } from './database.js';
+import { PAGES_KEPT } from './publication-record.js';
 
 interface IncarnationRow {
   readonly incarnation: string;
@@ -77,7 +78,10 @@ const LOCKED = `
   where (l.zone, l.view) in (select * from unnest($1::text[], $2::text[]))
   order by l.zone, l.view for update of l`;
 
-/** What was being built is of the database as it was. */
+/**
+ * What was being built is of the database as it was. So is every attempt that failed: what was lost may have been served under
+ * its serial, which is not given out again.
+ */
 const MOVE = `
   with moved as (
     select * from unnest($1::text[], $2::text[], $3::bigint[]) t (zone, view, past)
@@ -88,8 +92,9 @@ const MOVE = `
     where p.id = l.building and p.state = 'building'
   )
   update zoneseal.serial_lines l
-  set last_serial = m.past, wanted = l.wanted + 1, barred = greatest(l.barred, l.ready, l.building),
-    building = null, building_until = null
+  set last_serial = m.past, wanted = l.wanted + 1, building = null, building_until = null,
+    barred = greatest(l.barred, l.ready, l.building, case when l.ready is not null then (
+      select max(p.id) from zoneseal.publications p where p.zone_id = l.zone_id and p.view = l.view) end)
   from moved m where l.zone = m.zone and l.view = m.view`;
 
 /** Recovery in PostgreSQL. */
@@ -170,13 +175,15 @@ export class PostgresRecoveryStore implements RecoveryStore {
     return this.#database.transaction(async (transaction) => {
       const outcomes = await move(transaction, lines, isCertain, incarnation);
       await transaction.execute(
-        `update zoneseal.serial_lines l set incarnation = $3
+        `update zoneseal.serial_lines l
+         set incarnation = $3, wanted = l.wanted + (
+           select count(*) from zoneseal.publications p where p.id = l.ready and not ${PAGES_KEPT})
          from unnest($1::text[], $2::text[]) t (zone, view)
          where l.zone = t.zone and l.view = t.view
            and exists (select from zoneseal.clusters where current and incarnation = $3)`,
         [...namesOf(outcomes), incarnation],
       );
-      // gateways have it built, and ask anew what is served
+      // gateways have built what is to be, and ask anew what is served
       await transaction.query("select pg_notify('zoneseal', 'recovery')::text");
       return outcomes;
     });

@@ -5,7 +5,7 @@ import type { StoredPage } from '../publication/ports.js';
 import type { ZoneRow } from '../zone/row.js';
 import type { Database } from './database.js';
 import { NotReached, readRows } from './row-reader.js';
-import { readJournalParts, readPages } from './signed-page-store.js';
+import { type PagesOf, readFewPages, readJournalParts, readPages } from './signed-page-store.js';
 
 export interface ReplicaReaderOptions {
   readonly primary: Database;
@@ -73,6 +73,17 @@ export class ReplicaReader {
       after = pages.at(-1)?.firstKey ?? after;
     }
     if (!fromReplica.isWhole) yield* readPages(primary, of, chain, { after });
+  }
+
+  /** The pages of ready publications that have few, see PublicationStore.readFewPages; of the primary where the replica has not come to all. */
+  async readFewPages(all: readonly PagesOf[]): Promise<(readonly StoredPage[] | undefined)[]> {
+    const { primary, replica } = this.#options;
+    const fromReplica = this.#attempt(async function* (incarnation) {
+      yield await readFewPages(replica, all, incarnation);
+    });
+    let pages: (readonly StoredPage[] | undefined)[] = [];
+    for await (const read of fromReplica.batches) pages = read;
+    return fromReplica.isWhole ? pages : readFewPages(primary, all);
   }
 
   /** The parts of one side of the journal of a ready publication. */

@@ -1,8 +1,8 @@
-import Cursor from 'pg-cursor';
 import { ZonesealError } from '../errors.js';
 import type { ZoneRow } from '../zone/row.js';
 import type { Database, Queryable } from './database.js';
 import { databaseError } from './database-errors.js';
+import { VERSION_KEPT } from './publication-record.js';
 
 /** A replica has not come so far as is needed; the primary has. */
 export class NotReached extends Error {
@@ -39,6 +39,15 @@ function then(order: string, further = ''): string {
     (select ${COLUMNS} from zoneseal.rrset_history where zone_id = $1 and valid_from <= $2 and valid_to > $2 ${further}
      order by ${order})
   ) t order by ${order}`;
+}
+
+const THEN = then('sort_key, type');
+
+/** A statement with its parameters written into it: DECLARE takes none. @throws where one is no whole number */
+function withNumbers(text: string, ...values: readonly (string | number | null)[]): string {
+  return text.replace(/\$(\d)/g, (_, place: string) =>
+    String(BigInt(values[Number(place) - 1] as string | number)),
+  );
 }
 
 /** Makes the planner take the rows in the order of the indexes, so that the first ones come at once. */
@@ -91,18 +100,19 @@ async function* readCursor(
     if (incarnation !== undefined && !(await hasReached(query, zoneId, version, incarnation)))
       throw new NotReached();
     const { current } = await findVersion(query, zoneId, version);
-    const text = current ? NOW : then('sort_key, type');
-    const values = current ? [zoneId] : [zoneId, version];
-    const cursor = client.query(new Cursor<Columns>(text, values, { rowMode: 'array' }));
-    // pg has begun to time it as if it were one statement, and a cursor never tells it that it has ended: the timer would
-    // end a reader that takes longer, and keep the process until then. The server times each read
-    (cursor as unknown as { callback?: (error: null) => void }).callback?.(null);
+    // each FETCH is a statement of its own, so that the statements' time-out bounds a read and not the whole pass; a portal of
+    // the protocol would be timed from its first read to its end
+    await query(
+      `declare zone_rows no scroll cursor for ${withNumbers(current ? NOW : THEN, zoneId, version)}`,
+    );
     for (;;) {
-      const rows = await cursor.read(BATCH_ROWS);
+      const { rows } = await client.query<Columns>({
+        text: `fetch ${BATCH_ROWS} from zone_rows`,
+        rowMode: 'array',
+      });
       if (rows.length > 0) yield rows.map(rowOf);
       if (rows.length < BATCH_ROWS) break;
     }
-    await cursor.close();
     await client.query('commit');
     clean = true;
   } catch (error) {
@@ -197,7 +207,7 @@ async function hasReached(
   const [zone] = await query(
     `select from zoneseal.zones z where z.id = $1 and z.version >= $2
        and (z.version = $2 or z.readable_from <= $2 and exists (
-         select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2))
+         select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2 and ${VERSION_KEPT}))
        and exists (select from zoneseal.clusters c where c.current and c.incarnation = $3)`,
     [zoneId, version, incarnation],
   );
@@ -212,7 +222,7 @@ async function findVersion(
 ): Promise<{ version: number; current: boolean }> {
   const [zone] = await query<{ name: string; version: number; retained: boolean }>(
     `select z.name, z.version, z.readable_from <= $2 and exists (
-       select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2
+       select from zoneseal.publications p where p.zone_id = z.id and p.zone_version = $2 and ${VERSION_KEPT}
      ) as retained
      from zoneseal.zones z where z.id = $1`,
     [zoneId, wanted],

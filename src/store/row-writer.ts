@@ -83,7 +83,9 @@ export async function copyRows(
   batches: Batches<ZoneRow>,
   onBatch: (rows: number) => void,
 ): Promise<void> {
-  const sink = transaction.client.query(copyFrom(`copy zoneseal.rrsets (${COLUMNS}) from stdin`));
+  const copy = copyFrom(`copy zoneseal.rrsets (${COLUMNS}) from stdin`);
+  // else pg's limit for statements ends it
+  const sink = transaction.client.query(Object.assign(copy, transaction.limit));
   try {
     await pipeline(Readable.from(copyLines(zoneId, batches, onBatch)), sink);
   } catch (error) {

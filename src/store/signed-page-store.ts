@@ -40,6 +40,33 @@ const OF_PUBLICATION = `
     and ($4::bytea is null or p.first_key > $4)
   order by p.first_key limit ${READ_PAGES}`;
 
+/** Pages of a publication that are read with those of others at the most. */
+const FEW_PAGES = 8;
+
+/** The pages of publications $1, of generations $2, numbered by their place in the arrays; one more than are few at the most. */
+const OF_PUBLICATIONS = `
+  select t.i, p.chain, p.first_key, p.since, p.chained, p.expires, p.content, null::bytea as next_key
+  from unnest($1::bigint[], $2::bigint[]) with ordinality t (id, generation, i)
+    cross join lateral (
+      select * from zoneseal.signed_pages p
+      where p.generation = t.generation and p.since <= t.id and (p.until is null or p.until > t.id)
+      limit ${FEW_PAGES + 1}
+    ) p
+  order by t.i, p.chain, p.first_key`;
+
+/** The same of a replica of incarnation $3 of the database: a publication that it has not come to has no row, what has no pages one. */
+const OF_REACHED_PUBLICATIONS = `
+  select t.i, p.chain, p.first_key, p.since, p.chained, p.expires, p.content, null::bytea as next_key
+  from unnest($1::bigint[], $2::bigint[]) with ordinality t (id, generation, i)
+    join zoneseal.publications q on q.id = t.id and q.state = 'ready'
+    join zoneseal.clusters c on c.current and c.incarnation = $3
+    left join lateral (
+      select * from zoneseal.signed_pages p
+      where p.generation = t.generation and p.since <= t.id and (p.until is null or p.until > t.id)
+      limit ${FEW_PAGES + 1}
+    ) p on true
+  order by t.i, p.chain, p.first_key`;
+
 /**
  * What a replica is asked: whether it has a publication ready as the trusted incarnation of the database has it, and in the same snapshot
  * what is wanted. It answers by one row at the least. Both are given by the number of their parameter.
@@ -107,6 +134,42 @@ export async function* readPages(
     if (rows.length < READ_PAGES) return;
     after = rows.at(-1)?.first_key ?? null;
   }
+}
+
+/** What names the pages of a publication. */
+export interface PagesOf {
+  readonly id: string;
+  readonly generation: string;
+}
+
+/**
+ * All pages of publications, each one's names and then its NSEC3 records, in order; undefined for one that has more than a few.
+ * @param incarnation of a replica: the trusted one of the database. @throws NotReached where it has not come to all of them
+ */
+export async function readFewPages(
+  database: Queryable,
+  all: readonly PagesOf[],
+  incarnation?: string,
+): Promise<(StoredPage[] | undefined)[]> {
+  const values: unknown[] = [all.map(({ id }) => id), all.map(({ generation }) => generation)];
+  type Row = Omit<PageRow, 'content'> & { readonly i: number; readonly content: Buffer | null };
+  const rows = await database.query<Row>(
+    incarnation === undefined ? OF_PUBLICATIONS : OF_REACHED_PUBLICATIONS,
+    incarnation === undefined ? values : [...values, incarnation],
+  );
+  const pages: StoredPage[][] = all.map(() => []);
+  const reached = new Set(rows.map(({ i }) => i));
+  if (incarnation !== undefined && reached.size < all.length) throw new NotReached();
+  for (const { i, content, ...row } of rows)
+    if (content !== null) pages[i - 1]?.push(pageOf({ ...row, content }));
+  return pages.map((own) =>
+    own.length > FEW_PAGES
+      ? undefined
+      : own.map((page, at) => {
+          const next = own[at + 1];
+          return { ...page, nextKey: next?.chain === page.chain ? next.firstKey : null };
+        }),
+  );
 }
 
 /** @throws NotReached where a replica has not come so far */

@@ -8,6 +8,7 @@ import type {
 } from '../publication/ports.js';
 import type { Standing } from '../publication/recovery-ports.js';
 import type { ZoneRow } from '../zone/row.js';
+import { ABANDONED } from './abandoned-pages.js';
 import {
   type AllocateRequest,
   causeOf,
@@ -19,11 +20,10 @@ import {
 import type { Database, Queryable, Transaction } from './database.js';
 import { readKeySetVersions } from './key-set-reader.js';
 import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
-import { type PageRow, pageOf } from './signed-page-store.js';
+import { readFewPages } from './signed-page-store.js';
 
 /** What a zone has at the most that is read whole. */
 const SMALL_ROWS = 200;
-const SMALL_PAGES = 8;
 const SMALL_CHANGES = 400;
 
 const INSERT = `
@@ -67,6 +67,9 @@ export async function allocateMany(
      where not exists (
        select from zoneseal.serial_lines o
        where o.zone_id = l.zone_id and o.building is not null and o.building_until > clock_timestamp())
+       and not exists (
+         -- signatures of publications that died serve again
+         select from (select * from zoneseal.serial_lines d where d.zone_id = l.zone_id) l, lateral (${ABANDONED}) a)
      for update of l skip locked`,
     [served.map(({ zoneId }) => zoneId), served.map(({ view }) => view)],
   );
@@ -122,20 +125,14 @@ const ROWS = `
   ) r
   order by t.i, r.sort_key, r.type`;
 
-/** Present pages of publications $1, of their generations $2. */
-const PAGES = `
-  select t.i, p.chain, p.first_key, p.since, p.chained, p.expires, p.content, null::bytea as next_key
-  from unnest($1::bigint[], $2::bigint[]) with ordinality t (id, generation, i), lateral (
-    select * from zoneseal.signed_pages p
-    where p.generation = t.generation and p.since <= t.id and (p.until is null or p.until > t.id)
-    limit ${SMALL_PAGES + 1}
-  ) p
-  order by t.i, p.chain, p.first_key`;
-
+/** Newest ready publications of zones $1; each is looked up by itself (see TransactionOptions.byIndex). */
 const READY = `
-  select ${PUBLICATION_COLUMNS} from zoneseal.serial_lines l
-    join zoneseal.publications p on p.id = l.ready join zoneseal.zones z on z.id = p.zone_id
-  where l.zone_id = any ($1::bigint[]) order by l.zone_id, l.view`;
+  select ${PUBLICATION_COLUMNS}
+  from unnest($1::bigint[]) t (zone_id)
+    cross join lateral (select l.ready from zoneseal.serial_lines l where l.zone_id = t.zone_id offset 0) l
+    cross join lateral (select * from zoneseal.publications p where p.id = l.ready offset 0) p
+    cross join lateral (select name from zoneseal.zones z where z.id = t.zone_id offset 0) z
+  order by p.zone_id, p.view`;
 
 const CHANGES = `
   select t.i, c.sort_key
@@ -167,7 +164,10 @@ export async function readSmallZones(
   ]);
   const readyOnes = ready.map(publicationOf);
   const [pages, changes] = await Promise.all([
-    readPagesOf(database, readyOnes),
+    readFewPages(
+      database,
+      readyOnes.map(({ id, generation }) => ({ id, generation: generation ?? id })),
+    ),
     readChangesOf(database, publications, readyOnes),
   ]);
   const rowsOf = groups(
@@ -187,17 +187,23 @@ export async function readSmallZones(
     const policy = policies.get(`${publication.policyName} ${publication.policyVersion}`);
     const keySet = keySets.get(`${publication.zoneId} ${publication.keySetVersion}`);
     const views = readyOnes.flatMap((it, at) =>
-      it.zoneId === publication.zoneId ? [{ publication: it, pages: pages.get(at) ?? [] }] : [],
+      it.zoneId === publication.zoneId ? [{ publication: it, pages: pages[at] }] : [],
     );
-    const isSmall = own.length <= SMALL_ROWS && views.every((it) => it.pages.length <= SMALL_PAGES);
-    if (!isSmall || policy === undefined || keySet === undefined) return [];
+    const small = views.filter(hasPages);
+    if (
+      own.length > SMALL_ROWS ||
+      small.length < views.length ||
+      policy === undefined ||
+      keySet === undefined
+    )
+      return [];
     return [
       {
         publication,
         rows: own,
         policy: parsePolicy(publication.policyName, policy),
         keySet,
-        ready: views,
+        ready: small,
         changes: changes.get(i) ?? { kind: 'owners', keys: [] },
       },
     ];
@@ -217,24 +223,6 @@ async function readPolicies(
     ],
   );
   return new Map(rows.map(({ name, version, document }) => [`${name} ${version}`, document]));
-}
-
-async function readPagesOf(
-  database: Queryable,
-  ready: readonly Publication[],
-): Promise<ReadonlyMap<number, StoredPage[]>> {
-  const rows = await database.query<PageRow & { i: number }>(PAGES, [
-    ready.map(({ id }) => id),
-    ready.map(({ generation }) => generation),
-  ]);
-  const pages = groups(rows, ({ i }) => i - 1, pageOf);
-  for (const own of pages.values()) {
-    own.forEach((page, at) => {
-      const next = own[at + 1];
-      own[at] = { ...page, nextKey: next?.chain === page.chain ? next.firstKey : null };
-    });
-  }
-  return pages;
 }
 
 async function readChangesOf(
@@ -262,6 +250,12 @@ async function readChangesOf(
       return [i, { kind: 'owners', keys: all.filter((key) => key !== null) }];
     }),
   );
+}
+
+function hasPages<Ready extends { readonly pages: StoredPage[] | undefined }>(
+  it: Ready,
+): it is Ready & { readonly pages: StoredPage[] } {
+  return it.pages !== undefined;
 }
 
 function groups<Row, Value>(

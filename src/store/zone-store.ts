@@ -143,14 +143,18 @@ export class ZoneStore {
 
   /** Serves a zone in a view no more. @returns false when it was not @throws ZonesealError NOT_HELD */
   unassignView(zone: string, view: string): Promise<boolean> {
-    return this.#database.transaction(async (transaction) => {
-      const { id } = await findZone(transaction, zone, 'write');
-      const removed = await transaction.execute(
-        'delete from zoneseal.zone_views where zone_id = $1 and view = $2',
-        [id, view],
-      );
-      return removed > 0;
-    });
+    return this.#database.transaction(
+      async (transaction) => {
+        const { id } = await findZone(transaction, zone, 'write');
+        const removed = await transaction.execute(
+          'delete from zoneseal.zone_views where zone_id = $1 and view = $2',
+          [id, view],
+        );
+        return removed > 0;
+      },
+      // the signed pages go with it
+      { statementTimeout: 0 },
+    );
   }
 
   /**

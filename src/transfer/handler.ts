@@ -36,8 +36,8 @@ export interface TransferHandlerOptions {
 const TRANSFER_TYPES: ReadonlySet<number> = new Set([RRType.SOA, RRType.AXFR, RRType.IXFR]);
 
 /**
- * Answers the requests of the transfer protocol: SOA, AXFR (RFC 5936) and IXFR (RFC 1995, with the whole zone). Everything
- * else is refused. What a stranger asks for is never looked up, so zones held and not held get the same answer by the same work.
+ * Answers the requests of the transfer protocol: SOA, AXFR (RFC 5936) and IXFR (RFC 1995: the differences, or the whole zone where they
+ * cannot be had). Everything else is refused. What a stranger asks for is never looked up, so zones held and not held get the same answer by the same work.
  */
 export class TransferHandler implements DnsHandler {
   readonly #options: TransferHandlerOptions;
@@ -199,6 +199,7 @@ export class TransferHandler implements DnsHandler {
     const { soa } = served;
     const isCurrent =
       soa !== undefined && clientSerial !== undefined && !isNewer(serialOf(soa.rrset), clientSerial);
+    if (isCurrent) this.#compare(asked, serialOf(soa.rrset));
     if (type !== RRType.SOA && request.transport !== 'udp' && !isCurrent) return { ...asked, served };
     if (soa === undefined) {
       return answerer.rcode(RCODE.SERVFAIL, { code: EDE.NOT_READY, text: 'first publication not ready' });
@@ -206,6 +207,17 @@ export class TransferHandler implements DnsHandler {
     // an IXFR answer of one record says "this serial" (RFC 1995 §2); signatures would make it look like a transfer
     const isSigned = type === RRType.SOA && answerer.query.edns?.dnssecOk === true;
     return answerer.soa(soa.rrset, isSigned ? soa.signatures : []);
+  }
+
+  /** Who has a key and a serial that was not given out may have it from before the database was set back. Nothing is done about it. */
+  #compare({ client, zone, view, clientSerial }: Omit<TransferAsked, 'served'>, serial: number): void {
+    if (client.entry === undefined || clientSerial === undefined || clientSerial === serial) return;
+    const key = client.entry.name.toString();
+    this.#log.write(
+      'warn',
+      { zone: zone.toString(), view, key, address: client.request.address, clientSerial, serial },
+      'a client has a serial ahead of the one that is served; was the database set back?',
+    );
   }
 
   #refuse(

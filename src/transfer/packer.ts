@@ -29,6 +29,7 @@ export class MessagePacker {
   readonly #zone: Name;
   readonly #messageOctets: number;
   readonly #writer: MessageWriter;
+  #isFinished = false;
   #largeWriter: MessageWriter | undefined;
   /** The question section of the first message; undefined once that is done. */
   #question: Uint8Array | undefined;
@@ -44,7 +45,7 @@ export class MessagePacker {
       TRANSFER_MESSAGE_OCTETS,
     );
     this.#question = questionSection(options.zone);
-    this.#writer = new MessageWriter(this.#messageOctets);
+    this.#writer = takeWriter(this.#messageOctets);
     this.#begin();
   }
 
@@ -77,6 +78,7 @@ export class MessagePacker {
    * @throws ZonesealError MESSAGE_TOO_LARGE, naming the record that fits into no message
    */
   addRecord(owner: Name, type: number, ttl: number, rdata: Uint8Array): boolean {
+    if (this.#isFinished) throw new TypeError(`zone ${this.#zone}: its last message was packed already`);
     if (!this.#write(this.#writer, owner, type, ttl, rdata)) {
       this.#end();
       if (!this.#write(this.#writer, owner, type, ttl, rdata)) this.#addLarge(owner, type, ttl, rdata);
@@ -92,9 +94,11 @@ export class MessagePacker {
     return ready;
   }
 
-  /** The messages that are done and the last one, which ends here. */
+  /** The messages that are done and the last one, which ends here; nothing is packed after it. */
   finish(): Uint8Array[] {
     this.#end();
+    if (!this.#isFinished) giveBack(this.#writer);
+    this.#isFinished = true;
     return this.take();
   }
 
@@ -150,6 +154,18 @@ export class MessagePacker {
     this.#question = undefined;
     this.#messageCount++;
   }
+}
+
+/** Writers of the usual size that nobody uses: what each has to look names up in is many times the size of a small zone. */
+const FREE: MessageWriter[] = [];
+const MAX_FREE = 16;
+
+function takeWriter(octets: number): MessageWriter {
+  return (octets === TRANSFER_MESSAGE_OCTETS ? FREE.pop() : undefined) ?? new MessageWriter(octets);
+}
+
+function giveBack(writer: MessageWriter): void {
+  if (writer.limit === TRANSFER_MESSAGE_OCTETS && FREE.length < MAX_FREE) FREE.push(writer);
 }
 
 function questionSection(zone: Name): Uint8Array {

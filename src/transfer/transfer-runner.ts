@@ -68,20 +68,15 @@ export class TransferRunner {
     }
   }
 
-  /** Opens the image and waits for its first message; SERVFAIL when there is none to be had. */
+  /**
+   * What was asked for, begun: the differences where they were asked for and can be had, else the whole zone (RFC 1995 §4);
+   * SERVFAIL when there is nothing to be had.
+   */
   async #begin(asked: TransferAsked): Promise<Begun | Uint8Array> {
     const { signal } = asked.client.request;
-    const limitMs = this.#options.limits.firstMessageSeconds * 1000;
-    let reader: ImageReader | undefined;
     try {
-      const opened = this.#open(asked);
-      reader = await withDeadline(opened, 'opening the image', limitMs, signal, (late) => late.release());
-      const messages = reader.messages()[Symbol.asyncIterator]();
-      const first = await withDeadline(messages.next(), 'the first message', limitMs, signal);
-      if (first.done === true) throw new ZonesealError('IMAGE_CLOSED', 'the image is empty');
-      return { reader, messages, first: first.value };
+      return (await this.#beginDifference(asked)) ?? (await this.#first(asked, asked.served.openImage()));
     } catch (error) {
-      reader?.release();
       this.#end(asked, signal.aborted ? 'abandoned' : 'failed', faultOf(error));
       const isBuilding = error instanceof ZonesealError && error.code === 'PUBLICATION_NOT_READY';
       return this.#failure(asked, {
@@ -91,17 +86,39 @@ export class TransferRunner {
     }
   }
 
-  /** The differences where they were asked for and can be had, else the whole zone (RFC 1995 §4). */
-  async #open({ served, clientSerial, zone, view }: TransferAsked): Promise<ImageReader> {
-    if (clientSerial === undefined) return served.openImage();
+  /** Undefined where no differences were asked for, or none can be had. @throws ZonesealError when the client has gone */
+  async #beginDifference(asked: TransferAsked): Promise<Begun | undefined> {
+    const { client, served, clientSerial, zone, view } = asked;
+    if (clientSerial === undefined) return undefined;
     try {
-      const difference = await served.openDifference(clientSerial);
-      if (difference !== undefined) return difference;
+      return await this.#first(asked, served.openDifference(clientSerial));
     } catch (error) {
+      if (client.request.signal.aborted) throw error;
       const fields = { zone: zone.toString(), view, clientSerial, reason: errorMessage(error) };
       this.#options.log.write('warn', fields, 'a difference cannot be had; the whole zone is sent');
+      return undefined;
     }
-    return served.openImage();
+  }
+
+  /** Waits for an image and its first message; undefined where there is none. */
+  async #first(asked: TransferAsked, opened: Promise<ImageReader>): Promise<Begun>;
+  async #first(asked: TransferAsked, opened: Promise<ImageReader | undefined>): Promise<Begun | undefined>;
+  async #first(asked: TransferAsked, opened: Promise<ImageReader | undefined>): Promise<Begun | undefined> {
+    const { signal } = asked.client.request;
+    const limitMs = this.#options.limits.firstMessageSeconds * 1000;
+    const reader = await withDeadline(opened, 'opening the image', limitMs, signal, (late) =>
+      late?.release(),
+    );
+    if (reader === undefined) return undefined;
+    try {
+      const messages = reader.messages()[Symbol.asyncIterator]();
+      const first = await withDeadline(messages.next(), 'the first message', limitMs, signal);
+      if (first.done === true) throw new ZonesealError('IMAGE_CLOSED', 'the image is empty');
+      return { reader, messages, first: first.value };
+    } catch (error) {
+      reader.release();
+      throw error;
+    }
   }
 
   async *#stream(

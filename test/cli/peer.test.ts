@@ -116,6 +116,12 @@ describe('peers', () => {
       '2 zones and views, 2 without a publication; of their peers 0 current, 2 pending, 0 behind, 0 unreachable\n',
     );
     await database.execute(
+      "insert into zoneseal.gateways (name, release, schema_level, format_version, page_format) values ('gw1', '9.9', 1, 1, 1)",
+    );
+    expect((await run('status')).stdout).toMatch(
+      /\n\nGATEWAY +RELEASE +STARTED +SEEN\ngw1 +9\.9 +\d{4}-\S+Z +\d+s ago\n/,
+    );
+    await database.execute(
       `update zoneseal.peer_states set state = 'behind', serial_seen = 7, seen_at = now() - interval '90 s', problem = 'SOA: SERVFAIL'
        where view = 'internal'`,
     );
@@ -128,6 +134,14 @@ describe('peers', () => {
     expect(JSON.parse(one.stdout)).toMatchObject({
       states: { behind: 1, pending: 1 },
       rows: [{ zone: 'example.', view: 'internal', peer: 'ns1', state: 'behind', serialSeen: 7 }],
+      gateways: [
+        {
+          name: 'gw1',
+          release: '9.9',
+          startedAt: expect.stringMatching(/Z$/) as unknown,
+          seenAt: expect.stringMatching(/Z$/) as unknown,
+        },
+      ],
     });
     expect((await run('status --limit 1')).stdout).toContain('; 1 shown');
     const missing = await run('status nowhere');

@@ -3,7 +3,7 @@ import { systemClock } from '../../src/clock.js';
 import { FLAG, OPCODE, RCODE, readMessage } from '../../src/dns/message.js';
 import { Name } from '../../src/dns/name.js';
 import { parseRdataText } from '../../src/dns/rdata/index.js';
-import { answerTsigFailure, type TsigKey, verifyRequest } from '../../src/dns/tsig.js';
+import { answerTsigFailure, type TsigKey, TsigSigner, verifyRequest } from '../../src/dns/tsig.js';
 import { RRType } from '../../src/dns/types.js';
 import { type ControlQuestion, ControlRequest, serialInAnswer } from '../../src/fleet/control-message.js';
 import { type ExchangeResult, exchange } from '../../src/fleet/exchange.js';
@@ -101,7 +101,21 @@ describe('an answer', () => {
       answer[answer.length - 8] = (answer[answer.length - 8] as number) ^ 1;
       return [answer];
     };
-    expect(await ask(SOA, forged, { key: KEY, timeoutMs: 100 })).toMatchObject({ kind: 'silent' });
+    expect(await ask(SOA, forged, { key: KEY, timeoutMs: 100 })).toEqual({
+      kind: 'silent',
+      problem: `no valid answer, but one with a wrong MAC; compare the secret of key ${KEY.name.toString()} on both sides`,
+    });
+    const otherKey = { ...KEY, name: Name.parse('other.') };
+    const foreign: Answering = (request, octets) => [
+      new TsigSigner(otherKey, new Uint8Array(32)).sign(
+        answerTo(request, octets, { serial: 5 }),
+        systemClock.seconds(),
+      ),
+    ];
+    expect(await ask(SOA, foreign, { key: KEY, timeoutMs: 100 })).toMatchObject({
+      kind: 'silent',
+      problem: `no valid answer, but one signed with another key or algorithm than ${KEY.name.toString()}`,
+    });
     const both = await ask(SOA, (...of) => [...forged(...of), ...sound(...of)], { key: KEY });
     expect(both.kind).toBe('answer');
     // and one that has a TSIG nobody asked for is none
@@ -146,14 +160,14 @@ describe('an answer', () => {
     const plain: Answering = (request, octets) => [answerTo(request, octets, { serial: 5 })];
     expect(await ask(SOA, plain, { key: KEY })).toEqual({
       kind: 'refused',
-      problem: 'an answer without TSIG',
+      problem: 'an answer without TSIG; does the peer have key peer.key. for this address?',
     });
     const refused: Answering = (request, octets) => [
       answerTo(request, octets, { rcode: RCODE.FORMERR, question: false }),
     ];
     expect(await ask(SOA, refused, { key: KEY })).toEqual({
       kind: 'refused',
-      problem: 'FORMERR without TSIG',
+      problem: 'FORMERR without TSIG; does the peer have key peer.key. for this address?',
     });
   });
 

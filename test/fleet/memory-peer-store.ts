@@ -165,7 +165,7 @@ export class MemoryPeerStore implements PeerStateStore {
     return this.#answer(() => {
       const states: Record<PeerState, number> = { pending: 0, current: 0, behind: 0, unreachable: 0 };
       for (const { claim } of this.rows) states[claim.state]++;
-      return { states, oldestSeconds: 0 };
+      return { states, oldestSeconds: 0, peers: [], late: [] };
     });
   }
 

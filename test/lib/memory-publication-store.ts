@@ -106,6 +106,10 @@ export class MemoryPublicationStore implements PublicationStore {
     return this.#answer(() => ({ count: this.unsafe.length, lines: this.unsafe }));
   }
 
+  countFrozen(): Promise<number> {
+    return this.#answer(() => 0);
+  }
+
   newestReady(_zoneId = '1', view = this.zone.view): Promise<Publication | undefined> {
     return this.#answer(() => this.#newest(view));
   }
@@ -113,15 +117,35 @@ export class MemoryPublicationStore implements PublicationStore {
   listReady(): Promise<Publication[]> {
     return this.#answer(() => {
       const views = new Set(this.publications.map(({ view }) => view));
-      return [...views].map((view) => this.#newest(view)).filter((it) => it !== undefined);
+      const newest = [...views].map((view) => this.#newest(view)).filter((it) => it !== undefined);
+      return newest.map((it) => (this.pages.has(it.generation ?? '') ? it : { ...it, generation: null }));
     });
+  }
+
+  listAbandoned(): Promise<readonly string[]> {
+    return this.#answer(() =>
+      this.publications
+        .filter(({ id, state, view }) => {
+          const newest = this.#newest(view)?.id ?? '0';
+          return state === 'failed' && this.pages.has(id) && Number(id) > Number(newest);
+        })
+        .map(({ id }) => id),
+    );
   }
 
   readLine(upTo: Publication, fromSerial: number): Promise<Publication[]> {
     return this.#answer(() => {
       const line = this.publications.filter((it) => it.view === upTo.view && it.state === 'ready');
       const from = line.findLastIndex((it) => it.serial === fromSerial);
-      return from < 0 ? [] : line.slice(from).filter((it) => Number(it.id) <= Number(upTo.id));
+      const found = from < 0 ? [] : line.slice(from).filter((it) => Number(it.id) <= Number(upTo.id));
+      let way = 0;
+      for (const [i, { id, journal, soa }] of found.entries()) {
+        if (i === 0) continue;
+        const stored = (this.journals.get(id) ?? []).reduce((sum, { content }) => sum + content.length, 0);
+        if (stored !== journal?.octets) return [];
+        way += journal.octets + 2 * ((soa?.rdata.length ?? 0) + (found[i - 1]?.soa?.rdata.length ?? 0));
+      }
+      return way > (upTo.octets ?? 0) ? [] : found;
     });
   }
 
@@ -153,6 +177,7 @@ export class MemoryPublicationStore implements PublicationStore {
         formatVersion: request.formatVersion,
         serial: request.nextSerial({
           last: last?.serial ?? null,
+          isUnseen: last?.state === 'failed' && last.previous !== null,
           stored: null,
           now: this.now,
           policy: this.policy,
@@ -278,6 +303,11 @@ export class MemoryPublicationStore implements PublicationStore {
       return since <= at && (until === undefined || until > at);
     });
     for (let i = 0; i < pages.length; i += 3) yield pages.slice(i, i + 3);
+  }
+
+  /** For those that read page by page. */
+  readFewPages(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   findPages(generation: string, chain: boolean, keys: readonly Uint8Array[]): Promise<StoredPage[]> {

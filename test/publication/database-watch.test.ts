@@ -228,4 +228,40 @@ describe('what is known of lines', () => {
     expect(lines.takeServed()).toEqual([{ zone: 'a.', view: 'v', serial: 9 }]);
     expect(lines.size).toBe(0);
   });
+
+  it('is asked of the database again when its zone is told of, and those of other zones are not', async () => {
+    const asked: string[] = [];
+    const lines = new KnownLines(
+      {
+        findLine: (zone, view) => {
+          asked.push(`${zone} ${view}`);
+          const served = { zoneId: zone === 'a.' ? '1' : '2', zone, view };
+          return Promise.resolve({ ...line(7), served } as LineState);
+        },
+      },
+      { freshSeconds: 1000, limit: 3 },
+    );
+    const findAll = async (): Promise<string[]> => {
+      asked.length = 0;
+      for (const [zone, view] of [
+        ['a.', 'v'],
+        ['a.', 'w'],
+        ['b.', 'v'],
+      ] as const)
+        await lines.find(zone, view);
+      return [...asked];
+    };
+    expect(await findAll()).toEqual(['a. v', 'a. w', 'b. v']);
+    expect(await findAll()).toEqual([]);
+    lines.forget('1');
+    expect(await findAll()).toEqual(['a. v', 'a. w']);
+    lines.forget('2');
+    lines.forget('3');
+    expect(await findAll()).toEqual(['b. v']);
+    lines.forget();
+    expect(await findAll()).toEqual(['a. v', 'a. w', 'b. v']);
+    await lines.find('c.', 'v'); // pushes one out, which is not told of any more
+    lines.forget('1');
+    expect(lines.size).toBe(3);
+  });
 });

@@ -109,3 +109,27 @@ it('what cannot be done does not keep the rest from being done, and the next rou
   expect(log.messages()).toEqual([FAILED, MENDED]);
   await keeper.close();
 });
+
+describe('a round', () => {
+  it('comes at once when more may be due, one after another', async () => {
+    let rounds = 0;
+    const waiting = silence<number>();
+    const keeper = keeperWith({ makeDue: () => (++rounds === 2 ? waiting.promise : Promise.resolve(0)) });
+    await keeper.start();
+    expect(rounds).toBe(1);
+    keeper.again();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(rounds).toBe(2);
+    keeper.again();
+    keeper.again();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(rounds).toBe(2);
+    waiting.end(0);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(rounds).toBe(3);
+    await keeper.close();
+    keeper.again();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(rounds).toBe(3);
+  });
+});

@@ -83,6 +83,7 @@ describe('a production that fails half way', () => {
       readPolicy: () => Promise.resolve(parsePolicy('default', {})),
       readKeySet: () => Promise.resolve({ keys: [key], deleteSentinel: false }),
       listReady: () => Promise.resolve([]),
+      listAbandoned: () => Promise.resolve([]),
       savePages: () => Promise.reject(new ZonesealError('PUBLICATION_LOST', 'the lease was lost')),
     };
     const images = await ImageStore.open({ folder });

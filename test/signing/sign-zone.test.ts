@@ -6,6 +6,7 @@ import type { RRset } from '../../src/dns/record.js';
 import { parseType, RRType, typeToText } from '../../src/dns/types.js';
 import { parseRrsig, signedOctets } from '../../src/dnssec/rrsig.js';
 import { parsePolicy } from '../../src/keys/policy.js';
+import { BatchWriter, readSignatures } from '../../src/signing/batch.js';
 import { type SigningInput, type SigningResult, signZone } from '../../src/signing/sign-zone.js';
 import { inTransferOrder, type SignedRRset } from '../../src/signing/signed-node.js';
 import { InlineSigner, type Signer } from '../../src/signing/signer.js';
@@ -193,5 +194,33 @@ describe('the worker pool', () => {
     expect(signed.length).toBe(14);
     await pool.close();
     await expect(pool.sign(Uint8Array.of(0))).rejects.toMatchObject({ code: 'SIGNER_CLOSED' });
+  });
+
+  it('signs small blocks together, each getting its own; one whose key is not held fails alone', async () => {
+    const pool = new WorkerPool(2);
+    const keys = [1, 2].map(() => generateKeyPairSync('ec', { namedCurve: 'P-256' }));
+    const handles = keys.map(({ privateKey }) => pool.register({ key: privateKey, algorithm: 13 }));
+    const octets = (zoneNumber: number, item: number): Buffer =>
+      Buffer.from(`zone ${zoneNumber} item ${item}`);
+    const signed = await Promise.all(
+      Array.from({ length: 60 }, async (_, zoneNumber) => {
+        const writer = new BatchWriter();
+        const handle = zoneNumber === 33 ? 999 : (handles[zoneNumber % 2] as number);
+        for (let item = 0; item <= zoneNumber % 5; item++) writer.add(handle, octets(zoneNumber, item));
+        return pool.sign(writer.take()).catch((error: unknown) => error);
+      }),
+    );
+    signed.forEach((own, zoneNumber) => {
+      if (zoneNumber === 33) return expect(own).toMatchObject({ code: 'SIGNER_FAILED' });
+      const signatures = [...readSignatures(own as Uint8Array)];
+      expect(signatures).toHaveLength(1 + (zoneNumber % 5));
+      const { publicKey } = keys[zoneNumber % 2] as { publicKey: KeyObject };
+      const key = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const;
+      signatures.forEach((signature, item) =>
+        expect(verify('sha256', octets(zoneNumber, item), key, signature)).toBe(true),
+      );
+    });
+    expect(pool.queued).toBe(0);
+    await pool.close();
   });
 });

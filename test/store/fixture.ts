@@ -1,5 +1,6 @@
 import type { Cause, Publication, PublicationResult, ServedZone } from '../../src/publication/ports.js';
 import { nextSerial } from '../../src/publication/serial.js';
+import type { PackedPage } from '../../src/signing/page-codec.js';
 import type { Database } from '../../src/store/database.js';
 import { PostgresPublicationStore } from '../../src/store/publication-store.js';
 import { RrsetStore } from '../../src/store/rrset-store.js';
@@ -144,7 +145,11 @@ export class Fixture {
     await this.publications.markReady(
       publication.id,
       'g1',
-      resultOf(publication, { resignAt: publication.time + validSeconds }),
+      resultOf(publication, {
+        resignAt: publication.time + validSeconds,
+        journal: publication.previous === null ? undefined : { removed: 0, added: 0, octets: 0 },
+      }),
+      { replaced: [], pages: [PAGE], journal: [] },
     );
     return publication;
   }
@@ -158,6 +163,15 @@ export class Fixture {
       .sort();
   }
 }
+
+/** All that is stored of the publications that `publish` finishes. */
+const PAGE: PackedPage = {
+  chain: false,
+  firstKey: Uint8Array.of(0),
+  chained: true,
+  expires: null,
+  content: Uint8Array.of(0),
+};
 
 /** What a finished publication may say of itself. */
 export function resultOf(

@@ -140,3 +140,45 @@ describe('pages', () => {
     expect(primary.asked).toEqual([['7', '7', false, Buffer.of(39)]]);
   });
 });
+
+describe('pages of publications that have few', () => {
+  const of = (id: string) => ({ id, generation: id });
+  const row = (i: number, key: string | null): object => ({
+    i,
+    chain: false,
+    first_key: key && Buffer.from(key),
+    since: 1,
+    chained: true,
+    expires: null,
+    content: key && Buffer.from(key),
+    next_key: null,
+  });
+  const shown = (all: readonly (readonly { readonly content: Uint8Array }[] | undefined)[]): unknown =>
+    all.map((pages) => pages?.map(({ content }) => Buffer.from(content).toString()));
+
+  it('are read from a replica that has them all ready, those of one without pages too', async () => {
+    const replica = new AnsweringDatabase([[row(1, 'a'), row(1, 'b'), row(2, null), row(3, 'c')]]);
+    const reader = new ReplicaReader({ primary: new AnsweringDatabase([]), replica, incarnation: () => 'i' });
+    expect(shown(await reader.readFewPages([of('7'), of('8'), of('9')]))).toEqual([['a', 'b'], [], ['c']]);
+    expect(replica.asked).toEqual([[['7', '8', '9'], ['7', '8', '9'], 'i']]);
+    expect(reader.counts).toEqual({ replica: 1, behind: 0, away: 0, cancelled: 0 });
+  });
+
+  it.each([
+    ['is behind with one of them', [row(1, 'a')], 'behind'],
+    ['cancels', failure('40001'), 'cancelled'],
+    ['is away', new ZonesealError('DATABASE_UNAVAILABLE', 'no connection'), 'away'],
+  ] as const)('are read from the primary where the replica %s', async (_, answer, count) => {
+    const replica = new AnsweringDatabase([answer]);
+    const primary = new AnsweringDatabase([[row(1, 'a'), row(2, 'b')]]);
+    const reader = new ReplicaReader({ primary, replica, incarnation: () => 'i' });
+    expect(shown(await reader.readFewPages([of('7'), of('8')]))).toEqual([['a'], ['b']]);
+    expect(primary.asked).toEqual([
+      [
+        ['7', '8'],
+        ['7', '8'],
+      ],
+    ]);
+    expect(reader.counts).toEqual({ replica: 0, behind: 0, away: 0, cancelled: 0, [count]: 1 });
+  });
+});

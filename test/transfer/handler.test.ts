@@ -267,6 +267,50 @@ describe('IXFR (RFC 1995)', () => {
     }
   });
 
+  describe('differences', () => {
+    /** A zone whose difference has so many messages and then breaks off; or ends, where there is no error. */
+    async function serveDifference(messages: readonly Uint8Array[], error?: ZonesealError): Promise<void> {
+      const zone = await fixture.serve('external', hostRrsets(10));
+      const difference = fixture.images.create('a difference');
+      for (const message of messages) await difference.append(message);
+      const reader = difference.open();
+      if (error === undefined) await difference.complete();
+      fixture.source.set('external', {
+        soa: { rrset: soaRrset(), signatures: [] },
+        openImage: async () => zone.open(),
+        openDifference: () => {
+          if (error !== undefined) setTimeout(() => difference.fail(error), 5);
+          return Promise.resolve(reader);
+        },
+      });
+    }
+    const ixfr = (): Uint8Array => makeQuery('example.com.', 'IXFR', { serial: SERIAL - 1 });
+    const broken = new ZonesealError('JOURNAL_LOST', 'a part of the journal is gone');
+    const difference = packZone([soaRrset(SERIAL - 1), ...hostRrsets(3000), soaRrset(SERIAL)]);
+
+    test('are sent as they are', async () => {
+      await serveDifference(difference);
+      expect(answersOf(await fixture.ask(ixfr()))).toEqual(answersOf(difference));
+    });
+
+    test('that break off before their first message give way to the whole zone', async () => {
+      await serveDifference([], broken);
+      expect(answersOf(await fixture.ask(ixfr()))).toEqual(answersOf(packZone(hostRrsets(10))));
+      expect(fixture.handler.counts.transfers).toMatchObject({ completed: 1, failed: 0 });
+      expect(fixture.log.messages()).toContain('a difference cannot be had; the whole zone is sent');
+    });
+
+    test('that break off later end the connection before the closing SOA', async () => {
+      await serveDifference(difference.slice(0, 1), broken);
+      const answer = fixture.handler.answer(fixture.request(ixfr()));
+      expect(answersOf([(await answer.next()).value as Uint8Array])).toEqual(
+        answersOf(difference.slice(0, 1)),
+      );
+      await expect(answer.next()).rejects.toMatchObject({ code: 'JOURNAL_LOST' });
+      expect(fixture.handler.counts.transfers).toMatchObject({ completed: 0, failed: 1 });
+    });
+  });
+
   test('FORMERR without the SOA of the zone in the authority section (§3)', async () => {
     await fixture.serve('external', []);
     for (const transport of ['udp', 'tcp'] as const) {

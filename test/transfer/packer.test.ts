@@ -46,6 +46,23 @@ function textOfRrsets(rrsets: readonly RRset[]): string[] {
 }
 
 describe('messages of an AXFR (RFC 5936 §2.2)', () => {
+  test('nothing of the zone packed before is in them', () => {
+    const records = Array.from({ length: 900 }, (_, i) => rrset(`host${i}`, 'MX', `10 mail${i % 7}`));
+    const other = Name.parse('other.example.');
+    const apart = [
+      { ...SOA, owner: other },
+      { ...SOA, owner: other },
+    ];
+    const alone = pack(apart, other);
+    pack([SOA, ...records, SOA]);
+    const open = new MessagePacker({ zone: ZONE });
+    open.add(SOA);
+    expect(pack(apart, other)).toEqual(alone);
+    expect(open.finish()).toEqual(pack([SOA]));
+    expect(open.finish()).toEqual([]);
+    expect(() => open.add(SOA)).toThrow(TypeError);
+  });
+
   test('id 0, AA and QR; the question in the first message alone', () => {
     const records = Array.from({ length: 2000 }, (_, i) => rrset(`host${i}`, 'A', '192.0.2.1'));
     const messages = pack([SOA, ...records, SOA]).map(readMessage);

@@ -3,7 +3,18 @@ import { type Message, RCODE, readMessage } from '../../src/dns/message.js';
 import { Name } from '../../src/dns/name.js';
 import { TSIG_ERROR, type TsigKey, TsigSigner, TsigVerifier } from '../../src/dns/tsig.js';
 import type { DnsRequest } from '../../src/transfer/request.js';
-import { answersOf, Fixture, grant, hostRrsets, makeQuery, NOW, packZone, tsigKey, ZONE } from './fixture.js';
+import {
+  answersOf,
+  Fixture,
+  grant,
+  hostRrsets,
+  makeQuery,
+  NOW,
+  packZone,
+  SERIAL,
+  tsigKey,
+  ZONE,
+} from './fixture.js';
 
 let fixture: Fixture;
 const key = tsigKey('internal-key.');
@@ -50,6 +61,40 @@ async function ask(
 }
 
 const soaQuery = makeQuery('example.com.', 'SOA');
+
+describe('an IXFR client with a key', () => {
+  const AHEAD = /^a client has a serial ahead of the one that is served/;
+  const warnings = (): object[] =>
+    fixture.log.lines.filter(({ message }) => AHEAD.test(message)).map(({ fields }) => fields);
+  const ixfr = (serial: number): Uint8Array => makeQuery('example.com.', 'IXFR', { serial });
+
+  test('that is ahead gets the single SOA and is told of, a bounded number of times', async () => {
+    await fixture.serve('internal', []);
+    for (const transport of ['tcp', 'udp'] as const) {
+      const { messages } = await ask(ixfr(SERIAL + 3), key, { request: { transport } });
+      expect(messages.map(({ answer }) => answer.length)).toEqual([1]);
+    }
+    const fields = {
+      zone: 'example.com.',
+      view: 'internal',
+      key: 'internal-key.',
+      address: '192.0.2.1',
+      clientSerial: SERIAL + 3,
+      serial: SERIAL,
+    };
+    expect(warnings()).toEqual([fields, fields]);
+    for (let i = 0; i < 100; i++) await ask(ixfr(SERIAL + 3), key);
+    expect(warnings().length).toBeLessThan(100);
+  });
+
+  test('that is current or behind, or has no key, is not', async () => {
+    await fixture.serve('internal', []);
+    await fixture.serve('external', []);
+    for (const serial of [SERIAL, SERIAL - 1, SERIAL + 2 ** 31]) await ask(ixfr(serial), key);
+    await fixture.ask(ixfr(SERIAL + 3)); // by its address
+    expect(warnings()).toEqual([]);
+  });
+});
 
 describe('a signed request (RFC 8945)', () => {
   test('each message of a transfer is signed, chained to the one before', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OperatorStore } from '../../../src/store/operator-store.js';
 import { prune } from '../../../src/store/prune.js';
-import { type Fixture, FORMAT } from '../fixture.js';
+import { type Fixture, FORMAT, resultOf } from '../fixture.js';
 
 const SOA = ['@', 'SOA', 'ns. host. 7 3600 600 86400 300'] as const;
 
@@ -20,7 +20,9 @@ export function operatorsSuite(open: () => Fixture): void {
       const f = open();
       const zone = await f.newZone([SOA], ['external']);
       await f.publish(zone);
+      const frozen = await f.publications.countFrozen();
       expect(await operators().freeze(zone.name)).toEqual({ version: 1, isNew: true });
+      expect(await f.publications.countFrozen()).toBe(frozen + 1);
       await f.insert(zone.name, [['a', 'A', '192.0.2.1']]);
       expect(await f.due(zone)).toEqual([]);
       expect(await operators().freeze(zone.name.toUpperCase())).toEqual({ version: 1, isNew: false });
@@ -203,6 +205,73 @@ export function operatorsSuite(open: () => Fixture): void {
       });
       await f.publish(zone);
       await operators().moveSerials(zone.name, undefined, far(3_000_000_000));
+    });
+
+    describe('of which attempts fail', () => {
+      /** Its serials count, so that what is next is known. */
+      const counting = async (): Promise<{ name: string; id: string }> => {
+        const zone = await open().newZone([SOA], ['external']);
+        await open().zones.setPolicy('counting', { serial: 'increment' });
+        await open().zones.assignPolicy(zone.name, 'counting');
+        return zone;
+      };
+      /** An attempt that fails; its serial. */
+      const fail = async (zone: { name: string; id: string }, isKilled = false): Promise<number> => {
+        const allocation = await open().allocate(zone, 'external', 'g1', 'asked');
+        if (allocation.kind !== 'allocated') throw new Error(allocation.kind);
+        if (isKilled) {
+          await open().database.execute(
+            "update zoneseal.serial_lines set building_until = clock_timestamp() - interval '1 s' where zone_id = $1",
+            [zone.id],
+          );
+        } else await open().publications.markFailed(allocation.publication.id, 'g1', 'no', 0);
+        return allocation.publication.serial;
+      };
+      const next = async (zone: { name: string }): Promise<number | null | undefined> =>
+        (await operators().lines(zone.name))[0]?.next;
+
+      it('gives the serial of one that nobody saw out again, also after a gateway was killed', async () => {
+        const zone = await counting();
+        const { serial } = await open().publish(zone);
+        for (const isKilled of [false, false, true, true, false]) {
+          expect(await next(zone)).toBe(serial + 1);
+          expect(await fail(zone, isKilled)).toBe(serial + 1);
+        }
+        const building = await open().allocate(zone, 'external', 'g1', 'asked');
+        if (building.kind !== 'allocated') throw new Error(building.kind);
+        expect(building.publication.serial).toBe(serial + 1);
+        expect(await next(zone)).toBe(serial + 2);
+        await open().publications.markReady(building.publication.id, 'g1', resultOf(building.publication));
+        expect(await fail(zone)).toBe(serial + 2);
+      });
+
+      it('keeps those of first ones, which may have been seen', async () => {
+        const zone = await counting();
+        const first = await fail(zone);
+        expect(await fail(zone, true)).toBe(first + 1);
+        expect(await open().publish(zone)).toMatchObject({ serial: first + 2, cause: 'first' });
+      });
+
+      it('comes after the served one still, as far as it was moved and as many as fail', async () => {
+        const zone = await counting();
+        const { serial } = await open().publish(zone);
+        const far = (serial + 2 ** 31 - 1001) % 2 ** 32;
+        await operators().moveSerials(zone.name, undefined, far);
+        for (let i = 0; i < 20; i++) expect(await fail(zone)).toBe(far + 1);
+        expect(await open().publish(zone)).toMatchObject({ serial: far + 1 });
+      });
+
+      it('gives out none that nameservers would take for an earlier one, and says what to do', async () => {
+        const zone = await counting();
+        const { serial } = await open().publish(zone);
+        await setLast(zone, (serial + 2 ** 31) % 2 ** 32);
+        const refused = open().allocate(zone, 'external', 'g1', 'asked');
+        await expect(refused).rejects.toMatchObject({ code: 'DATA_REFUSED' });
+        const { message } = (await refused.catch((it: unknown) => it)) as Error;
+        const past = Number(/zone serial \S+ --view external --past (\d+)/.exec(message)?.[1]);
+        await operators().moveSerials(zone.name, ['external'], past);
+        expect(await open().publish(zone)).toMatchObject({ serial: serial + 1 });
+      });
     });
 
     it('is moved in all views or in none', async () => {

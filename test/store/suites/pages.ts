@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { StoredPage } from '../../../src/publication/ports.js';
+import { nextSerial } from '../../../src/publication/serial.js';
 import type { PackedPage } from '../../../src/signing/page-codec.js';
 import { prune } from '../../../src/store/prune.js';
-import { type Fixture, resultOf } from '../fixture.js';
+import { type Fixture, FORMAT, resultOf } from '../fixture.js';
 
 const page = (key: string, content = key, chained = true): PackedPage => ({
   chain: false,
@@ -73,6 +74,37 @@ export function pagesSuite(open: () => Fixture): void {
       await f.publications.markReady(id, 'g1', resultOf(allocation.publication));
       expect(await f.publications.findPublication(id)).toMatchObject({ state: 'ready', soa });
       expect(await f.publications.findPublication('999999')).toBeUndefined();
+    });
+
+    it('of publications that have few are read together; of one that has more, one by one', async () => {
+      const { f, id, generation } = await begin();
+      const zone = await f.newZone(undefined, ['external']);
+      const allocation = await f.allocate(zone);
+      if (allocation.kind !== 'allocated') throw new Error(allocation.kind);
+      const { publication: many } = allocation;
+      await f.publications.savePages(
+        many.id,
+        'g1',
+        'abcdefghi'.split('').map((key) => page(key)),
+        [],
+      );
+      const none = { id: '1000000000', generation: '1000000000' };
+      const few = { ...many, id, generation, octets: 1000 };
+      const [pages, more, lost, large] = await Promise.all([
+        f.publications.readFewPages(few),
+        f.publications.readFewPages({ ...many, generation: many.id, octets: 1000 }),
+        f.publications.readFewPages({ ...few, ...none }),
+        f.publications.readFewPages({ ...few, octets: 1_000_000 }),
+      ]);
+      expect(shown(pages ?? [])).toEqual(['b=b', 'd=glue', 'f=f', 'h=h', 'a=a']);
+      expect(pages?.map(({ chain, nextKey }) => [chain, text(nextKey)])).toEqual([
+        [false, 'd'],
+        [false, 'f'],
+        [false, 'h'],
+        [false, ''],
+        [true, ''],
+      ]);
+      expect([more, lost, large]).toEqual([undefined, [], undefined]);
     });
 
     it('are found by the keys they hold, with where the next begins', async () => {
@@ -183,6 +215,56 @@ export function pagesSuite(open: () => Fixture): void {
       await prune(f.database, { holder: 'g1' });
       expect(await count()).toBe(0);
       expect(await read(f, id, generation)).toEqual([]);
+    });
+
+    it('of publications that died are kept until one is ready: the newest, and those that reach furthest', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      const die = async (pages: readonly PackedPage[]): Promise<string> => {
+        const allocation = await f.allocate(zone, 'external', 'g1', 'asked');
+        if (allocation.kind !== 'allocated') throw new Error(allocation.kind);
+        const { id } = allocation.publication;
+        expect(await f.publications.listAbandoned(zone.id)).not.toContain(id);
+        await f.publications.savePages(id, 'g1', pages, []);
+        await f.publications.markFailed(id, 'g1', 'killed', 0);
+        return id;
+      };
+      const kept = async (): Promise<string[]> => {
+        await f.database.execute('insert into zoneseal.prune_queue (zone_id) values ($1)', [zone.id]);
+        await prune(f.database, { holder: 'g1' });
+        const rows = await f.database.query<{ id: number }>(
+          'select id from zoneseal.signed_generations where zone_id = $1 order by id desc',
+          [zone.id],
+        );
+        return rows.map(({ id }) => String(id));
+      };
+      const chain = { ...page('a'), chain: true };
+      const furthest = await die([page('b'), page('f'), chain]);
+      const first = await f.publications.listAbandoned(zone.id);
+      expect(first).toEqual([furthest]);
+      expect(await kept()).toEqual(first);
+      const middle = await die([page('b'), page('z')]);
+      expect(await f.publications.listAbandoned(zone.id)).toEqual([middle, furthest]);
+      const newest = await die([page('b')]);
+      expect(await f.publications.listAbandoned(zone.id)).toEqual([newest, furthest]);
+      const again = await die([page('b')]);
+      // without waiting for pruning
+      const generations = 'select from zoneseal.signed_generations where id = any ($1::bigint[])';
+      expect(await f.database.query(generations, [[middle, newest, again]])).toHaveLength(2);
+      expect(await kept()).toEqual([again, furthest]);
+      const read: string[] = [];
+      for await (const pages of f.publications.readPagesAfter(furthest, false, null))
+        read.push(...shown(pages));
+      expect(read).toEqual(['b=b', 'f=f']);
+      const served = { zoneId: zone.id, zone: zone.name, view: 'external' };
+      const request = { gateway: 'g1', leaseSeconds: 30, formatVersion: FORMAT, nextSerial };
+      // as one of many it would not have their signatures
+      expect(await f.publications.allocateMany([served], request)).toEqual([]);
+      const last = await f.publish(zone);
+      expect(await f.publications.listAbandoned(zone.id)).toEqual([]);
+      expect((await kept()).filter((id) => id !== last.id)).toEqual([]);
+      await f.insert(zone.name, [['a', 'A', '192.0.2.1']]);
+      expect(await f.publications.allocateMany([served], request)).toMatchObject([{ previous: last.id }]);
     });
 
     it('go with their zone, and with its place in the view', async () => {

@@ -216,10 +216,10 @@ export function peersSuite(open: () => Fixture): void {
       await f.database.execute('update zoneseal.peer_states set claimed_until = null where zone_id = $1', [
         other.id,
       ]);
-      await states.postpone(claim.peerId, 3, 100);
+      await states.postpone(claim.peerId, 3, 100, 'SOA: no answer');
       expect((await peers.status(other.name, 9)).rows[0]).toMatchObject({
         state: 'unreachable',
-        problem: 'no answer',
+        problem: 'SOA: no answer',
       });
       // what is claimed is for whoever claimed it
       expect((await peers.status(zone.name, 9)).rows[0]).toMatchObject({ state: 'pending' });
@@ -313,6 +313,42 @@ export function peersSuite(open: () => Fixture): void {
       const { states: counted, oldestSeconds } = await states.counts();
       expect(counted).toEqual({ pending: 0, current: 0, behind: 1, unreachable: 0 });
       expect(oldestSeconds).toBeGreaterThanOrEqual(3600);
+    });
+
+    it('are counted by peer, and what is late is listed with what is published and what was seen when', async () => {
+      const zones = [await f.newZone(), await f.newZone(), await f.newZone()] as const;
+      const peer = await newPeer(zones.map(({ name }) => name));
+      const published = await f.publish(zones[0]);
+      await f.database.execute(
+        `update zoneseal.peer_states set state = 'behind', since = now() - interval '2 hours', serial_seen = 7,
+           seen_at = now() - interval '1 minute' where zone_id = $1`,
+        [zones[0].id],
+      );
+      await f.database.execute("update zoneseal.peer_states set state = 'current' where zone_id = $1", [
+        zones[2].id,
+      ]);
+      const { peers, late } = await states.counts();
+      expect(peers).toEqual([
+        {
+          peer,
+          view: 'external',
+          states: { pending: 1, current: 1, behind: 1, unreachable: 0 },
+          oldestSeconds: expect.closeTo(7200, -2) as unknown,
+        },
+      ]);
+      expect(late).toEqual([
+        {
+          zone: zones[0].name,
+          view: 'external',
+          peer,
+          state: 'behind',
+          published: published.serial,
+          seen: 7,
+          seenSeconds: expect.closeTo(60, -2) as unknown,
+          lateSeconds: expect.closeTo(7200, -2) as unknown,
+        },
+        expect.objectContaining({ zone: zones[1].name, published: undefined, seen: undefined }) as unknown,
+      ]);
     });
   });
 }

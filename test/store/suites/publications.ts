@@ -71,6 +71,30 @@ export function publicationsSuite(open: () => Fixture): void {
       });
     });
 
+    it('stand on the lines of which several are asked for together', async () => {
+      const f = open();
+      const [one, two] = [await f.newZone(), await f.newZone()];
+      const ready = await f.publish(two, 'external');
+      const [first, second, none, unknown] = await Promise.all([
+        f.publications.findLine(one.name, 'external'),
+        f.publications.findLine(two.name, 'external'),
+        f.publications.findLine(two.name, 'nowhere'),
+        f.publications.findLine('not-held.example.', 'external'),
+      ]);
+      expect(first).toEqual({
+        served: { zoneId: one.id, zone: one.name, view: 'external' },
+        publication: undefined,
+        lastSerial: undefined,
+        isRecovering: false,
+      });
+      expect(second).toMatchObject({
+        served: { zoneId: two.id, zone: two.name, view: 'external' },
+        publication: await f.publications.newestReady(two.id, 'external'),
+        lastSerial: ready.serial,
+      });
+      expect([none, unknown]).toEqual([undefined, undefined]);
+    });
+
     it('begin at the stored serial where the policy says nothing greater', async () => {
       const f = open();
       const zone = await f.newZone([
@@ -265,6 +289,44 @@ export function publicationsSuite(open: () => Fixture): void {
       );
       expect(await f.due(zone)).toEqual(['external']);
       expect(await f.allocate(zone)).toMatchObject({ kind: 'allocated' });
+    });
+
+    it('that failed are forgotten but for the newest, however often it is tried', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      const ready = await f.publish(zone);
+      await f.insert(zone.name, [['a', 'A', 'bad']]);
+      const fail = async (force?: 'asked'): Promise<string> => {
+        const allocation = await f.allocate(zone, 'external', 'g1', force);
+        if (allocation.kind !== 'allocated') throw new Error(allocation.kind);
+        const { id } = allocation.publication;
+        await f.publications.markFailed(id, 'g1', `attempt ${id}`, null);
+        return id;
+      };
+      const kept = async (): Promise<string[]> => {
+        const rows = await f.database.query<{ id: number }>(
+          'select id from zoneseal.publications where zone_id = $1 order by id',
+          [zone.id],
+        );
+        return rows.map(({ id }) => String(id));
+      };
+      let newest = '';
+      for (let i = 0; i < 5; i++) newest = await fail('asked');
+      expect(await kept()).toEqual([ready.id, newest]);
+      expect(await f.allocate(zone)).toMatchObject({
+        kind: 'failed',
+        publication: { id: newest, error: `attempt ${newest}` },
+      });
+      // a renewal that fails meanwhile is not what is told of
+      await f.database.execute('update zoneseal.serial_lines set resign_at = now() where zone_id = $1', [
+        zone.id,
+      ]);
+      const stopgap = await fail();
+      expect(await kept()).toEqual([ready.id, newest, stopgap]);
+      const { views } = await f.zones.showZone(zone.name);
+      expect(views[0]?.failed).toMatchObject({ error: `attempt ${newest}` });
+      const last = await fail('asked');
+      expect(await kept()).toEqual([ready.id, last]);
     });
 
     it('keep being served while newer ones fail', async () => {

@@ -124,6 +124,27 @@ export function recoverySuite(open: () => Fixture): void {
       ).toContain(zone.name);
     });
 
+    it('has a line whose pages were not restored published anew', async () => {
+      const [kept, bare] = [await newZone(), await newZone()];
+      for (const zone of [kept, bare]) await f.publish(zone);
+      const generations = async (zone: { id: string }): Promise<(string | null)[]> =>
+        (await f.publications.listReady(zone.id)).map(({ generation }) => generation);
+      expect(await generations(bare)).toEqual([expect.any(String)]);
+      await f.database.execute('delete from zoneseal.signed_pages where generation = $1', [
+        (await generations(bare))[0],
+      ]);
+      expect(await generations(bare)).toEqual([null]);
+      await setBack(false);
+      const names = [kept, bare].map(({ name }) => ({ zone: name, view: 'external', seen: [] }));
+      await store.settle(incarnation, names);
+      expect(await f.due(kept)).toEqual([]);
+      expect(await f.due(bare)).toEqual(['external']);
+      // by one gateway alone
+      await store.settle(incarnation, names);
+      expect(await f.publish(bare)).toMatchObject({ cause: 'pages' });
+      expect(await f.due(bare)).toEqual([]);
+    });
+
     it('goes on with a line whose peers have nothing newer', async () => {
       const zone = await newZone();
       const ready = await f.publish(zone);
@@ -165,6 +186,21 @@ export function recoverySuite(open: () => Fixture): void {
       expect(await f.publications.newestReady(zone.id, 'external')).toMatchObject({ id: next.id });
       expect(await f.publications.readLine(next, past)).toEqual([]);
       expect(await f.due(zone)).toEqual([]);
+    });
+
+    it('does not give out the serial of a failed attempt again that something lost was served under', async () => {
+      const zone = await newZone();
+      const ready = await f.publish(zone);
+      const attempt = await f.allocate(zone, 'external', 'g1', 'asked');
+      if (attempt.kind !== 'allocated') throw new Error(attempt.kind);
+      const { id, serial } = attempt.publication;
+      await f.publications.markFailed(id, 'g1', 'no', 0);
+      expect(serial).toBe(ready.serial + 1);
+      await setBack();
+      await store.settle(incarnation, [
+        { zone: zone.name, view: 'external', seen: [{ peer: 'ns1', serial }] },
+      ]);
+      expect(await f.publish(zone)).toMatchObject({ serial: serial + 1, cause: 'recovery' });
     });
 
     it('moves a line by a margin when not all could be asked, once however many gateways do it', async () => {
