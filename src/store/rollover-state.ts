@@ -48,6 +48,7 @@ interface StateRow {
   readonly ds: DsUseRow[];
   readonly sightings: SightingRow[];
   readonly events: number[];
+  readonly unknown_until: number | null;
 }
 
 /** Beginnings are rounded down, ends up: what is alive is so for no less than it is. */
@@ -96,7 +97,9 @@ const STATE = `
        from zoneseal.ds_uses u where u.zone_id = z.id`,
     )} as ds,
     ${SIGHTINGS} as sightings,
-    array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events
+    array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events,
+    (select ${end('max(l.keys_unknown_until)')} from zoneseal.serial_lines l
+      where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp()) as unknown_until
   from zoneseal.zones z join zoneseal.policies p on p.name = z.policy
   where z.sort_key = zoneseal.sort_key($1)`;
 
@@ -122,6 +125,7 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
       deleteSentinel: row.delete_sentinel,
     },
     parent: parentNow(Name.parse(row.name), keys, row.sightings.map(sightingOf)),
+    unknownUntil: row.unknown_until,
     look: { zoneId: String(row.id), policyVersion: row.policy_version, events: row.events },
   };
 }

@@ -16,7 +16,7 @@ import { insertKey } from './zone-key-store.js';
 /** The migration that brought rolls: gateways that do not know it sign by no key set that one makes. */
 const ROLLOVER_SCHEMA = 12;
 
-/** Zones of which it is not known what was served before the database was set back are left alone until caches are without it. */
+/** While it is not known what was served before the database was set back, no step is taken. */
 const IS_KNOWN = `not exists (
   select from zoneseal.serial_lines l where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp())`;
 
@@ -32,7 +32,7 @@ const LIST_DUE = `
         order by policy, keys_policy_version limit $1
       ) d limit $1)
   ) due join zoneseal.zones z on z.id = due.id
-  where ${IS_KNOWN} and not exists (
+  where not exists (
     select from zoneseal.gateways
     where schema_level < ${ROLLOVER_SCHEMA} and seen_at > clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s')
   order by z.id limit $1`;

@@ -33,6 +33,8 @@ export interface LoadedRollover {
   readonly state: RolloverState;
   /** Null while one of the parent's nameservers has never answered, or none is known. */
   readonly parent: ParentNow | null;
+  /** Until when caches may hold what the database, which was set back, knows nothing of: no step is taken before. Null: nothing of the kind. */
+  readonly unknownUntil: number | null;
   readonly look: Look;
 }
 
@@ -68,8 +70,8 @@ export interface RolloverStore {
   /** Notes that a zone was looked at. @param nextAt when time brings the next step, seconds since 1970; null: time brings none */
   noteLooked(look: Look, nextAt: number | null): Promise<void>;
   /**
-   * Takes a step, if the key set still has the version that was looked at and nobody holds or releases it meanwhile; false:
-   * look again.
+   * Takes a step, if the key set still has the version that was looked at, nobody holds or releases it meanwhile, and it is known what
+   * caches hold (`unknownUntil`); false: look again.
    * @param ds the DS sets that the parent has or may take after it (`applyStep`)
    * @param made for a `create`: the key, which is in the key store already
    */
