@@ -38,6 +38,7 @@ interface StateRow {
   readonly key_set_version: number;
   readonly delete_sentinel: boolean;
   readonly held: boolean;
+  readonly unknown_until: number | null;
   readonly policy: string;
   readonly policy_version: number;
   readonly document: unknown;
@@ -48,7 +49,6 @@ interface StateRow {
   readonly ds: DsUseRow[];
   readonly sightings: SightingRow[];
   readonly events: number[];
-  readonly unknown_until: number | null;
 }
 
 /** Beginnings are rounded down, ends up: what is alive is so for no less than it is. */
@@ -85,6 +85,8 @@ const SIGHTINGS = rowsOf(
 
 const STATE = `
   select z.id, z.name, z.key_set_version, z.delete_sentinel, z.keys_held_at is not null as held, z.policy,
+    (select ${end('max(l.keys_unknown_until)')} from zoneseal.serial_lines l
+      where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp()) as unknown_until,
     p.version as policy_version, p.document,
     array(select v.view from zoneseal.zone_views v where v.zone_id = z.id order by v.view) as views,
     ${rowsOf('id', `select ${KEY_COLUMNS} from zoneseal.zone_keys k where k.zone_id = z.id`)} as keys,
@@ -97,9 +99,7 @@ const STATE = `
        from zoneseal.ds_uses u where u.zone_id = z.id`,
     )} as ds,
     ${SIGHTINGS} as sightings,
-    array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events,
-    (select ${end('max(l.keys_unknown_until)')} from zoneseal.serial_lines l
-      where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp()) as unknown_until
+    array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events
   from zoneseal.zones z join zoneseal.policies p on p.name = z.policy
   where z.sort_key = zoneseal.sort_key($1)`;
 
@@ -110,6 +110,7 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
   const keys = row.keys.map(keyOf);
   const { views } = row;
   return {
+    unknownUntil: row.unknown_until,
     state: {
       zone: row.name,
       views,
@@ -125,7 +126,6 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
       deleteSentinel: row.delete_sentinel,
     },
     parent: parentNow(Name.parse(row.name), keys, row.sightings.map(sightingOf)),
-    unknownUntil: row.unknown_until,
     look: { zoneId: String(row.id), policyVersion: row.policy_version, events: row.events },
   };
 }

@@ -61,8 +61,8 @@ export interface KeyEvent {
 /** What carrying out key rolls needs of the database. Every call is one short transaction; time is the database's. */
 export interface RolloverStore {
   /**
-   * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. None
-   * while a gateway runs that knows nothing of rolls.
+   * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. Not those
+   * of which it is not known what caches hold (`unknownUntil`), and none while a gateway runs that knows nothing of rolls.
    */
   listDue(limit: number): Promise<{ readonly zoneId: string; readonly zone: string }[]>;
   /** A zone and everything that decisions on its keys look at, of one moment; undefined: there is no such zone. @throws ZonesealError POLICY_INVALID */

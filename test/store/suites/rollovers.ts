@@ -179,6 +179,7 @@ export function rolloversSuite(open: () => Fixture): void {
       const { serial } = await f.publish(zone);
       const recovery = new PostgresRecoveryStore(f.database);
       await recovery.pushServed([{ zone: zone.name, view: 'external', serial: serial + 100 }]);
+      expect(await isDue(f, zone)).toBe(false);
       expect((await loadZone(f, zone)).unknownUntil).toBeGreaterThan(Date.now() / 1000 + 2 * 86_400);
       const step: Step = { kind: 'change', keys: [{ id: id as string, goal: 'out' }], reason: 'a test' };
       expect(await storeOf(f).apply(await stateOf(f, zone), step, [])).toBe(false);
