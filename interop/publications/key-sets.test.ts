@@ -22,7 +22,8 @@ sub NS ns.sub
 ns.sub A 192.0.2.2
 `;
 
-const SECONDARIES: readonly SecondaryProgram[] = ['named', 'knotd', 'nsd'];
+/** Without knotd, which validates what it takes as the suites have it, and takes no unsigned zone then. */
+const SECONDARIES: readonly SecondaryProgram[] = ['named', 'nsd'];
 
 let postgres: TestPostgres;
 let gateway: GatewayProcess;
@@ -132,13 +133,9 @@ const typesOf = (lines: readonly string[]): Set<string> =>
 const ofType = (lines: readonly string[], type: string): string[] =>
   lines.filter((line) => line.split(' ')[3] === type).map((line) => line.split(' ').slice(4).join(' '));
 
-async function accepted(
-  title: string,
-  file: string,
-  validators: readonly ValidatorName[] = JUDGES,
-): Promise<void> {
-  for (const validator of validators) {
-    const verdict = await judge(validator, { apex: ZONE, file, isCsk: false, hasZonemd: false });
+async function accepted(title: string, file: string, isCsk = false): Promise<void> {
+  for (const validator of JUDGES) {
+    const verdict = await judge(validator, { apex: ZONE, file, isCsk, hasZonemd: false });
     expect(verdict, `${validator} of ${title}`).toMatchObject({ outcome: 'accepted' });
   }
 }
@@ -155,7 +152,8 @@ describe('CDS and CDNSKEY', () => {
     writeFileSync(join(folder, `dsset-${ZONE}`), ds.replaceAll(/^.*[ \t]4[ \t][0-9A-F \t]+$/gm, ''));
     const made = await runProgram(
       '/usr/bin/dnssec-cds',
-      ['-a', '2', '-a', '4', '-f', file, '-d', folder, ZONE],
+      // signatures begin before the file of DS records was written
+      ['-s', '-2592000', '-a', '2', '-a', '4', '-f', file, '-d', folder, ZONE],
       {
         cwd: folder,
       },
@@ -185,9 +183,8 @@ describe('an algorithm that signs before its DNSKEY is published', () => {
     const early = await published('unpublished', () => keys('published = false', 'algorithm = 15'));
     expect(ofType(early.lines, 'DNSKEY')).toHaveLength(2);
     expect(ofType(early.lines, 'RRSIG').filter((it) => it.split(' ')[1] === '15')).not.toHaveLength(0);
-    await accepted('early', file);
-    // dnssec-verify wants a DNSKEY for every signature
-    await accepted('unpublished', early.file, ['ldns-verify-zone', 'kzonecheck', 'zoneseal']);
+    await accepted('early', file, true);
+    await accepted('unpublished', early.file);
     await published('one algorithm', () => keys('signs = false', 'algorithm = 15'));
   }, 120_000);
 });
@@ -225,6 +222,6 @@ describe('a zone whose policy wants no signatures', () => {
     expect(postgres.psql('select count(*) from zoneseal.serial_lines where safe_until < now()').trim()).toBe(
       '0',
     );
-    expect(JSON.stringify(await gateway.json(['zone', 'show', ZONE]))).toContain('9999-12-31');
+    expect(await gateway.command(['zone', 'show', ZONE])).toMatch(/ready: .*, unsigned$/m);
   }, 120_000);
 });

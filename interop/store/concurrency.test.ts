@@ -343,6 +343,55 @@ describe('triggers', () => {
   });
 });
 
+describe('key set uses', () => {
+  it('end when the last of several peers has the next version, whichever gateways see them, all at once', async () => {
+    const zone = await f.newZone(undefined, ['external']);
+    const peers = Array.from({ length: 6 }, (_, i) => `use-${i}`);
+    for (const name of peers) {
+      await f.database.execute(
+        "insert into zoneseal.peers (name, view, address, zones) values ($1, 'external', '127.0.0.1', array[$2])",
+        [name, zone.name],
+      );
+    }
+    const gone = async (): Promise<(boolean | null)[]> =>
+      (
+        await f.database.query<{ gone: boolean | null }>(
+          `select gone_at is not null as gone from zoneseal.key_set_uses
+           where zone_id = $1 and replaced_at is not null order by id`,
+          [zone.id],
+        )
+      ).map((row) => row.gone);
+    await f.publish(zone);
+    for (let round = 1; round <= 8; round++) {
+      await f.database.execute(
+        'update zoneseal.zones set delete_sentinel = not delete_sentinel where id = $1',
+        [zone.id],
+      );
+      const { serial } = await f.publish(zone);
+      expect((await gone()).at(-1)).toBe(false);
+      // while publications become ready, which take the same rows in their order
+      const busy = f
+        .insert(zone.name, [[`r${round}`, 'A', '192.0.2.1']])
+        .then(() => f.publish(zone))
+        .then(() => undefined);
+      await Promise.all([
+        busy,
+        ...peers.map((name, i) =>
+          (databases[i % databases.length] as Database).transaction(async (transaction) => {
+            await transaction.execute(
+              `update zoneseal.peer_states set serial_seen = $2, seen_at = now()
+               where peer_id = (select id from zoneseal.peers where name = $1)`,
+              [name, serial],
+            );
+            await sleep(20);
+          }),
+        ),
+      ]);
+      expect(await gone()).toEqual(Array.from({ length: round }, () => true));
+    }
+  });
+});
+
 describe('leases', () => {
   it('have one holder at a time, and a token for each', async () => {
     const taken = await Promise.all(databases.map((database, i) => takeLease(database, 'one', `h${i}`, 30)));

@@ -156,7 +156,7 @@ function viewLines({
   const lines = [`view ${view}:`];
   if (ready === null) lines.push('  ready:    nothing yet');
   else {
-    const resign = ready.resignAt === null ? '' : `, signed anew ${ready.resignAt}`;
+    const resign = ready.resignAt === null ? ', unsigned' : `, signed anew ${ready.resignAt}`;
     lines.push(
       `  ready:    serial ${ready.serial}, ${ready.records ?? '?'} records, version ${ready.zoneVersion}, made ${ready.time}${resign}`,
     );

@@ -213,6 +213,8 @@ class Whole {
       base?.soa != null &&
       soa.ttl === base.soa.ttl &&
       sameButSerial(soa.rdata, base.soa.rdata) &&
+      // no denial record tells that an unsigned zone has come to have one
+      (base.zonemd === null) === (result.zonemd === undefined) &&
       size?.octets === 0;
     return {
       changes: undefined,

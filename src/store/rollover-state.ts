@@ -38,6 +38,7 @@ interface StateRow {
   readonly key_set_version: number;
   readonly delete_sentinel: boolean;
   readonly held: boolean;
+  readonly unknown_until: number | null;
   readonly policy: string;
   readonly policy_version: number;
   readonly document: unknown;
@@ -85,6 +86,8 @@ const SIGHTINGS = rowsOf(
 
 const STATE = `
   select z.id, z.name, z.key_set_version, z.delete_sentinel, z.keys_held_at is not null as held, z.policy,
+    (select ${end('max(l.keys_unknown_until)')} from zoneseal.serial_lines l
+      where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp()) as unknown_until,
     p.version as policy_version, p.document,
     array(select v.view from zoneseal.zone_views v where v.zone_id = z.id order by v.view) as views,
     ${rowsOf('id', `select ${KEY_COLUMNS} from zoneseal.zone_keys k where k.zone_id = z.id`)} as keys,
@@ -109,6 +112,7 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
   const keys = row.keys.map(keyOf);
   const { views } = row;
   return {
+    unknownUntil: row.unknown_until,
     state: {
       zone: row.name,
       views,

@@ -16,23 +16,24 @@ import { insertKey } from './zone-key-store.js';
 /** The migration that brought rolls: gateways that do not know it sign by no key set that one makes. */
 const ROLLOVER_SCHEMA = 12;
 
-/** Zones of which it is not known what was served before the database was set back are left alone until caches are without it. */
-const IS_KNOWN = `not exists (
-  select from zoneseal.serial_lines l where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp())`;
+/** While it is not known what was served before the database was set back, a zone is left alone. */
+const isKnown = (zoneId: string): string =>
+  `not exists (select from zoneseal.serial_lines l where l.zone_id = ${zoneId} and l.keys_unknown_until > clock_timestamp())`;
 
 /** Each part is a range of an index that is empty while nothing is due, however many zones there are. */
 const LIST_DUE = `
   select z.id, z.name from (
-    (select zone_id as id from zoneseal.key_looks order by key_looks.id limit $1)
+    (select k.zone_id as id from zoneseal.key_looks k where ${isKnown('k.zone_id')} order by k.id limit $1)
     union
-    (select id from zoneseal.zones where keys_due_at <= now() order by keys_due_at limit $1)
+    (select t.id from zoneseal.zones t where t.keys_due_at <= now() and ${isKnown('t.id')} order by t.keys_due_at limit $1)
     union
     (select d.id from zoneseal.policies p, lateral (
-        select id from zoneseal.zones where policy = p.name and keys_policy_version < p.version
-        order by policy, keys_policy_version limit $1
+        select t.id from zoneseal.zones t
+        where t.policy = p.name and t.keys_policy_version < p.version and ${isKnown('t.id')}
+        order by t.policy, t.keys_policy_version limit $1
       ) d limit $1)
   ) due join zoneseal.zones z on z.id = due.id
-  where ${IS_KNOWN} and not exists (
+  where not exists (
     select from zoneseal.gateways
     where schema_level < ${ROLLOVER_SCHEMA} and seen_at > clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s')
   order by z.id limit $1`;
@@ -175,7 +176,7 @@ export class PostgresRolloverStore implements RolloverStore {
   ): Promise<boolean> {
     return this.#database.transaction(async (transaction) => {
       const [row] = await transaction.query<{ id: number; same: boolean }>(
-        `select z.id, z.key_set_version = $2 and (z.keys_held_at is not null) = $3 and ${IS_KNOWN} as same
+        `select z.id, z.key_set_version = $2 and (z.keys_held_at is not null) = $3 and ${isKnown('z.id')} as same
          from zoneseal.zones z where z.sort_key = zoneseal.sort_key($1) for no key update of z`,
         [zone, keySetVersion, isHeld],
       );

@@ -1,3 +1,4 @@
+import { NEVER } from '../publication/ports.js';
 import type { Queryable } from './database.js';
 
 /** What a (zone, view) serves, as operators read it. Times are ISO 8601. */
@@ -14,6 +15,7 @@ export interface LineDescription {
     readonly zoneVersion: number;
     readonly time: string;
     readonly records: number | null;
+    /** When its signatures are next made anew; null: it is unsigned. */
     readonly resignAt: string | null;
   } | null;
   /** The one being built. */
@@ -54,7 +56,7 @@ export async function describeLines(
     `select l.zone_id, l.view, l.last_serial, coalesce(l.changed_version > l.frozen_version, false) as waiting,
        case when r.id is not null then jsonb_build_object('id', r.id::text, 'serial', r.serial, 'zoneVersion', r.zone_version,
          'time', to_char(to_timestamp(r.time) at time zone 'UTC', ${ISO}), 'records', r.records,
-         'resignAt', to_char(to_timestamp(r.resign_at) at time zone 'UTC', ${ISO})) end as ready,
+         'resignAt', case when r.resign_at < ${NEVER} then to_char(to_timestamp(r.resign_at) at time zone 'UTC', ${ISO}) end) end as ready,
        case when b.id is not null then jsonb_build_object('id', b.id::text, 'serial', b.serial, 'gateway', b.gateway) end as building,
        case when f.id is not null then jsonb_build_object('id', f.id::text, 'serial', f.serial, 'zoneVersion', f.zone_version,
          'error', f.error, 'time', to_char(f.finished_at at time zone 'UTC', ${ISO}),

@@ -57,7 +57,9 @@ class Line extends MemoryPublicationStore {
     Object.assign(this, to);
   }
 
-  async publish(formatVersion = FORMAT_VERSION): Promise<{ publication: Publication; isUpdate: boolean }> {
+  async publish(
+    formatVersion = FORMAT_VERSION,
+  ): Promise<{ publication: Publication; isUpdate: boolean; isChanged: boolean }> {
     const nextSerial = (): number => this.publications.length + 1;
     const allocation = await this.allocate(this.zone, { formatVersion, nextSerial });
     if (allocation.kind !== 'allocated') throw new Error(allocation.kind);
@@ -68,6 +70,7 @@ class Line extends MemoryPublicationStore {
     return {
       publication: (await this.newestReady()) as Publication,
       isUpdate: produced.changes !== undefined,
+      isChanged: produced.isChanged,
     };
   }
 
@@ -188,6 +191,16 @@ describe('a zone without keys whose policy wants no signatures', () => {
       expect(await line.faults(next.publication, false)).toEqual([]);
     },
   );
+
+  it('comes to have a digest, and to be without', async () => {
+    const line = new Line([], { signed: false });
+    await line.publish();
+    for (const zonemd of [true, false]) {
+      line.change({ policy: parsePolicy('default', { signed: false, zonemd }) });
+      const { publication, isChanged } = await line.publish();
+      expect([isChanged, publication.zonemd !== null]).toEqual([true, zonemd]);
+    }
+  });
 
   it('stays signed while its keys are published', async () => {
     const line = new Line([ksk, zsk], { signed: false });

@@ -33,6 +33,8 @@ export interface LoadedRollover {
   readonly state: RolloverState;
   /** Null while one of the parent's nameservers has never answered, or none is known. */
   readonly parent: ParentNow | null;
+  /** Until when caches may hold what the database, which was set back, knows nothing of: no step is taken before. Null: nothing of the kind. */
+  readonly unknownUntil: number | null;
   readonly look: Look;
   /** Seconds since 1970 by the database's clock. */
   readonly now: number;
@@ -61,8 +63,8 @@ export interface KeyEvent {
 /** What carrying out key rolls needs of the database. Every call is one short transaction; time is the database's. */
 export interface RolloverStore {
   /**
-   * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. None
-   * while a gateway runs that knows nothing of rolls.
+   * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. Not those
+   * of which it is not known what caches hold (`unknownUntil`), and none while a gateway runs that knows nothing of rolls.
    */
   listDue(limit: number): Promise<{ readonly zoneId: string; readonly zone: string }[]>;
   /** A zone and everything that decisions on its keys look at, of one moment; undefined: there is no such zone. @throws ZonesealError POLICY_INVALID */
@@ -70,8 +72,8 @@ export interface RolloverStore {
   /** Notes that a zone was looked at. @param nextAt when time brings the next step, seconds since 1970; null: time brings none */
   noteLooked(look: Look, nextAt: number | null): Promise<void>;
   /**
-   * Takes a step, if the key set still has the version that was looked at and nobody holds or releases it meanwhile; false:
-   * look again.
+   * Takes a step, if the key set still has the version that was looked at, nobody holds or releases it meanwhile, and it is known what
+   * caches hold (`unknownUntil`); false: look again.
    * @param ds the DS sets that the parent has or may take after it (`applyStep`)
    * @param made for a `create`: the key, which is in the key store already
    */
