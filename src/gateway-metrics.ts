@@ -3,8 +3,8 @@ import type { GuardState } from './barbican/guard.js';
 import { type Fleet, fleetMetrics } from './gateway-fleet.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import { type Recovery, recoveryMetrics } from './gateway-recovery.js';
+import type { GatewaySecrets } from './gateway-secrets.js';
 import type { OpenStore } from './gateway-store.js';
-import type { KeyRing } from './keys/key-ring.js';
 import type { PublicationKeeper } from './publication/keeper.js';
 import type { PublicationManager } from './publication/manager.js';
 import type { ValidityWatch } from './publication/validity-watch.js';
@@ -25,7 +25,7 @@ export interface GatewayState {
   readonly server: DnsServer;
   readonly images: ImageStore;
   readonly signer: WorkerPool;
-  readonly keyRing: KeyRing;
+  readonly secrets: GatewaySecrets;
   readonly tsigKeys: TsigKeyTable;
   readonly keyStore: OpenKeyStore;
   readonly store: OpenStore;
@@ -37,7 +37,7 @@ function labelled(label: string, values: Readonly<Record<string, number>>): Labe
 
 /** The metrics of one gateway; every limit of the configuration has one beside it. */
 export function gatewayMetrics(state: GatewayState): Metric[] {
-  const { manager, validity, keeper, handler, server, images, signer, keyRing, tsigKeys, store, keyStore } =
+  const { manager, validity, keeper, handler, server, images, signer, secrets, tsigKeys, store, keyStore } =
     state;
   const services = (): [string, GuardState][] => Object.entries(keyStore.client.state);
   const gauge = (name: string, help: string, read: Metric['read'], labels?: readonly string[]): Metric => ({
@@ -99,13 +99,17 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
       () => images.usage.spoolOctets,
     ),
     gauge('signing_queue_blocks', 'blocks that wait for a signing thread', () => signer.queued),
-    gauge('private_keys', 'private keys in memory (limits.privateKeys)', () => keyRing.state.cached),
+    gauge('private_keys', 'private keys in memory (limits.privateKeys)', () => secrets.keyRing.state.cached),
     counter(
       'private_key_fetches_total',
       'private keys fetched from the key store',
-      () => keyRing.state.fetched,
+      () => secrets.keyRing.state.fetched,
     ),
-    counter('private_key_failures_total', 'private keys that could not be had', () => keyRing.state.failed),
+    counter(
+      'private_key_failures_total',
+      'private keys that could not be had',
+      () => secrets.keyRing.state.failed,
+    ),
     gauge(
       'keystore_open',
       '1 while calls to a service of the key store are held back after failures',
@@ -133,6 +137,7 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
         ),
       ['service', 'operation', 'outcome'],
     ),
+    gauge('tsig_secrets', 'secrets of TSIG keys in memory', () => secrets.tsig.state.cached),
     gauge('tsig_keys', 'TSIG keys known', () => tsigKeys.size),
     gauge('database_reachable', '1 when the last round reached the database', () =>
       keeper.fault === undefined ? 1 : 0,

@@ -17,6 +17,7 @@ import { PAGES_KEPT_SECONDS, prune } from './store/prune.js';
 import { PostgresPublicationStore, type TrustRule } from './store/publication-store.js';
 import { PostgresRecoveryStore } from './store/recovery-store.js';
 import { type ReplicaCounts, ReplicaReader } from './store/replica-reader.js';
+import { SecretCreationStore } from './store/secret-creation-store.js';
 import { TsigStore } from './store/tsig-store.js';
 import type { TsigKeyEntry } from './transfer/ports.js';
 
@@ -38,7 +39,6 @@ export {
 } from './store/peer-store.js';
 export type { Preview } from './store/preview.js';
 export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
-export { SecretCreationStore } from './store/secret-creation-store.js';
 export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
 export type { ImportResult } from './store/zone-import.js';
 export { type NewZoneKey, ZoneKeyStore } from './store/zone-key-store.js';
@@ -56,6 +56,7 @@ export interface OpenStore {
   readonly peers: PeerStateStore;
   readonly recovery: RecoveryStore;
   readonly gateways: GatewayRegistry;
+  readonly creations: SecretCreationStore;
   readonly statistics: { readonly connections: number; readonly used: number; readonly waiting: number };
   /**
    * From now on what decides on what is served is used only where the rule trusts the database, and publications of an older output
@@ -72,11 +73,20 @@ export interface OpenStore {
   time(): Promise<number>;
   /** All TSIG keys; the log is warned of rows that cannot be read, of each once for as long as it is there. */
   readTsigKeys(log?: Log): Promise<readonly TsigKeyEntry[]>;
-  /** Calls back with a zone's database id when something of it changed, with none when anything may have. Returns how to end it. */
-  listen(onChange: (zoneId?: string) => void, log: Log): () => Promise<void>;
+  /** Tells of what the database notifies of. Returns how to end it. */
+  listen(options: ListenOptions): () => Promise<void>;
   /** Removes what no retained publication names, a bounded part of it, where no other gateway is at it. */
   prune(holder: string, keep: number): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Who is told of what the database notifies of. */
+export interface ListenOptions {
+  /** With a zone's database id when something of it changed, with none when anything may have. */
+  readonly onChange: (zoneId?: string) => void;
+  /** Secrets are to be forgotten. */
+  readonly onLock: () => void;
+  readonly log: Log;
 }
 
 /**
@@ -122,6 +132,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
     peers: new PostgresPeerStateStore(database),
     recovery: new PostgresRecoveryStore(database),
     gateways: new GatewayRegistry(database),
+    creations: new SecretCreationStore(database),
     serveBy: (by, formatVersion) => {
       rule = by;
       format = formatVersion;
@@ -140,10 +151,13 @@ export async function openStore(config: Config): Promise<OpenStore> {
       return (rows[0] as { now: number }).now;
     },
     readTsigKeys: tsigKeyReader(new TsigStore(database)),
-    listen: (onChange, log) => {
+    listen: ({ onChange, onLock, log }) => {
       replica?.tellTo(log);
       const listener = new ChangeListener(database, {
-        onChange: (what) => onChange(what !== undefined && /^[0-9]+$/.test(what) ? what : undefined),
+        onChange: (what) => {
+          if (what === 'lock') onLock();
+          else onChange(what !== undefined && /^[0-9]+$/.test(what) ? what : undefined);
+        },
         onError: (error) =>
           log.warn({ reason: error.message }, 'the database tells of no changes; it is asked every so often'),
       });

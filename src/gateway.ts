@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { AdminServer } from './admin/http.js';
 import { MetricsPage } from './admin/metrics.js';
 import { type Clock, systemClock } from './clock.js';
-import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
+import type { Config } from './config.js';
 import { parseTsigAlgorithm } from './dns/tsig.js';
 import { ZonesealError } from './errors.js';
 import { assembleFleet } from './gateway-fleet.js';
 import { type GatewayState, gatewayMetrics } from './gateway-metrics.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import { Recovery } from './gateway-recovery.js';
+import { GatewaySecrets } from './gateway-secrets.js';
 import type { OpenStore } from './gateway-store.js';
-import { KeyRing } from './keys/key-ring.js';
-import { TsigSecretRing } from './keys/tsig-secret-ring.js';
+import type { TsigSecretRing } from './keys/tsig-secret-ring.js';
 import type { Log } from './log.js';
 import { KNOWN_FORMATS } from './publication/formats.js';
 import { PublicationKeeper } from './publication/keeper.js';
@@ -68,14 +68,19 @@ export class Gateway {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { config, store, log } = options;
     const state = await assemble(options);
-    const { keeper, server, fleet, recovery } = state;
+    const { keeper, server, fleet, recovery, secrets } = state;
     let unlisten = (): Promise<void> => Promise.resolve();
     let admin: AdminServer | undefined;
     try {
-      unlisten = store.listen((zoneId) => {
-        keeper.wake(zoneId);
-        fleet.notifier.wakeSoon();
-      }, log);
+      unlisten = store.listen({
+        onChange: (zoneId) => {
+          keeper.wake(zoneId);
+          fleet.notifier.wakeSoon();
+        },
+        // not with the next round: one may go on for long
+        onLock: () => void secrets.look().catch(() => keeper.wake()),
+        log,
+      });
       await recovery.start();
       await keeper.start();
       fleet.notifier.start();
@@ -142,13 +147,13 @@ async function faultsOf(
   ];
 }
 
-async function stopWork({ keeper, manager, fleet, recovery, signer, keyRing }: GatewayState): Promise<void> {
+async function stopWork({ keeper, manager, fleet, recovery, signer, secrets }: GatewayState): Promise<void> {
   await recovery.close();
   await keeper.close();
   await manager.close();
   await fleet.notifier.close();
   await signer.close();
-  keyRing.clear();
+  secrets.forget();
 }
 
 async function assemble({
@@ -159,15 +164,12 @@ async function assemble({
   clock = systemClock,
 }: GatewayOptions): Promise<GatewayState> {
   const { limits, publication } = config;
-  const passphrase = readSecret(SECRET_VARIABLES.keyPassphrase, config.keyPassphraseFile);
-  const keyRing = new KeyRing(keyStore.client, {
-    maxKeys: limits.privateKeys,
-    ...(passphrase === undefined ? {} : { passphrase }),
-  });
-  const secrets = new TsigSecretRing(keyStore.client);
+  const gateway = `${hostname()} ${process.pid} ${randomUUID()}`;
+  const secrets = new GatewaySecrets({ config, keyStore, creations: store.creations, gateway, log, clock });
+  const { keyRing } = secrets;
   const tsigKeys = new TsigKeyTable({
     read: () => store.readTsigKeys(log),
-    secret: async (entry) => (await secrets.key(tsigRecord(entry))).secret,
+    secret: async (entry) => (await secrets.tsig.key(tsigRecord(entry))).secret,
   });
   const images = await ImageStore.open({
     folder: join(config.data, 'spool'),
@@ -176,7 +178,6 @@ async function assemble({
     maxSpoolOctets: limits.spoolOctets,
     makeRoom: (_kind, octets) => manager.makeRoom(octets),
   });
-  const gateway = `${hostname()} ${process.pid} ${randomUUID()}`;
   const signer = new WorkerPool(config.signing.workers);
   const manager: PublicationManager = new PublicationManager({
     store: store.publications,
@@ -214,7 +215,7 @@ async function assemble({
   const fleet = assembleFleet({
     config,
     store: store.peers,
-    secrets,
+    secrets: secrets.tsig,
     log,
     clock,
     gateway,
@@ -223,10 +224,12 @@ async function assemble({
   const validity = new ValidityWatch(store.publications, log);
   let nextPrune = 0;
   const housekeeping = async (): Promise<void> => {
+    await secrets.look();
     await tsigKeys.reload();
     if (clock.seconds() < nextPrune) return;
     await validity.look();
     nextPrune = clock.seconds() + PRUNE_SECONDS;
+    await secrets.tidy();
     await store.prune(gateway, publication.retain);
   };
   const keeper: PublicationKeeper = new PublicationKeeper({
@@ -280,7 +283,7 @@ async function assemble({
     server,
     images,
     signer,
-    keyRing,
+    secrets,
     tsigKeys,
     keyStore,
     store,

@@ -4,7 +4,6 @@ import type {
   OperatorStore,
   PeerStore,
   RrsetStore,
-  SecretCreationStore,
   TsigStore,
   ZoneKeyStore,
   ZoneStore,
@@ -21,7 +20,6 @@ export interface DatabaseParts {
   readonly tsig: TsigStore;
   readonly peers: PeerStore;
   readonly operators: OperatorStore;
-  readonly creations: SecretCreationStore;
 }
 
 /**
@@ -35,16 +33,8 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const config = configOf(options);
   // loaded where they are needed: most of the time that a command takes to start is in what it loads
-  const {
-    openStore,
-    OperatorStore,
-    PeerStore,
-    RrsetStore,
-    SecretCreationStore,
-    TsigStore,
-    ZoneKeyStore,
-    ZoneStore,
-  } = await import('../gateway-store.js');
+  const { openStore, OperatorStore, PeerStore, RrsetStore, TsigStore, ZoneKeyStore, ZoneStore } =
+    await import('../gateway-store.js');
   const store = await openStore(config);
   const { database } = store;
   try {
@@ -58,7 +48,6 @@ export async function withDatabase<T>(
       tsig: new TsigStore(database),
       peers: new PeerStore(database),
       operators: new OperatorStore(database),
-      creations: new SecretCreationStore(database),
     });
   } finally {
     await store.close();
