@@ -39,7 +39,13 @@ export {
 } from './store/peer-store.js';
 export type { Preview } from './store/preview.js';
 export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
-export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
+export {
+  type NewTsigGrant,
+  type NewTsigKey,
+  type RetiredSecret,
+  type StoredTsigKey,
+  TsigStore,
+} from './store/tsig-store.js';
 export type { ImportResult } from './store/zone-import.js';
 export { type NewZoneKey, ZoneKeyStore } from './store/zone-key-store.js';
 export {

@@ -226,6 +226,7 @@ async function assemble({
   const housekeeping = async (): Promise<void> => {
     await secrets.look();
     await tsigKeys.reload();
+    secrets.tsig.keepOnly(tsigKeys.references);
     if (clock.seconds() < nextPrune) return;
     await validity.look();
     nextPrune = clock.seconds() + PRUNE_SECONDS;
@@ -304,5 +305,5 @@ function tsigRecord({ name, algorithm, secretRef }: TsigKeyEntry): Parameters<Ts
   if (known === undefined) {
     throw new ZonesealError('TSIG_KEY_INVALID', `TSIG key ${name}: algorithm ${algorithm} is not supported`);
   }
-  return { id: name.key, name: name.toString(), algorithm: known, secretRef };
+  return { name: name.toString(), algorithm: known, secretRef };
 }

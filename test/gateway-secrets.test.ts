@@ -101,7 +101,7 @@ describe('secrets in the memory of a gateway', () => {
     const secrets = open();
     await secrets.look();
     const key = await storedKey();
-    const record = { id: '1', name: 'k.', algorithm: 'hmac-sha256', secretRef: key.secretRef } as const;
+    const record = { name: 'k.', algorithm: 'hmac-sha256', secretRef: key.secretRef } as const;
     await secrets.keyRing.privateKey(key);
     await secrets.tsig.key(record);
     await secrets.look();

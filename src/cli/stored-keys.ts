@@ -70,6 +70,11 @@ export async function withKeyStore<T>(
   }
 }
 
+/** What this process is in the metadata of secrets. */
+export function thisCommand(): string {
+  return `command on ${hostname()}, process ${process.pid}`;
+}
+
 /** Opens the configured key store, and what makes and destroys secrets in it, for the time of some work. */
 export function withKeyMaker<T>(
   { config, store }: Pick<DatabaseParts, 'config' | 'store'>,
@@ -77,8 +82,10 @@ export function withKeyMaker<T>(
 ): Promise<T> {
   return withKeyStore(config, (keyStore) => {
     const { client: keeper, access } = keyStore;
-    const createdBy = `command on ${hostname()}, process ${process.pid}`;
-    return work(new KeyMaker({ keeper, creations: store.creations, createdBy, access }), keyStore);
+    return work(
+      new KeyMaker({ keeper, creations: store.creations, createdBy: thisCommand(), access }),
+      keyStore,
+    );
   });
 }
 

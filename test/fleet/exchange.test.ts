@@ -134,7 +134,7 @@ describe('an answer', () => {
       ];
     };
     const refused = await ask(NOTIFY, refusal, { key: KEY });
-    expect(refused).toEqual({ kind: 'refused', problem: 'NOTAUTH (BADKEY)' });
+    expect(refused).toEqual({ kind: 'refused', isProved: false, problem: 'NOTAUTH (BADKEY)' });
     const both: Answering = (request, octets, transport) => [
       ...refusal(request, octets, transport),
       answerTo(request, octets, { key: KEY }),
@@ -146,6 +146,7 @@ describe('an answer', () => {
     const plain: Answering = (request, octets) => [answerTo(request, octets, { serial: 5 })];
     expect(await ask(SOA, plain, { key: KEY })).toEqual({
       kind: 'refused',
+      isProved: false,
       problem: 'an answer without TSIG',
     });
     const refused: Answering = (request, octets) => [
