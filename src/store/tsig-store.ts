@@ -187,10 +187,19 @@ export class TsigStore {
    * @param onProblem told of each row that was left out, and why
    */
   async read(onProblem?: (message: string) => void): Promise<readonly TsigKeyEntry[]> {
-    return (await this.list()).flatMap(({ name: text, grants, nextSince: _, ...key }): TsigKeyEntry[] => {
+    return (await this.list()).flatMap((stored): TsigKeyEntry[] => {
+      const { name: text, algorithm, secretRef, nextSecretRef, grants } = stored;
       try {
         const name = Name.parse(text);
-        return [{ ...key, name, grants: grants.flatMap((grant) => readGrant(text, grant, onProblem)) }];
+        return [
+          {
+            name,
+            algorithm,
+            secretRef,
+            ...(nextSecretRef === undefined ? {} : { nextSecretRef }),
+            grants: grants.flatMap((grant) => readGrant(text, grant, onProblem)),
+          },
+        ];
       } catch (error) {
         onProblem?.(
           `TSIG key ${JSON.stringify(text)} is not used, its name cannot be read: ${errorMessage(error)}`,

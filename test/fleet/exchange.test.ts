@@ -154,6 +154,7 @@ describe('an answer', () => {
     ];
     expect(await ask(SOA, refused, { key: KEY })).toEqual({
       kind: 'refused',
+      isProved: false,
       problem: 'FORMERR without TSIG',
     });
   });
