@@ -359,7 +359,7 @@ describe('the secret of a TSIG key that changes', () => {
     });
     try {
       const address = ['--address', '127.0.0.1', '--port', String(named.target.port)];
-      await lab.commands.command(['peer', 'add', 'named', '--view', VIEW, '--key', 'turning.', ...address]);
+      await lab.commands.command(['peer', 'add', 'named', '--view', VIEW, '--tsig', 'turning.', ...address]);
       const arrives = async (host: string): Promise<void> => {
         const before = (await lab.take(STEADY)).serial;
         lab.addHost(STEADY, host);
