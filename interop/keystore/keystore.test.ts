@@ -7,9 +7,11 @@ import { BarbicanClient } from '../../src/barbican/client.js';
 import { parseTsigKeyFile, type TsigKey } from '../../src/dns/tsig-key.js';
 import { decodePrivateKey } from '../../src/keys/formats/decode.js';
 import { CONTRACT_ACCOUNTS, contractCredentials } from '../../test/barbican/contract-target.js';
-import { asUser, tokenOf } from '../barbican/deployment.js';
+import { asUser, gatewayOptions, makeApplicationCredential, tokenOf } from '../barbican/deployment.js';
+import { takeZone, waitForSerial } from '../barbican/following.js';
 import { Lab, VIEW } from '../barbican/lab.js';
 import { filesOf, findLeaks, type Place, type Secret } from '../barbican/leaks.js';
+import { GatewayProcess } from '../lib/gateway.js';
 import { KeystoneAdministration } from '../lib/openstack/identity.js';
 import { Openstack } from '../lib/openstack.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
@@ -318,6 +320,47 @@ describe('what Barbican refuses', () => {
       expect(lab.gateway.pid).toBe(pid);
     },
   );
+});
+
+describe('an application credential that is deleted', () => {
+  test('is named, and what is in memory serves and signs until there is another', async () => {
+    const credential = await makeApplicationCredential(openstack, 'signer');
+    const { keystoneUrl } = openstack;
+    const url = postgres.url.replace(/[^/]*$/, DATABASE);
+    const other = await GatewayProcess.start(
+      gatewayOptions(url, undefined, {
+        config: { barbican: { keystoneUrl, applicationCredentialId: credential.id } },
+        environment: { ZONESEAL_BARBICAN_APPLICATION_CREDENTIAL_SECRET: credential.secret },
+      }),
+    );
+    await lab.gateway.stop();
+    try {
+      const arrives = async (host: string): Promise<void> => {
+        const before = await waitForSerial(other.target, STEADY, lab.key);
+        lab.addHost(STEADY, host);
+        await waitForSerial(other.target, STEADY, lab.key, before);
+        await takeZone(other.target, STEADY, lab.key);
+      };
+      await arrives('credential');
+      const { token, userId } = await tokenOf(openstack, 'signer');
+      const path = `users/${userId}/application_credentials/${credential.id}`;
+      const headers = { 'x-auth-token': token };
+      expect((await fetch(`${keystoneUrl}/${path}`, { method: 'DELETE', headers })).status).toBe(204);
+      const { status, stdout } = await other.run(['keys', 'test', STEADY, '--json']);
+      const [{ error }] = JSON.parse(stdout) as [{ error: { code: string; message: string } }];
+      expect([status, error.code]).toEqual([1, 'KEYSTORE_FORBIDDEN']);
+      expect(error.message).toMatch(
+        /application credential is wrong, expired or deleted.*correct the credentials/,
+      );
+      await arrives('credential-deleted');
+      secrets.push({ name: 'the application credential', octets: Buffer.from(credential.secret) });
+      lab.commands.outputs.push(other.log, stdout);
+    } finally {
+      await other.remove();
+      await lab.gateway.serve();
+    }
+    await expectServing('credential-over');
+  });
 });
 
 describe('keys lock', () => {
