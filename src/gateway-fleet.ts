@@ -48,8 +48,8 @@ export function assembleFleet(options: FleetOptions): Fleet {
     times: { arrival, retryCap, recheck },
     limits: { exchanges, exchangesPerPeer },
     gateway,
-    // the secret of the key, an answer over UDP, one over TCP
-    claimSeconds: secretSeconds + 2 * answerTimeout + CLAIM_MARGIN_SECONDS,
+    // the secret of the key, an answer over UDP, one over TCP; and again with the secret before
+    claimSeconds: 2 * (secretSeconds + 2 * answerTimeout) + CLAIM_MARGIN_SECONDS,
     pollSeconds: config.publication.poll,
     log,
     clock,

@@ -11,10 +11,7 @@ import type { Log } from './log.js';
 export interface KeyWorkOptions {
   readonly config: Config;
   readonly store: Pick<OpenStore, 'rollovers' | 'parentWatch' | 'alone'>;
-  readonly maker: RollKeyMaker & {
-    /** Removes what creations have left that were not finished in time. */
-    resolve(): Promise<unknown>;
-  };
+  readonly maker: RollKeyMaker;
   readonly log: Log;
   readonly clock: Clock;
   /** Names this process in leases. */
@@ -25,8 +22,6 @@ export interface KeyWorkOptions {
 const LEASE_SECONDS = 120;
 /** Time beyond that of messages for which a parent is this gateway's to ask. */
 const CLAIM_MARGIN_SECONDS = 10;
-/** How often is looked for keys that were half made, seconds. */
-const RESOLVE_SECONDS = 300;
 
 /** Has keys roll and asks parents for DS, in rounds of their own: neither waits for the other, nor publications for them. */
 export class KeyWork {
@@ -52,20 +47,12 @@ export class KeyWork {
       onLooked: (zone) => store.parentWatch.schedule(zone),
       log,
     });
-    let resolveAt = 0;
-    const resolve = async (): Promise<void> => {
-      if (clock.seconds() < resolveAt) return;
-      resolveAt = clock.seconds() + RESOLVE_SECONDS;
-      await maker.resolve();
-    };
     const seconds = config.publication.poll;
-    const keep = async (): Promise<void> => {
-      await this.#keeper.keepDue();
-      await resolve();
-    };
     this.#rounds = [
-      new Rounds(keep, seconds, (reason) =>
-        log.error({ reason }, 'keys could not be looked after; it is tried again'),
+      new Rounds(
+        () => this.#keeper.keepDue(),
+        seconds,
+        (reason) => log.error({ reason }, 'keys could not be looked after; it is tried again'),
       ),
       new Rounds(
         () => this.#watch.look(),

@@ -4,8 +4,8 @@ import { type Fleet, fleetMetrics, labelled } from './gateway-fleet.js';
 import type { KeyWork } from './gateway-keys.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import { type Recovery, recoveryMetrics } from './gateway-recovery.js';
+import type { GatewaySecrets } from './gateway-secrets.js';
 import type { OpenStore } from './gateway-store.js';
-import type { KeyRing } from './keys/key-ring.js';
 import type { FrozenCount } from './publication/frozen-count.js';
 import type { PublicationKeeper } from './publication/keeper.js';
 import type { PublicationManager } from './publication/manager.js';
@@ -29,7 +29,7 @@ export interface GatewayState {
   readonly server: DnsServer;
   readonly images: ImageStore;
   readonly signer: WorkerPool;
-  readonly keyRing: KeyRing;
+  readonly secrets: GatewaySecrets;
   readonly tsigKeys: TsigKeyTable;
   readonly keyStore: OpenKeyStore;
   readonly store: OpenStore;
@@ -37,7 +37,7 @@ export interface GatewayState {
 
 /** The metrics of one gateway; every limit of the configuration has one beside it. */
 export function gatewayMetrics(state: GatewayState): Metric[] {
-  const { manager, validity, keeper, handler, server, images, signer, keyRing, tsigKeys, store, keyStore } =
+  const { manager, validity, keeper, handler, server, images, signer, secrets, tsigKeys, store, keyStore } =
     state;
   const services = (): [string, GuardState][] => Object.entries(keyStore.client.state);
   const gauge = (name: string, help: string, read: Metric['read'], labels?: readonly string[]): Metric => ({
@@ -104,13 +104,17 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
       () => images.usage.spoolOctets,
     ),
     gauge('signing_queue_blocks', 'blocks that wait for a signing thread', () => signer.queued),
-    gauge('private_keys', 'private keys in memory (limits.privateKeys)', () => keyRing.state.cached),
+    gauge('private_keys', 'private keys in memory (limits.privateKeys)', () => secrets.keyRing.state.cached),
     counter(
       'private_key_fetches_total',
       'private keys fetched from the key store',
-      () => keyRing.state.fetched,
+      () => secrets.keyRing.state.fetched,
     ),
-    counter('private_key_failures_total', 'private keys that could not be had', () => keyRing.state.failed),
+    counter(
+      'private_key_failures_total',
+      'private keys that could not be had',
+      () => secrets.keyRing.state.failed,
+    ),
     gauge(
       'keystore_open',
       '1 while calls to a service of the key store are held back after failures',
@@ -138,6 +142,7 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
         ),
       ['service', 'operation', 'outcome'],
     ),
+    gauge('tsig_secrets', 'secrets of TSIG keys in memory', () => secrets.tsig.state.cached),
     gauge('tsig_keys', 'TSIG keys known', () => tsigKeys.size),
     gauge('database_reachable', '1 when the last round reached the database', () =>
       keeper.fault === undefined ? 1 : 0,

@@ -48,7 +48,13 @@ export {
 } from './store/peer-store.js';
 export type { Preview } from './store/preview.js';
 export { type RrsetFilter, RrsetStore } from './store/rrset-store.js';
-export { type NewTsigGrant, type NewTsigKey, TsigStore } from './store/tsig-store.js';
+export {
+  type NewTsigGrant,
+  type NewTsigKey,
+  type RetiredSecret,
+  type StoredTsigKey,
+  TsigStore,
+} from './store/tsig-store.js';
 export type { ImportResult } from './store/zone-import.js';
 export { type NewZoneKey, ZoneKeyStore } from './store/zone-key-store.js';
 export {
@@ -87,8 +93,8 @@ export interface OpenStore {
   time(): Promise<number>;
   /** All TSIG keys; the log is warned of rows that cannot be read, of each once for as long as it is there. */
   readTsigKeys(log?: Log): Promise<readonly TsigKeyEntry[]>;
-  /** Calls back with a zone's database id when something of it changed, with none when anything may have. Returns how to end it. */
-  listen(onChange: (zoneId?: string) => void, log: Log): () => Promise<void>;
+  /** Tells of what the database notifies of. Returns how to end it. */
+  listen(options: ListenOptions): () => Promise<void>;
   /** Removes what no retained publication names, a bounded part of it, where no other gateway is at it. */
   prune(
     holder: string,
@@ -99,6 +105,15 @@ export interface OpenStore {
   /** Runs work under a lease by its name; undefined while another has it. The lease ends with the work. */
   alone<T>(name: string, holder: string, seconds: number, work: () => Promise<T>): Promise<T | undefined>;
   close(): Promise<void>;
+}
+
+/** Who is told of what the database notifies of. */
+export interface ListenOptions {
+  /** With a zone's database id when something of it changed, with none when anything may have. */
+  readonly onChange: (zoneId?: string) => void;
+  /** Secrets are to be forgotten. */
+  readonly onLock: () => void;
+  readonly log: Log;
 }
 
 /**
@@ -176,10 +191,13 @@ export async function openStore(config: Config): Promise<OpenStore> {
       return (rows[0] as { now: number }).now;
     },
     readTsigKeys: tsigKeyReader(new TsigStore(database)),
-    listen: (onChange, log) => {
+    listen: ({ onChange, onLock, log }) => {
       replica?.tellTo(log);
       const listener = new ChangeListener(database, {
-        onChange: (what) => onChange(what !== undefined && /^[0-9]+$/.test(what) ? what : undefined),
+        onChange: (what) => {
+          if (what === 'lock') onLock();
+          else onChange(what !== undefined && /^[0-9]+$/.test(what) ? what : undefined);
+        },
         onError: (error) =>
           log.warn({ reason: error.message }, 'the database tells of no changes; it is asked every so often'),
       });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { AdminServer } from './admin/http.js';
 import { MetricsPage } from './admin/metrics.js';
 import { type Clock, systemClock } from './clock.js';
-import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
+import type { Config } from './config.js';
 import { parseTsigAlgorithm } from './dns/tsig.js';
 import { ZonesealError } from './errors.js';
 import { assembleFleet } from './gateway-fleet.js';
@@ -12,10 +12,9 @@ import { KeyWork } from './gateway-keys.js';
 import { type GatewayState, gatewayMetrics } from './gateway-metrics.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import { Recovery } from './gateway-recovery.js';
+import { GatewaySecrets } from './gateway-secrets.js';
 import type { OpenStore } from './gateway-store.js';
-import { KeyMaker } from './keys/key-maker.js';
-import { KeyRing } from './keys/key-ring.js';
-import { TsigSecretRing } from './keys/tsig-secret-ring.js';
+import type { TsigSecretRing } from './keys/tsig-secret-ring.js';
 import type { Log } from './log.js';
 import { KNOWN_FORMATS } from './publication/formats.js';
 import { FrozenCount } from './publication/frozen-count.js';
@@ -71,15 +70,20 @@ export class Gateway {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { config, store, log } = options;
     const state = await assemble(options);
-    const { keeper, server, fleet, recovery, keyWork } = state;
+    const { keeper, server, fleet, recovery, keyWork, secrets } = state;
     let unlisten = (): Promise<void> => Promise.resolve();
     let admin: AdminServer | undefined;
     try {
-      unlisten = store.listen((zoneId) => {
-        keeper.wake(zoneId);
-        fleet.notifier.wakeSoon();
-        keyWork.wake();
-      }, log);
+      unlisten = store.listen({
+        onChange: (zoneId) => {
+          keeper.wake(zoneId);
+          fleet.notifier.wakeSoon();
+          keyWork.wake();
+        },
+        // not with the next round: one may go on for long
+        onLock: () => void secrets.look().catch(() => keeper.wake()),
+        log,
+      });
       await recovery.start();
       await keeper.start();
       fleet.notifier.start();
@@ -154,7 +158,7 @@ async function stopWork({
   recovery,
   keyWork,
   signer,
-  keyRing,
+  secrets,
 }: GatewayState): Promise<void> {
   await keyWork.close();
   await recovery.close();
@@ -162,7 +166,7 @@ async function stopWork({
   await manager.close();
   await fleet.notifier.close();
   await signer.close();
-  keyRing.clear();
+  secrets.forget();
 }
 
 async function assemble({
@@ -173,15 +177,12 @@ async function assemble({
   clock = systemClock,
 }: GatewayOptions): Promise<GatewayState> {
   const { limits, publication } = config;
-  const passphrase = readSecret(SECRET_VARIABLES.keyPassphrase, config.keyPassphraseFile);
-  const keyRing = new KeyRing(keyStore.client, {
-    maxKeys: limits.privateKeys,
-    ...(passphrase === undefined ? {} : { passphrase }),
-  });
-  const secrets = new TsigSecretRing(keyStore.client);
+  const gateway = `${hostname()} ${process.pid} ${randomUUID()}`;
+  const secrets = new GatewaySecrets({ config, keyStore, creations: store.creations, gateway, log, clock });
+  const { keyRing } = secrets;
   const tsigKeys = new TsigKeyTable({
     read: () => store.readTsigKeys(log),
-    secret: async (entry) => (await secrets.key(tsigRecord(entry))).secret,
+    secret: async (entry) => (await secrets.tsig.key(tsigRecord(entry))).secret,
   });
   const images = await ImageStore.open({
     folder: join(config.data, 'spool'),
@@ -190,7 +191,6 @@ async function assemble({
     maxSpoolOctets: limits.spoolOctets,
     makeRoom: (_kind, octets) => manager.makeRoom(octets),
   });
-  const gateway = `${hostname()} ${process.pid} ${randomUUID()}`;
   const signer = new WorkerPool(config.signing.workers);
   const manager: PublicationManager = new PublicationManager({
     store: store.publications,
@@ -229,7 +229,7 @@ async function assemble({
   const fleet = assembleFleet({
     config,
     store: store.peers,
-    secrets,
+    secrets: secrets.tsig,
     log,
     clock,
     gateway,
@@ -238,10 +238,13 @@ async function assemble({
   const validity = new ValidityWatch(store.publications, log);
   let nextPrune = 0;
   const housekeeping = async (): Promise<void> => {
+    await secrets.look();
     await tsigKeys.reload();
+    secrets.tsig.keepOnly(tsigKeys.references);
     if (clock.seconds() < nextPrune) return;
     await validity.look();
     nextPrune = clock.seconds() + PRUNE_SECONDS;
+    await secrets.tidy();
     const { retain: keep, retainAge: keepSeconds, journalOctets } = publication;
     await store.prune(gateway, { keep, keepSeconds, journalOctets });
   };
@@ -258,12 +261,7 @@ async function assemble({
   const keyWork = new KeyWork({
     config,
     store,
-    maker: new KeyMaker({
-      keeper: keyStore.client,
-      creations: store.creations,
-      createdBy: gateway,
-      access: keyStore.access,
-    }),
+    maker: secrets.maker,
     log,
     clock,
     gateway,
@@ -311,7 +309,7 @@ async function assemble({
     server,
     images,
     signer,
-    keyRing,
+    secrets,
     tsigKeys,
     keyStore,
     store,
@@ -332,5 +330,5 @@ function tsigRecord({ name, algorithm, secretRef }: TsigKeyEntry): Parameters<Ts
   if (known === undefined) {
     throw new ZonesealError('TSIG_KEY_INVALID', `TSIG key ${name}: algorithm ${algorithm} is not supported`);
   }
-  return { id: name.key, name: name.toString(), algorithm: known, secretRef };
+  return { name: name.toString(), algorithm: known, secretRef };
 }

@@ -91,6 +91,7 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   validators: [...signers, 'named-compilezone', 'unbound', 'knotd', 'postgres'],
   secondaries: [...nameservers, 'postgres'],
   barbican: [...nameservers, 'keystone', 'barbican', 'waitress', 'postgres', 'ldns-verify-zone', 'openssl'],
+  keystore: ['keystone', 'barbican', 'waitress', 'postgres', 'dig', 'kdig', 'named'],
   tsig: ['dig', 'kdig', 'dnspython', 'named', 'knotd', 'nsd'],
   publications: [...clusters, ...nameservers, 'faketime'],
   ixfr: [...clusters, ...secondaries, 'dig', 'kdig'],

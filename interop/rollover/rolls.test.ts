@@ -8,8 +8,8 @@ import { Unbound } from '../lib/unbound.js';
 import { PARENT_TTL, ParentLab } from './parent-lab.js';
 import { Prober } from './prober.js';
 
-const PARENT = 'test.';
-const ZONE = 'roll.test.';
+const PARENT = 'registry.';
+const ZONE = 'roll.registry.';
 const POLICY = {
   dnskeyTtl: 2,
   propagationDelay: 3,

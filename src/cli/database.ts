@@ -5,7 +5,6 @@ import type {
   ParentStore,
   PeerStore,
   RrsetStore,
-  SecretCreationStore,
   TsigStore,
   ZoneKeyStore,
   ZoneStore,
@@ -25,7 +24,6 @@ export interface DatabaseParts {
   readonly parents: ParentStore;
   readonly rollovers: RolloverStore;
   readonly operators: OperatorStore;
-  readonly creations: SecretCreationStore;
 }
 
 /**
@@ -46,7 +44,6 @@ export async function withDatabase<T>(
     PeerStore,
     PostgresRolloverStore,
     RrsetStore,
-    SecretCreationStore,
     TsigStore,
     ZoneKeyStore,
     ZoneStore,
@@ -66,7 +63,6 @@ export async function withDatabase<T>(
       parents: new ParentStore(database),
       rollovers: new PostgresRolloverStore(database),
       operators: new OperatorStore(database),
-      creations: new SecretCreationStore(database),
     });
   } finally {
     await store.close();

@@ -18,9 +18,12 @@ import {
 import { withDatabase } from './database.js';
 import type { GlobalOptions } from './global-options.js';
 import { keyJson } from './key-text.js';
+import { type DeleteKeyOptions, deleteKey } from './keys-delete.js';
 import { type GenerateOptions, generateKeys } from './keys-generate.js';
 import { type ImportKeysOptions, importKeys } from './keys-import.js';
+import { proveKeys } from './keys-proof.js';
 import { addRollCommands } from './keys-roll.js';
+import { hint } from './stored-zone.js';
 import { printJson, printLines, printTable } from './terminal.js';
 
 interface ListOptions extends GlobalOptions {
@@ -113,6 +116,51 @@ export function addKeysCommands(program: Command): void {
       await printDs(zone, self.optsWithGlobals<DsOptions>());
     });
   addRollCommands(keys);
+  addStoredKeysCommands(keys);
+}
+
+/** What concerns the private halves alone. */
+function addStoredKeysCommands(keys: Command): void {
+  keys
+    .command('test')
+    .summary('prove that keys can sign')
+    .description(
+      'Fetches the private key of each key of a zone, or of all zones, compares its public half with the DNSKEY, signs with it and verifies that. Prints OK, or ' +
+        'what is wrong; exits with 1 if any fails. It is done as the user that the command is to Barbican, which may be another than the gateways are.',
+    )
+    .argument('[zone]', 'the zone', nameArgument)
+    .addOption(jsonOption())
+    .action(async (zone: Name | undefined, _: unknown, self: Command) => {
+      await proveKeys(zone, self.optsWithGlobals<ListOptions>());
+    });
+  keys
+    .command('lock')
+    .summary('have all gateways drop keys from memory')
+    .description(
+      'Has every running gateway drop all private keys and TSIG secrets from its memory, at once where notifications of the database arrive, else within publication.poll. ' +
+        'What is being signed at that moment is ended with the keys that it has. Afterwards they are fetched from Barbican at need: take away what gives the gateways access to it ' +
+        'first where they are not to come back.',
+    )
+    .action(async (_: unknown, self: Command) => {
+      const options = self.optsWithGlobals<GlobalOptions>();
+      const running = await withDatabase(options, async ({ store }) => {
+        await store.creations.lock();
+        return store.gateways.list();
+      });
+      hint(options, `${running.length} running ${running.length === 1 ? 'gateway is' : 'gateways are'} told`);
+    });
+  keys
+    .command('delete')
+    .summary('delete a key that is out of use')
+    .description(
+      'Deletes a key that neither signs nor is published: its private key in Barbican, unless another zone uses the same secret, and then the key itself. There is no way back.',
+    )
+    .argument('<zone>', 'the zone', nameArgument)
+    .argument('<tag>', 'its key tag', numberArgument(0, 65_535))
+    .option('--yes', 'do not ask; needed where there is no terminal', false)
+    .action(async (zone: Name, tag: number, _: unknown, self: Command) => {
+      await deleteKey(zone, tag, self.optsWithGlobals<DeleteKeyOptions>());
+    });
 }
 
 function addRoleOptions(

@@ -70,15 +70,22 @@ export async function withKeyStore<T>(
   }
 }
 
+/** What this process is in the metadata of secrets. */
+export function thisCommand(): string {
+  return `command on ${hostname()}, process ${process.pid}`;
+}
+
 /** Opens the configured key store, and what makes and destroys secrets in it, for the time of some work. */
 export function withKeyMaker<T>(
-  { config, creations }: Pick<DatabaseParts, 'config' | 'creations'>,
+  { config, store }: Pick<DatabaseParts, 'config' | 'store'>,
   work: (maker: KeyMaker, keyStore: OpenKeyStore) => Promise<T>,
 ): Promise<T> {
   return withKeyStore(config, (keyStore) => {
     const { client: keeper, access } = keyStore;
-    const createdBy = `command on ${hostname()}, process ${process.pid}`;
-    return work(new KeyMaker({ keeper, creations, createdBy, access }), keyStore);
+    return work(
+      new KeyMaker({ keeper, creations: store.creations, createdBy: thisCommand(), access }),
+      keyStore,
+    );
   });
 }
 

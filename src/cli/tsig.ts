@@ -1,15 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { Name } from '../dns/name.js';
-import {
-  parseTsigAlgorithm,
-  parseTsigKeyFile,
-  type TsigAlgorithm,
-  tsigAlgorithmInfo,
-} from '../dns/tsig-key.js';
+import { parseTsigAlgorithm } from '../dns/tsig-key.js';
 import { ZonesealError } from '../errors.js';
-import type { NewTsigGrant, NewTsigKey } from '../gateway-store.js';
+import type { NewTsigGrant, StoredTsigKey } from '../gateway-store.js';
 import { readTsigSecret } from '../keys/tsig-secret-ring.js';
 import { findGrantOverlap } from '../transfer/grant-overlap.js';
 import {
@@ -23,14 +16,28 @@ import {
 import { type DatabaseParts, withDatabase } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
-import { resolveCreations, warnOfDevelopment, withKeyMaker, withKeyStore } from './stored-keys.js';
+import {
+  resolveCreations,
+  thisCommand,
+  warnOfDevelopment,
+  withKeyMaker,
+  withKeyStore,
+} from './stored-keys.js';
 import { hint } from './stored-zone.js';
-import { openSink, printJson, printTable, type TextSink } from './terminal.js';
-
-interface FileOptions extends GlobalOptions {
-  readonly keyFile?: string;
-  readonly kdigFile?: string;
-}
+import { printJson, printTable } from './terminal.js';
+import { addRotateCommand, removeSecrets } from './tsig-rotate.js';
+import {
+  addFileOptions,
+  addSecretOptions,
+  type FileOptions,
+  findKey,
+  newSecret,
+  openFiles,
+  readGivenSecret,
+  type Secret,
+  type SecretOptions,
+  writeFiles,
+} from './tsig-secret.js';
 
 interface GrantOptions {
   readonly view: readonly string[];
@@ -38,11 +45,7 @@ interface GrantOptions {
   readonly address?: readonly string[];
 }
 
-interface AddOptions extends FileOptions, GrantOptions {
-  readonly algorithm?: TsigAlgorithm;
-  readonly secretFile?: string;
-  readonly secretEnv?: string;
-  readonly secretStdin?: true;
+interface AddOptions extends FileOptions, SecretOptions, GrantOptions {
   readonly json?: true;
 }
 
@@ -50,42 +53,26 @@ interface DeleteOptions extends GlobalOptions {
   readonly keepSecret: boolean;
 }
 
-interface Secret {
-  readonly algorithm: TsigAlgorithm;
-  readonly octets: Uint8Array;
-}
-
 /** Adds `tsig` and its subcommands. */
 export function addTsigCommands(program: Command): void {
   const tsig = program.command('tsig').summary('TSIG keys of nameservers');
-  addFileOptions(
-    addGrantOptions(
-      tsig
-        .command('add')
-        .summary('add a TSIG key')
-        .description(
-          'Adds a TSIG key with what it is for: the view that it gets, one for each zone and address. Its secret is made here, or read from a file, the environment or standard input: a BIND key statement, ' +
-            'algorithm:name:base64, or the base64 alone. It is stored in Barbican; the database gets the reference.',
-        )
-        .argument('<name>', 'the name of the key, as the nameserver has it', nameArgument),
-    )
-      .option(
+  addSecretOptions(
+    addFileOptions(
+      addGrantOptions(
+        tsig
+          .command('add')
+          .summary('add a TSIG key')
+          .description(
+            'Adds a TSIG key with what it is for: the view that it gets, one for each zone and address. Its secret is made here, or read from a file, the environment or standard input: a BIND key statement, ' +
+              'algorithm:name:base64, or the base64 alone. It is stored in Barbican; the database gets the reference.',
+          )
+          .argument('<name>', 'the name of the key, as the nameserver has it', nameArgument),
+      ).option(
         '--algorithm <algorithm>',
         'hmac-sha256, -sha384, -sha512, -sha224 or -sha1 (default: what the secret says, or hmac-sha256)',
         tsigAlgorithmArgument,
-      )
-      .option('--secret-file <file>', 'read the secret from this file')
-      .addOption(
-        new Option('--secret-env <variable>', 'read the secret from this environment variable').conflicts(
-          'secretFile',
-        ),
-      )
-      .addOption(
-        new Option('--secret-stdin', 'read the secret from standard input').conflicts([
-          'secretFile',
-          'secretEnv',
-        ]),
       ),
+    ),
   )
     .addOption(jsonOption())
     .action(async (name: Name, _: unknown, self: Command) => {
@@ -114,22 +101,29 @@ export function addTsigCommands(program: Command): void {
       .command('export')
       .summary('write the key file of a TSIG key')
       .description(
-        'Writes a TSIG key, its secret fetched from Barbican, to files that their owner alone can read.',
+        'Writes a TSIG key, its secret fetched from Barbican, to files that their owner alone can read. While the key is being changed it is the new secret.',
       )
       .argument('<name>', 'the name of the key', nameArgument),
   ).action(async (name: Name, _: unknown, self: Command) => {
     await exportKey(name, self.optsWithGlobals<FileOptions>());
   });
+  addRotateCommand(tsig);
   tsig
     .command('list')
     .summary('list TSIG keys')
-    .description('Lists the TSIG keys and what each is for; no secrets.')
+    .description(
+      'Lists the TSIG keys, what each is for, and since when it has a second secret where it is being changed; no secrets.',
+    )
     .addOption(jsonOption())
     .action(async (_: unknown, self: Command) => {
       const options = self.optsWithGlobals<GlobalOptions & { json?: true }>();
       const keys = await withDatabase(options, ({ tsig }) => tsig.list());
       if (options.json === true) await printJson(keys);
-      else await printTable(['KEY', 'ALGORITHM', 'VIEW', 'ZONES', 'ADDRESSES'], keys.flatMap(listLines));
+      else
+        await printTable(
+          ['KEY', 'ALGORITHM', 'VIEW', 'ZONES', 'ADDRESSES', 'NEW SECRET'],
+          keys.flatMap(listLines),
+        );
     });
   tsig
     .command('delete')
@@ -155,15 +149,6 @@ function addGrantOptions(command: Command): Command {
       'from this address or range alone; may be given several times (default: from any)',
       rangesArgument,
     );
-}
-
-function addFileOptions(command: Command): Command {
-  return command
-    .option(
-      '--key-file <file>',
-      "write it as a BIND key statement, which named, NSD's tools and dig -k read; mode 0600",
-    )
-    .option('--kdig-file <file>', 'write it as algorithm:name:base64, which kdig -k reads; mode 0600');
 }
 
 function grantsOf({ view, zone, address }: GrantOptions): NewTsigGrant[] {
@@ -193,7 +178,7 @@ function refuseOverlap(
 async function add(name: Name, options: AddOptions): Promise<void> {
   const given = readGivenSecret(name, options);
   const algorithm = given?.algorithm ?? options.algorithm ?? 'hmac-sha256';
-  const secret = { algorithm, octets: given?.octets ?? randomBytes(tsigAlgorithmInfo(algorithm).octets) };
+  const secret = given ?? newSecret(algorithm);
   const keyName = name.toLower().toString();
   const grants = grantsOf(options);
   refuseOverlap(keyName, grants);
@@ -249,118 +234,43 @@ async function storeKey(
   });
 }
 
-/** The secret that was given; undefined where one is to be made. @throws ZonesealError TSIG_KEY_INVALID; UsageError */
-function readGivenSecret(name: Name, options: AddOptions): Secret | undefined {
-  const text = givenText(options)?.trim();
-  if (text === undefined) return undefined;
-  if (/^[A-Za-z0-9+/]+={0,2}$/.test(text)) {
-    const octets = new Uint8Array(Buffer.from(text, 'base64'));
-    if (Buffer.from(octets).toString('base64') === text) {
-      return { algorithm: options.algorithm ?? 'hmac-sha256', octets };
-    }
-  }
-  const key = parseTsigKeyFile(text);
-  if (!key.name.equals(name)) throw new UsageError(`the secret is for a key of another name, ${key.name}`);
-  if (options.algorithm !== undefined && options.algorithm !== key.algorithm) {
-    throw new UsageError(`the secret is for ${key.algorithm}, not for ${options.algorithm}`);
-  }
-  return { algorithm: key.algorithm, octets: key.secret };
-}
-
-function givenText({ secretFile, secretEnv, secretStdin }: AddOptions): string | undefined {
-  if (secretFile !== undefined) return readFileSync(secretFile, 'latin1');
-  if (secretStdin === true) return readFileSync(0, 'latin1');
-  if (secretEnv === undefined) return undefined;
-  const text = process.env[secretEnv];
-  if (text === undefined) throw new UsageError(`the environment variable ${secretEnv} is not set`);
-  return text;
-}
-
 async function exportKey(name: Name, options: FileOptions): Promise<void> {
   if (options.keyFile === undefined && options.kdigFile === undefined) {
     throw new UsageError('name a file to write: --key-file or --kdig-file');
   }
   const secret = await withDatabase(options, async ({ config, tsig }): Promise<Secret> => {
-    const { algorithm, secretRef } = await findKey(tsig, name);
+    const { algorithm, secretRef, nextSecretRef } = await findKey(tsig, name);
     const known = parseTsigAlgorithm(algorithm);
     if (known === undefined)
       throw new ZonesealError('TSIG_KEY_INVALID', `TSIG key ${name}: unknown algorithm ${algorithm}`);
-    const payload = await withKeyStore(config, ({ client }) => client.fetchPayload(secretRef));
+    const payload = await withKeyStore(config, ({ client }) =>
+      client.fetchPayload(nextSecretRef ?? secretRef),
+    );
     const key = readTsigSecret({ name: name.toString(), algorithm: known }, payload);
     return { algorithm: known, octets: key.secret };
   });
   await writeFiles(await openFiles(options), name, secret, options);
 }
 
-async function findKey(tsig: DatabaseParts['tsig'], name: Name): Promise<NewTsigKey> {
-  const wanted = name.toLower().toString();
-  const key = (await tsig.list()).find((it) => it.name === wanted);
-  if (key !== undefined) return key;
-  throw new ZonesealError('NOT_HELD', `there is no TSIG key "${wanted}"; see: zoneseal tsig list`, {
-    name: wanted,
-  });
-}
-
-/** A key file that is open, and not there yet. */
-interface KeyFile {
-  readonly path: string;
-  readonly sink: TextSink;
-  readonly form: 'bind' | 'kdig';
-}
-
-/** @throws ZonesealError FILE_UNWRITABLE */
-async function openFiles({ keyFile, kdigFile }: FileOptions): Promise<KeyFile[]> {
-  const files: KeyFile[] = [];
-  try {
-    for (const [form, path] of [
-      ['bind', keyFile],
-      ['kdig', kdigFile],
-    ] as const) {
-      if (path !== undefined) files.push({ path, form, sink: await openSink(path, 0o600) });
-    }
-  } catch (error) {
-    for (const { sink } of files) await sink.abort();
-    throw error;
-  }
-  return files;
-}
-
-async function writeFiles(
-  files: readonly KeyFile[],
-  name: Name,
-  { algorithm, octets }: Secret,
-  options: GlobalOptions,
-): Promise<void> {
-  const base64 = Buffer.from(octets).toString('base64');
-  const text = name.toLower().toString();
-  const forms = {
-    bind: `key "${text}" {\n\talgorithm ${algorithm};\n\tsecret "${base64}";\n};\n`,
-    kdig: `${algorithm}:${text}:${base64}\n`,
-  };
-  for (const { path, sink, form } of files) {
-    await sink.write(forms[form]);
-    await sink.commit();
-    if (path !== '-') hint(options, `wrote ${path}`);
-  }
-}
-
 async function remove(name: Name, options: DeleteOptions): Promise<void> {
-  await withDatabase(options, async ({ config, tsig }) => {
-    const { secretRef } = await findKey(tsig, name);
-    await tsig.delete(name.toString());
-    if (!options.keepSecret) await withKeyStore(config, ({ client }) => client.deleteSecret(secretRef));
+  await withDatabase(options, async (parts) => {
+    const { name: text } = await findKey(parts.tsig, name);
+    if (options.keepSecret) await parts.tsig.delete(text);
+    else await removeSecrets(parts, name, await parts.tsig.delete(text, { by: thisCommand() }));
   });
   hint(options, `TSIG key ${name} deleted`);
 }
 
-function listLines({ name, algorithm, grants }: NewTsigKey): string[][] {
-  if (grants.length === 0) return [[name, algorithm, '-', '-', '-']];
+function listLines({ name, algorithm, grants, nextSince }: StoredTsigKey): string[][] {
+  const change = nextSince === undefined ? '-' : `since ${nextSince}`;
+  if (grants.length === 0) return [[name, algorithm, '-', '-', '-', change]];
   return grants.map(({ view, zones, addresses }) => [
     name,
     algorithm,
     view,
     zones?.join(',') ?? 'all',
     addresses?.join(',') ?? 'any',
+    change,
   ]);
 }
 

@@ -1,11 +1,11 @@
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import type { Name } from '../dns/name.js';
 import type { ZoneDescription, ZoneSummary } from '../gateway-store.js';
 import type { ZoneRow } from '../zone/row.js';
 import { jsonOption, nameArgument } from './arguments.js';
+import { confirmDeletion } from './confirm.js';
 import { withDatabase } from './database.js';
-import { EXIT_CODES, Exit, UsageError } from './exit.js';
+import { EXIT_CODES, Exit } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { makeProgress } from './progress.js';
 import { countRows, hint, judgedViews, judgeRows } from './stored-zone.js';
@@ -200,23 +200,11 @@ async function remove(zone: Name, options: DeleteOptions): Promise<void> {
   await withDatabase(options, async ({ zones }) => {
     const { name, rrsets, views } = await zones.showZone(zone.toString());
     if (!options.yes)
-      await confirm(
+      await confirmDeletion(
         `zone ${name} with ${plural(rrsets, 'RRset')}, served in ${plural(views.length, 'view')}`,
         name,
       );
     await zones.deleteZone(name);
     hint(options, `zone ${name} deleted`);
   });
-}
-
-/** Asks for the zone's name. @throws UsageError where there is nobody to ask; Exit when the answer is another */
-async function confirm(what: string, name: string): Promise<void> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) throw new UsageError(`${what}: add --yes to delete it`);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await terminal.question(`Delete ${what}? Type its name: `);
-    if (answer.trim() !== name && `${answer.trim()}.` !== name) throw new Exit(EXIT_CODES.REFUSED.code);
-  } finally {
-    terminal.close();
-  }
 }

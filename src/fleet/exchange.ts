@@ -24,10 +24,13 @@ export interface ExchangeOptions {
   readonly signal: AbortSignal;
 }
 
-/** What came of it. `refused` is an answer that the peer meant, or may have meant, as a refusal. */
+/**
+ * What came of it. `refused` is an answer that the peer meant, or may have meant, as a refusal; where it is not proved, the peer may
+ * have another secret.
+ */
 export type ExchangeResult =
   | { readonly kind: 'answer'; readonly message: Message }
-  | { readonly kind: 'refused'; readonly problem: string }
+  | { readonly kind: 'refused'; readonly problem: string; readonly isProved: boolean }
   | { readonly kind: 'silent'; readonly problem: string };
 
 /** Datagrams looked at for one answer: a peer that floods is not listened to any longer. */
@@ -75,9 +78,9 @@ class Settling {
       return;
     }
     if (check.kind === 'answer') this.#settle(check);
-    else if (check.isProved) this.#settle({ kind: 'refused', problem: check.problem });
+    else if (check.isProved) this.#settle({ kind: 'refused', problem: check.problem, isProved: true });
     else {
-      this.#unproved ??= { kind: 'refused', problem: check.problem };
+      this.#unproved ??= { kind: 'refused', problem: check.problem, isProved: false };
       this.#grace ??= setTimeout(() => this.giveUp('no answer'), GRACE_MS);
     }
   }

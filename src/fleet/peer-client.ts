@@ -8,7 +8,7 @@ import { withDeadline } from '../transfer/deadline.js';
 import { type ControlQuestion, rcodeText, type SoaHint, serialInAnswer } from './control-message.js';
 import { NOTIFY_PROBLEM, type NotifyOutcome, type PollOutcome } from './decision.js';
 import { type ExchangeResult, exchange } from './exchange.js';
-import type { PeerKeySource, PeerTarget } from './ports.js';
+import type { PeerKey, PeerKeySource, PeerTarget } from './ports.js';
 
 export interface PeerClientOptions {
   readonly keys: PeerKeySource;
@@ -68,8 +68,19 @@ export class PeerClient {
     return outcome;
   }
 
-  async #ask(
-    { address, port, key }: PeerTarget,
+  /** While a key changes a peer may have its secret of before still, and that is tried where the new one is not accepted. */
+  async #ask(peer: PeerTarget, question: ControlQuestion, signal: AbortSignal): Promise<AskResult> {
+    const { key } = peer;
+    const result = await this.#askBy(peer, key, question, signal);
+    if (key?.previousSecretRef === undefined || isSettled(result)) return result;
+    const before = { ...key, secretRef: key.previousSecretRef };
+    const other = await this.#askBy(peer, before, question, signal);
+    return other.kind === 'answer' || (other.kind === 'refused' && other.isProved) ? other : result;
+  }
+
+  async #askBy(
+    { address, port }: PeerTarget,
+    key: PeerKey | undefined,
     question: ControlQuestion,
     signal: AbortSignal,
   ): Promise<AskResult> {
@@ -86,6 +97,13 @@ export class PeerClient {
     const target = { address, port, source };
     return exchange({ target, question, key: secret, timeoutMs: answerSeconds * 1000, clock, signal });
   }
+}
+
+/** Whether another secret would change nothing: the peer knows this one, or says nothing whatever it is asked with. */
+function isSettled(result: AskResult): boolean {
+  return (
+    result.kind === 'answer' || result.kind === 'silent' || (result.kind === 'refused' && result.isProved)
+  );
 }
 
 type AskResult = ExchangeResult | { readonly kind: 'unable'; readonly problem: string };

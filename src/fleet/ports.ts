@@ -13,6 +13,8 @@ export interface PeerKey {
   readonly name: string;
   readonly algorithm: TsigAlgorithm;
   readonly secretRef: string;
+  /** The secret before, while the key changes: a peer may have that one still. */
+  readonly previousSecretRef?: string;
 }
 
 /** One nameserver as messages are sent to it. */

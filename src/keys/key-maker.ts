@@ -186,11 +186,13 @@ export class KeyMaker {
   }
 
   /**
-   * Deletes a secret of a TSIG key for good; one that is gone already is fine, one that other keys use as well stays.
-   * @param uses how often the key itself still names it
+   * Deletes a secret that a TSIG key had; one that is gone already is fine, one that other keys use as well stays.
+   * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN; it is removed later then
    */
-  destroyTsigSecret(name: Name, secretRef: string, uses: 0 | 1): Promise<'deleted' | 'shared'> {
-    return this.#destroy(secretRef, tsigConsumer(name), uses);
+  async removeTsigSecret(name: Name, { token, secretRef }: StoredSecret): Promise<'deleted' | 'shared'> {
+    const outcome = await this.#destroy(secretRef, tsigConsumer(name), 0);
+    await this.#options.creations.removed(token);
+    return outcome;
   }
 
   async #destroy(
@@ -230,8 +232,9 @@ export class KeyMaker {
   }
 
   async #removeAll(creation: SecretCreation): Promise<void> {
-    const { keeper } = this.#options;
-    if (creation.secretRef !== undefined) await keeper.deleteSecret(creation.secretRef);
+    const { keeper, creations } = this.#options;
+    if (creation.secretRef !== undefined && (await creations.countUses(creation.secretRef)) === 0)
+      await keeper.deleteSecret(creation.secretRef);
     const namePrefix =
       creation.kind === 'zone-key'
         ? zoneKeyPrefix(Name.parse(creation.zone))
@@ -290,7 +293,7 @@ export function creationText(creation: SecretCreation): string {
     creation.kind === 'zone-key'
       ? `key ${creation.keyTag} (${creation.role}) of zone ${creation.zone}`
       : `a secret of TSIG key ${creation.tsigKey}`;
-  return `${what} that ${creation.createdBy} has begun to make`;
+  return `${what} that ${creation.createdBy} has begun to make or to delete`;
 }
 
 /** All that one creation needs. */

@@ -92,6 +92,10 @@ export class SecretCache<T> {
     dropOldest(this.#entries, this.#limit);
   }
 
+  ids(): string[] {
+    return [...this.#entries.keys()];
+  }
+
   /** The ids of what nobody asked for in so many milliseconds. */
   idle(milliseconds: number): string[] {
     const since = this.#clock.milliseconds() - milliseconds;

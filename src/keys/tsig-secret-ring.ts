@@ -8,7 +8,6 @@ import { SecretCache } from './secret-cache.js';
 
 /** A TSIG key as the database knows it: what it is called, and where its secret is. */
 export interface TsigKeyRecord {
-  readonly id: string;
   /** The key's name, absolute presentation format. */
   readonly name: string;
   readonly algorithm: TsigAlgorithm;
@@ -41,17 +40,26 @@ export class TsigSecretRing {
    * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN, KEY_MISSING, TSIG_KEY_INVALID, KEY_MISMATCH
    */
   key(record: TsigKeyRecord): Promise<TsigKey> {
-    return this.#cache.get(record.id, identity(record), () => this.#fetch(record));
+    const id = identity(record);
+    return this.#cache.get(id, id, () => this.#fetch(record));
   }
 
   /** The key of a record if it is in memory. */
   peek(record: TsigKeyRecord): TsigKey | undefined {
-    return this.#cache.peek(record.id, identity(record));
+    const id = identity(record);
+    return this.#cache.peek(id, id);
   }
 
   /** Forgets a key. */
-  drop(id: string): void {
-    this.#cache.drop(id);
+  drop(record: TsigKeyRecord): void {
+    this.#cache.drop(identity(record));
+  }
+
+  /** Forgets the secrets that no TSIG key has any more. @param references those that keys have */
+  keepOnly(references: ReadonlySet<string>): void {
+    for (const id of this.#cache.ids()) {
+      if (!references.has(id.slice(0, id.indexOf(' ')))) this.#cache.drop(id);
+    }
   }
 
   /** Forgets all keys. */
@@ -79,6 +87,7 @@ export class TsigSecretRing {
   }
 }
 
+/** A key that got another secret is fetched anew; during a change both are there. */
 function identity(record: TsigKeyRecord): string {
   return `${record.secretRef} ${record.name} ${record.algorithm}`;
 }
@@ -88,10 +97,7 @@ function identity(record: TsigKeyRecord): string {
  * `key` statement, `algorithm:name:base64`, or the base64 alone. A text that names a key has to name this one.
  * @throws ZonesealError TSIG_KEY_INVALID, KEY_MISMATCH
  */
-export function readTsigSecret(
-  record: Omit<TsigKeyRecord, 'id' | 'secretRef'>,
-  secret: SecretPayload,
-): TsigKey {
+export function readTsigSecret(record: Omit<TsigKeyRecord, 'secretRef'>, secret: SecretPayload): TsigKey {
   const name = Name.parse(record.name);
   const { payload } = secret;
   if (secret.contentType !== 'text/plain') {

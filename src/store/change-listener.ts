@@ -7,7 +7,7 @@ import { databaseError } from './database-errors.js';
 /** What a ChangeListener calls, and how patient it is. */
 export interface ChangeListenerOptions {
   /**
-   * Called for each notification: with the database id of a zone, `tsig` or `policy`; with undefined when listening has
+   * Called for each notification: with the database id of a zone, `tsig`, `policy` or `lock`; with undefined when listening has
    * begun, or begun again, and anything may have changed unnoticed.
    */
   readonly onChange: (what: string | undefined) => void;

@@ -24,6 +24,7 @@ interface TargetRow {
   readonly key_name: string | null;
   readonly algorithm: string | null;
   readonly secret_ref: string | null;
+  readonly next_secret_ref: string | null;
 }
 
 interface ClaimRow extends TargetRow {
@@ -49,7 +50,7 @@ interface ClaimRow extends TargetRow {
 
 /** What of a peer and its key messages need. */
 const TARGET_COLUMNS = `p.id as peer_id, p.name as peer, host(p.address) as address, p.port,
-  k.id as key_id, k.name as key_name, k.algorithm, k.secret_ref`;
+  k.id as key_id, k.name as key_name, k.algorithm, k.secret_ref, k.next_secret_ref`;
 
 /**
  * Each peer has a range of the index of its own, so that one with many zones, or without an answer, holds up none. The rows are locked
@@ -328,11 +329,13 @@ function targetOf(row: TargetRow): PeerTarget {
   return { peerId: String(peer_id), peer, address, port, key: keyOf(row) };
 }
 
-function keyOf({ key_id, key_name, algorithm, secret_ref }: TargetRow): PeerKey | undefined {
+function keyOf({ key_id, key_name, algorithm, secret_ref, next_secret_ref }: TargetRow): PeerKey | undefined {
   if (key_id === null || key_name === null || secret_ref === null) return undefined;
   const known = parseTsigAlgorithm(algorithm ?? '');
   if (known === undefined) return undefined;
-  return { id: String(key_id), name: key_name, algorithm: known, secretRef: secret_ref };
+  const key = { id: String(key_id), name: key_name, algorithm: known };
+  if (next_secret_ref === null) return { ...key, secretRef: secret_ref };
+  return { ...key, secretRef: next_secret_ref, previousSecretRef: secret_ref };
 }
 
 function claimOf(row: ClaimRow): PeerClaim {

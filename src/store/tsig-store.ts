@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Name } from '../dns/name.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { TsigGrant, TsigKeyEntry } from '../transfer/ports.js';
@@ -13,6 +14,20 @@ export interface NewTsigGrant {
   readonly addresses: readonly string[] | null;
 }
 
+/** A TSIG key as it is stored; while it changes it has two secrets. */
+export interface StoredTsigKey extends NewTsigKey {
+  /** The secret that is to take the place of the other; undefined while the key does not change. */
+  readonly nextSecretRef?: string;
+  /** Since when, ISO 8601. */
+  readonly nextSince?: string;
+}
+
+/** A secret that no key has any more, and that is still in the key store; by its token it is removed later, should nobody do so at once. */
+export interface RetiredSecret {
+  readonly token: string;
+  readonly secretRef: string;
+}
+
 /** A TSIG key as it is written: its name, where its secret is, what it is for. */
 export interface NewTsigKey {
   /** Absolute name. */
@@ -26,6 +41,8 @@ interface GrantRow {
   readonly name: string;
   readonly algorithm: string;
   readonly secret_ref: string;
+  readonly next_secret_ref: string | null;
+  readonly next_since: Date | null;
   readonly grants: readonly NewTsigGrant[] | null;
 }
 
@@ -63,47 +80,105 @@ export class TsigStore {
         'select id from zoneseal.tsig_keys where sort_key = zoneseal.sort_key($1)',
         [name],
       );
-      if (row === undefined) throw notHeld('TSIG key', name, 'see: zoneseal tsig list');
+      if (row === undefined) throw unknownKey(name);
       await addGrant(transaction, row.id, grant);
     });
   }
 
-  /** Deletes a key with its grants; its secret stays where it is. @throws ZonesealError NOT_HELD; DATA_REFUSED where a peer needs it */
-  async delete(name: string): Promise<void> {
-    let deleted: number;
-    try {
-      deleted = await this.#database.execute(
-        'delete from zoneseal.tsig_keys where sort_key = zoneseal.sort_key($1)',
+  /**
+   * Gives a key a second secret, which is to take the place of the first.
+   * @throws ZonesealError NOT_HELD; ALREADY_HELD while it has two
+   */
+  async rotate(name: string, nextSecretRef: string): Promise<void> {
+    const rotated = await this.#database.execute(
+      `update zoneseal.tsig_keys set next_secret_ref = $2, next_since = clock_timestamp()
+       where sort_key = zoneseal.sort_key($1) and next_secret_ref is null`,
+      [name, nextSecretRef],
+    );
+    if (rotated > 0) return;
+    if (!(await this.list()).some((key) => key.name === name)) throw unknownKey(name);
+    throw alreadyHeld(
+      'second secret of TSIG key',
+      name,
+      `end the change with: zoneseal tsig rotate ${name} --finish`,
+    );
+  }
+
+  /**
+   * Ends the change of a key: from now on only the new secret counts.
+   * @returns the one of before
+   * @throws ZonesealError NOT_HELD where the key has no second one
+   */
+  async finishRotation(name: string, by: string): Promise<RetiredSecret> {
+    return this.#database.transaction(async (transaction) => {
+      const [row] = await transaction.query<SecretRow>(
+        `select name, algorithm, secret_ref, next_secret_ref from zoneseal.tsig_keys
+         where sort_key = zoneseal.sort_key($1) for update`,
         [name],
       );
+      if (row === undefined) throw unknownKey(name);
+      if (row.next_secret_ref === null) {
+        throw notHeld('second secret of TSIG key', name, `begin a change with: zoneseal tsig rotate ${name}`);
+      }
+      await transaction.execute(
+        `update zoneseal.tsig_keys set secret_ref = next_secret_ref, next_secret_ref = null, next_since = null
+         where sort_key = zoneseal.sort_key($1)`,
+        [name],
+      );
+      return retire(transaction, row, row.secret_ref, by);
+    });
+  }
+
+  /**
+   * Deletes a key with its grants.
+   * @returns its secrets, which are to be removed; none where they are to stay
+   * @throws ZonesealError NOT_HELD; DATA_REFUSED where a peer needs it
+   */
+  async delete(name: string, retired?: { readonly by: string }): Promise<RetiredSecret[]> {
+    try {
+      return await this.#database.transaction(async (transaction) => {
+        const [row] = await transaction.query<SecretRow>(
+          `delete from zoneseal.tsig_keys where sort_key = zoneseal.sort_key($1)
+           returning name, algorithm, secret_ref, next_secret_ref`,
+          [name],
+        );
+        if (row === undefined) throw unknownKey(name);
+        const secrets: RetiredSecret[] = [];
+        for (const reference of [row.secret_ref, row.next_secret_ref]) {
+          if (reference !== null && retired !== undefined)
+            secrets.push(await retire(transaction, row, reference, retired.by));
+        }
+        return secrets;
+      });
     } catch (error) {
       if (!breaks(error, 'peers_key_id_fkey')) throw error;
       const next = 'delete those first with: zoneseal peer delete';
       throw new ZonesealError(
         'DATA_REFUSED',
         `TSIG key "${name}" is what messages to peers are signed with; ${next}`,
-        {
-          name,
-        },
+        { name },
       );
     }
-    if (deleted === 0) throw notHeld('TSIG key', name, 'see: zoneseal tsig list');
   }
 
   /** All keys as they are written, by name. */
-  async list(): Promise<NewTsigKey[]> {
+  async list(): Promise<StoredTsigKey[]> {
     const rows = await this.#database.query<GrantRow>(
-      `select k.name, k.algorithm, k.secret_ref,
+      `select k.name, k.algorithm, k.secret_ref, k.next_secret_ref, k.next_since,
          (select jsonb_agg(jsonb_build_object('view', g.view, 'zones', g.zones, 'addresses', g.addresses) order by g.id)
            from zoneseal.tsig_grants g where g.key_id = k.id) as grants
        from zoneseal.tsig_keys k order by k.sort_key`,
     );
-    return rows.map(({ name, algorithm, secret_ref: secretRef, grants }) => ({
-      name,
-      algorithm,
-      secretRef,
-      grants: grants ?? [],
-    }));
+    return rows.map(
+      ({ name, algorithm, secret_ref: secretRef, next_secret_ref: next, next_since, grants }) => ({
+        name,
+        algorithm,
+        secretRef,
+        ...(next == null ? {} : { nextSecretRef: next }),
+        ...(next_since == null ? {} : { nextSince: next_since.toISOString() }),
+        grants: grants ?? [],
+      }),
+    );
   }
 
   /**
@@ -112,10 +187,19 @@ export class TsigStore {
    * @param onProblem told of each row that was left out, and why
    */
   async read(onProblem?: (message: string) => void): Promise<readonly TsigKeyEntry[]> {
-    return (await this.list()).flatMap(({ name: text, grants, ...key }): TsigKeyEntry[] => {
+    return (await this.list()).flatMap((stored): TsigKeyEntry[] => {
+      const { name: text, algorithm, secretRef, nextSecretRef, grants } = stored;
       try {
         const name = Name.parse(text);
-        return [{ ...key, name, grants: grants.flatMap((grant) => readGrant(text, grant, onProblem)) }];
+        return [
+          {
+            name,
+            algorithm,
+            secretRef,
+            ...(nextSecretRef === undefined ? {} : { nextSecretRef }),
+            grants: grants.flatMap((grant) => readGrant(text, grant, onProblem)),
+          },
+        ];
       } catch (error) {
         onProblem?.(
           `TSIG key ${JSON.stringify(text)} is not used, its name cannot be read: ${errorMessage(error)}`,
@@ -144,6 +228,35 @@ function readGrant(
     }
   }
   return [{ view, zones: zones === null ? null : keys, addresses }];
+}
+
+interface SecretRow {
+  readonly name: string;
+  readonly algorithm: string;
+  readonly secret_ref: string;
+  readonly next_secret_ref: string | null;
+}
+
+/** Writes down that a secret is to be removed from the key store, in the transaction after which no key has it. */
+async function retire(
+  transaction: Queryable,
+  { name, algorithm }: SecretRow,
+  secretRef: string,
+  by: string,
+): Promise<RetiredSecret> {
+  const token = randomBytes(16).toString('hex');
+  const [row] = await transaction.query<{ token: string }>(
+    `insert into zoneseal.secret_creations as c (token, tsig_key, algorithm, created_by, secret_ref, abandoned_at)
+       values ($1, $2, $3, $4, $5, clock_timestamp())
+     on conflict (secret_ref) do update set abandoned_at = coalesce(c.abandoned_at, clock_timestamp()), removed_at = null
+     returning token`,
+    [token, name, algorithm, by, secretRef],
+  );
+  return { token: row?.token ?? token, secretRef };
+}
+
+function unknownKey(name: string): ZonesealError {
+  return notHeld('TSIG key', name, 'see: zoneseal tsig list');
 }
 
 async function addGrant(

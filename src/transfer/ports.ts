@@ -50,12 +50,14 @@ export interface TsigKeyEntry {
   /** hmac-sha256 and so on. */
   readonly algorithm: string;
   readonly secretRef: string;
+  /** The secret that is to take its place, while the key changes: requests may be made with either. */
+  readonly nextSecretRef?: string;
   readonly grants: readonly TsigGrant[];
 }
 
 /** The TSIG keys as last read from the database, and their secrets. */
 export interface TsigKeySource {
   find(name: Name): TsigKeyEntry | undefined;
-  /** @throws ZonesealError when the key store cannot be reached and the secret is not held */
+  /** The secret that `secretRef` names. @throws ZonesealError when the key store cannot be reached and the secret is not held */
   secret(entry: TsigKeyEntry): Promise<Uint8Array>;
 }

@@ -21,6 +21,14 @@ export class TsigKeyTable implements TsigKeySource {
     return this.#entries.size;
   }
 
+  /** The references of all secrets that keys have. */
+  get references(): ReadonlySet<string> {
+    const references = [...this.#entries.values()].flatMap(({ secretRef, nextSecretRef }) =>
+      nextSecretRef === undefined ? [secretRef] : [secretRef, nextSecretRef],
+    );
+    return new Set(references);
+  }
+
   /** Reads the keys anew; when that fails the old ones stay. */
   async reload(): Promise<void> {
     const entries = await this.#options.read();

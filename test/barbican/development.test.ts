@@ -64,7 +64,7 @@ describe('the development Barbican', () => {
     }
     const secrets = new TsigSecretRing(client);
     for (const { secret: id, ...key } of manifest.tsigKeys) {
-      const { secret: octets } = await secrets.key({ ...key, id, secretRef: id });
+      const { secret: octets } = await secrets.key({ ...key, secretRef: id });
       const line = `${key.algorithm}:${key.name}:${Buffer.from(octets).toString('base64')}\n`;
       expect(readFileSync(join(seedFolder, key.kdigFile), 'utf8')).toBe(line);
     }

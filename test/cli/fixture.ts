@@ -2,9 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { BarbicanClient } from '../../src/barbican/client.js';
 import { startDevelopmentBarbican } from '../../src/barbican/development.js';
 import { describeDevelopmentBarbican } from '../../src/gateway-parts.js';
 import { removeRunningGateway, writeRunningGateway } from '../../src/running-gateway.js';
+import type { Database } from '../../src/store/database.js';
 import { migrate } from '../../src/store/migrate.js';
 import { openDatabase } from '../../src/store/open.js';
 import { type Run, zonesealHere } from './run.js';
@@ -12,6 +14,9 @@ import { type Run, zonesealHere } from './run.js';
 /** Commands beside what a running gateway has open: the embedded database and the development Barbican. */
 export interface CommandFixture {
   readonly folder: string;
+  readonly database: Database;
+  /** The development Barbican, as its one user. */
+  readonly keyStore: BarbicanClient;
   /** Runs a command; its words are split at spaces where they are one text. */
   run(args: string | readonly string[]): Promise<Run>;
   /** Runs a command that has to succeed. */
@@ -30,6 +35,7 @@ export async function openCommandFixture(): Promise<CommandFixture> {
   await migrate(database);
   const barbican = await startDevelopmentBarbican({ dataFolder: join(data, 'barbican') });
   writeRunningGateway(data, { pid: process.pid, barbican: describeDevelopmentBarbican(barbican) });
+  const keyStore = new BarbicanClient(barbican);
   const run = (args: string | readonly string[]): Promise<Run> =>
     zonesealHere([...(typeof args === 'string' ? args.split(' ') : args), '--config', config]);
   const done = async (args: string | readonly string[]): Promise<Run> => {
@@ -39,11 +45,14 @@ export async function openCommandFixture(): Promise<CommandFixture> {
   };
   return {
     folder,
+    database,
+    keyStore,
     run,
     done,
     json: async (args) => JSON.parse((await done(`${args} --json`)).stdout) as unknown,
     close: async () => {
       removeRunningGateway(data);
+      keyStore.close();
       await barbican.close();
       await database.close();
       await rm(folder, { recursive: true, force: true });

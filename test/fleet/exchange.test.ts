@@ -148,7 +148,7 @@ describe('an answer', () => {
       ];
     };
     const refused = await ask(NOTIFY, refusal, { key: KEY });
-    expect(refused).toEqual({ kind: 'refused', problem: 'NOTAUTH (BADKEY)' });
+    expect(refused).toEqual({ kind: 'refused', isProved: false, problem: 'NOTAUTH (BADKEY)' });
     const both: Answering = (request, octets, transport) => [
       ...refusal(request, octets, transport),
       answerTo(request, octets, { key: KEY }),
@@ -160,6 +160,7 @@ describe('an answer', () => {
     const plain: Answering = (request, octets) => [answerTo(request, octets, { serial: 5 })];
     expect(await ask(SOA, plain, { key: KEY })).toEqual({
       kind: 'refused',
+      isProved: false,
       problem: 'an answer without TSIG; does the peer have key peer.key. for this address?',
     });
     const refused: Answering = (request, octets) => [
@@ -167,6 +168,7 @@ describe('an answer', () => {
     ];
     expect(await ask(SOA, refused, { key: KEY })).toEqual({
       kind: 'refused',
+      isProved: false,
       problem: 'FORMERR without TSIG; does the peer have key peer.key. for this address?',
     });
   });

@@ -236,7 +236,7 @@ describe('the key ring', () => {
 });
 
 describe('the ring of TSIG secrets', () => {
-  const record: TsigKeyRecord = { id: '1', name: 'key.', algorithm: 'hmac-sha256', secretRef: 'ref-1' };
+  const record: TsigKeyRecord = { name: 'key.', algorithm: 'hmac-sha256', secretRef: 'ref-1' };
   const secret = randomBytes(32);
   const base64 = secret.toString('base64');
 
@@ -261,7 +261,7 @@ describe('the ring of TSIG secrets', () => {
     expect(await ring.key(record)).toBe(key);
     expect(ring.peek(record)).toBe(key);
     expect(source.fetches).toBe(1);
-    ring.drop('1');
+    ring.drop(record);
     expect(ring.peek(record)).toBeUndefined();
     expect(await refusal(ring.key(record))).toMatchObject({ code: 'KEYSTORE_UNAVAILABLE' });
   });
@@ -287,7 +287,7 @@ describe('the ring of TSIG secrets', () => {
     await refusal(ring.key(record));
     source.keep('ref-2', secret);
     await expect(ring.key({ ...record, secretRef: 'ref-2' })).resolves.toBeDefined();
-    ring.drop('1');
+    ring.drop(record);
     source.keep('ref-1', secret);
     await expect(ring.key(record)).resolves.toBeDefined();
   });

@@ -125,6 +125,16 @@ export class FakeKeys implements TsigKeySource {
   readonly secrets = new Map<string, Uint8Array>();
   readonly fetched: string[] = [];
   error: Error | undefined;
+  /** References that cannot be had. */
+  readonly away = new Set<string>();
+
+  /** Gives a key a second secret. */
+  rotate(key: TsigKey, secret: Uint8Array): void {
+    const entry = this.entries.get(key.name.key) as TsigKeyEntry;
+    const nextSecretRef = `${entry.secretRef} next`;
+    this.entries.set(key.name.key, { ...entry, nextSecretRef });
+    this.secrets.set(nextSecretRef, secret);
+  }
 
   add(key: TsigKey, ...grants: TsigGrant[]): void {
     const secretRef = key.name.key;
@@ -139,6 +149,7 @@ export class FakeKeys implements TsigKeySource {
   async secret(entry: TsigKeyEntry): Promise<Uint8Array> {
     this.fetched.push(entry.secretRef);
     if (this.error !== undefined) throw this.error;
+    if (this.away.has(entry.secretRef)) throw new Error('away');
     return this.secrets.get(entry.secretRef) as Uint8Array;
   }
 }

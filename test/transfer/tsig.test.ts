@@ -257,3 +257,48 @@ test('neither secrets nor octets of the network come into the log; names are esc
   expect(text).toContain('who\\\\010is.');
   expect(text).not.toContain('secret of');
 });
+
+describe('a key that is being changed', () => {
+  const next = { ...key, secret: Buffer.from('the secret that is to be, 32 octets') };
+
+  beforeEach(async () => {
+    await fixture.serve('internal', hostRrsets(3));
+    fixture.keys.rotate(key, next.secret);
+  });
+
+  test('is taken with either secret, and answered with the one of the request', async () => {
+    for (const by of [key, next]) {
+      expect((await ask(soaQuery, by)).checks).toEqual(['signed']);
+      const { checks } = await ask(makeQuery('example.com.', 'AXFR'), by);
+      expect(new Set(checks)).toEqual(new Set(['signed']));
+    }
+  });
+
+  test('BADTIME is signed with the one of the request', async () => {
+    for (const by of [key, next]) {
+      expect((await ask(soaQuery, by, { time: NOW - 3600 })).checks).toEqual([
+        `refused ${TSIG_ERROR.BADTIME} signed`,
+      ]);
+    }
+  });
+
+  test('BADSIG for any other, BADKEY for another algorithm', async () => {
+    const wrong = { ...key, secret: Buffer.alloc(32, 1) };
+    expect((await ask(soaQuery, wrong)).checks).toEqual([`refused ${TSIG_ERROR.BADSIG} unsigned`]);
+    const { checks } = await ask(soaQuery, { ...next, algorithm: 'hmac-sha512' });
+    expect(checks).toEqual([`refused ${TSIG_ERROR.BADKEY} unsigned`]);
+  });
+
+  test('while one cannot be had the other is taken, and what may be of that one gets SERVFAIL, not BADSIG', async () => {
+    const references = [key.name.key, `${key.name.key} next`];
+    for (const [i, [held, missing]] of [
+      [next, key],
+      [key, next],
+    ].entries()) {
+      fixture.keys.away.clear();
+      fixture.keys.away.add(references[i] as string);
+      expect((await ask(soaQuery, held as TsigKey)).checks).toEqual(['signed']);
+      expect((await ask(soaQuery, missing as TsigKey)).messages[0]?.rcode).toBe(RCODE.SERVFAIL);
+    }
+  });
+});

@@ -8,7 +8,7 @@ export interface LaboratoryAccount {
 /** The administration of a Keystone over its API: enough to fill an empty one. */
 export class KeystoneAdministration {
   readonly #url: string;
-  readonly #token: string;
+  #token: string;
   readonly #roles = new Map<string, string>();
   readonly #projects = new Map<string, string>();
 
@@ -18,6 +18,10 @@ export class KeystoneAdministration {
   }
 
   static async login(url: string): Promise<KeystoneAdministration> {
+    return new KeystoneAdministration(url, await KeystoneAdministration.#authenticate(url));
+  }
+
+  static async #authenticate(url: string): Promise<string> {
     const domain = { id: 'default' };
     const user = { name: 'admin', domain, password: 'adminpw' };
     const scope = { project: { name: 'admin', domain } };
@@ -28,7 +32,7 @@ export class KeystoneAdministration {
     });
     const token = answer.headers.get('x-subject-token');
     if (token === null) throw new Error(`Keystone gave the administrator no token: ${answer.status}`);
-    return new KeystoneAdministration(url, token);
+    return token;
   }
 
   /** Makes users, their projects and roles. */
@@ -43,6 +47,20 @@ export class KeystoneAdministration {
         await this.#request('PUT', `/projects/${project}/users/${user}/roles/${await this.#role(role)}`);
       }
     }
+  }
+
+  /** Gives users roles in their projects, or takes them away. */
+  async changeRole(method: 'PUT' | 'DELETE', username: string, project: string, role: string): Promise<void> {
+    const find = async (kind: string, name: string): Promise<string> => {
+      const found = (await this.#request('GET', `/${kind}?name=${name}`)) as Record<string, { id: string }[]>;
+      return found[kind]?.[0]?.id as string;
+    };
+    const [user, inProject, roleId] = await Promise.all([
+      find('users', username),
+      find('projects', project),
+      find('roles', role),
+    ]);
+    await this.#request(method, `/projects/${inProject}/users/${user}/roles/${roleId}`);
   }
 
   /** Puts a service into the catalog. */
@@ -78,11 +96,18 @@ export class KeystoneAdministration {
   }
 
   async #request(method: string, path: string, body?: unknown): Promise<unknown> {
-    const answer = await fetch(`${this.#url}${path}`, {
-      method,
-      headers: { 'content-type': 'application/json', 'x-auth-token': this.#token },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    const send = (): Promise<Response> =>
+      fetch(`${this.#url}${path}`, {
+        method,
+        headers: { 'content-type': 'application/json', 'x-auth-token': this.#token },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    let answer = await send();
+    if (answer.status === 401) {
+      // tokens may be good for some seconds only
+      this.#token = await KeystoneAdministration.#authenticate(this.#url);
+      answer = await send();
+    }
     const text = await answer.text();
     if (!answer.ok) throw new Error(`Keystone, ${method} ${path}: ${answer.status} ${text}`);
     return text === '' ? undefined : (JSON.parse(text) as unknown);

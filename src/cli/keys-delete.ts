@@ -1,0 +1,65 @@
+import type { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
+import type { ZoneKey } from '../keys/key-set.js';
+import { confirmDeletion } from './confirm.js';
+import { withDatabase } from './database.js';
+import type { GlobalOptions } from './global-options.js';
+import { keyText } from './key-text.js';
+import { resolveCreations, withKeyMaker } from './stored-keys.js';
+import { hint } from './stored-zone.js';
+
+export interface DeleteKeyOptions extends GlobalOptions {
+  readonly yes: boolean;
+}
+
+/** Deletes a key that neither signs nor is published, its private half first. */
+export async function deleteKey(zone: Name, tag: number, options: DeleteKeyOptions): Promise<void> {
+  await withDatabase(options, async (parts) => {
+    const key = findKey(zone, tag, await parts.keys.list(zone.toString()));
+    if (key.signs || key.published) throw inUse(zone, key);
+    hint(
+      options,
+      `warning: caches may hold signatures of ${keyText(key)} for as long as the largest TTL after it was taken out`,
+    );
+    if (!options.yes)
+      await confirmDeletion(`${keyText(key)} of zone ${zone}, and its private key for good`, String(tag));
+    await withKeyMaker(parts, async (maker) => {
+      await resolveCreations(maker, options);
+      const outcome = await maker.destroyKey(key);
+      await parts.keys.delete(key.id);
+      const stays = outcome === 'shared' ? '; other zones use its secret, which stays' : '';
+      hint(options, `zone ${zone}: ${keyText(key)} deleted${stays}`);
+    });
+  });
+}
+
+function findKey(zone: Name, tag: number, keys: readonly ZoneKey[]): ZoneKey {
+  const found = keys.filter((key) => key.keyTag === tag);
+  const [key] = found;
+  const fields = { zone: zone.toString(), keyTag: tag };
+  if (key === undefined) {
+    throw new ZonesealError(
+      'NOT_HELD',
+      `zone ${zone} has no key ${tag}; see: zoneseal keys list ${zone}`,
+      fields,
+    );
+  }
+  const idle = found.filter(({ signs, published }) => !signs && !published);
+  if (found.length === 1 || idle.length === 0) return key;
+  if (idle.length === 1) return idle[0] as ZoneKey;
+  const which = found.map(keyText).join(' and ');
+  throw new ZonesealError(
+    'KEY_IN_USE',
+    `zone ${zone}: several keys have the tag ${tag} (${which}), and none of them is deleted`,
+    fields,
+  );
+}
+
+function inUse(zone: Name, key: ZoneKey): ZonesealError {
+  const does = [...(key.signs ? ['signs'] : []), ...(key.published ? ['is published'] : [])].join(' and ');
+  return new ZonesealError(
+    'KEY_IN_USE',
+    `zone ${zone}: ${keyText(key)} ${does}, and is not deleted; take it out of use first`,
+    { zone: zone.toString(), keyTag: key.keyTag },
+  );
+}
