@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { configSchema, durationText, sizeText } from './config-schema.js';
+import { durationText, sizeText } from './config-fields.js';
+import { configSchema } from './config-schema.js';
 import { fieldsOf, SECRET_VARIABLES, type Setting, secretVariableOf, settingsOf } from './config-settings.js';
 
 const PREFACE = `# Configuration

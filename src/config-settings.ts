@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { configSchema, type SettingFacts, settingFacts } from './config-schema.js';
+import { type SettingFacts, settingFacts } from './config-fields.js';
+import { configSchema } from './config-schema.js';
 
 /** One setting, for the reference and for environment variables. */
 export interface Setting {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadConfig, readSecret } from '../src/config.js';
-import { durationText, sizeText } from '../src/config-schema.js';
+import { durationText, sizeText } from '../src/config-fields.js';
 import { SECRET_VARIABLES, secretVariableOf, settingsOf } from '../src/config-settings.js';
 import type { ZonesealError } from '../src/errors.js';
 import { parseDuration } from '../src/keys/policy.js';

@@ -19,6 +19,7 @@ import { waitUntil } from '../lib/processes.js';
 import { Secondary } from '../lib/secondary.js';
 import { TOOLS } from '../lib/tools.js';
 import { dig, kdig } from '../tsig/clients.js';
+import { askBarbican, namedSecrets, type StoredKey, storedKeys } from './stored.js';
 
 const DATABASE = 'keystore';
 const STEADY = 'steady.example.';
@@ -70,44 +71,10 @@ function connect(username: string): BarbicanClient {
   });
 }
 
-interface StoredKey {
-  readonly reference: string;
-  readonly tag: string;
-  readonly role: string;
-}
-
-function keysOf(zone: string): StoredKey[] {
-  const lines = lab.psql(
-    `select secret_ref, key_tag, role from zoneseal.zone_keys where zone_id = zoneseal.zone_id('${zone}') order by id`,
-  );
-  return lines
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => {
-      const [reference = '', tag = '', role = ''] = line.split('|');
-      return { reference, tag, role };
-    });
-}
-
-async function secretsNamed(start: string): Promise<{ reference: string; name: string }[]> {
-  const found: { reference: string; name: string }[] = [];
-  for await (const { reference, name } of client.listSecrets({ namePrefix: start }))
-    found.push({ reference, name: name ?? '' });
-  return found;
-}
-
-/** The answer to a request that the client does not make. */
-async function ask(username: string, method: string, path: string, json?: object): Promise<unknown> {
-  const { token } = await tokenOf(openstack, username);
-  const answer = await fetch(`${openstack.barbicanUrl}${path}`, {
-    method,
-    headers: { 'x-auth-token': token, accept: 'application/json', 'content-type': 'application/json' },
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`Barbican, ${method} ${path}: ${answer.status} ${text}`);
-  return text === '' ? undefined : JSON.parse(text);
-}
+const keysOf = (zone: string): StoredKey[] => storedKeys(lab, zone);
+const secretsNamed = (start: string): ReturnType<typeof namedSecrets> => namedSecrets(client, start);
+const ask = (username: string, method: string, path: string, json?: object): Promise<unknown> =>
+  askBarbican(openstack, { username, method, path, json });
 
 /** What is served goes on, and what changes is signed: the gateway has its keys in memory. */
 async function expectServing(host: string): Promise<void> {

@@ -10,6 +10,7 @@ import { namesSuite } from '../../test/store/suites/names.js';
 import { operatorsSuite } from '../../test/store/suites/operators.js';
 import { pagesSuite } from '../../test/store/suites/pages.js';
 import { peersSuite } from '../../test/store/suites/peers.js';
+import { pruningSuite } from '../../test/store/suites/pruning.js';
 import { publicationsSuite } from '../../test/store/suites/publications.js';
 import { recoverySuite } from '../../test/store/suites/recovery.js';
 import { rolloversSuite } from '../../test/store/suites/rollovers.js';
@@ -39,6 +40,7 @@ afterAll(async () => {
 namesSuite(() => fixture);
 versionsSuite(() => fixture);
 publicationsSuite(() => fixture);
+pruningSuite(() => fixture);
 operatorsSuite(() => fixture);
 pagesSuite(() => fixture);
 journalsSuite(() => fixture);

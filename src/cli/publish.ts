@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { durationText } from '../config-schema.js';
+import { durationText } from '../config-fields.js';
 import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
 import type { Asked, LineProgress } from '../gateway-store.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock } from '../clock.js';
-import { durationText } from '../config-schema.js';
+import { durationText } from '../config-fields.js';
 import type { Name } from '../dns/name.js';
 import type { RunningGatewayFacts, ServingState, ServingStatus } from '../gateway-store.js';
 import { jsonOption, nameArgument, numberArgument } from './arguments.js';

@@ -19,15 +19,8 @@ import type {
   UnsafeLine,
 } from '../../src/publication/ports.js';
 import type { PackedPage } from '../../src/signing/page-codec.js';
-import { isVisible, type ZoneRow } from '../../src/zone/row.js';
-
-interface MemoryPage {
-  readonly page: PackedPage;
-  readonly since: number;
-  until: number | undefined;
-}
-
-const order = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
+import type { ZoneRow } from '../../src/zone/row.js';
+import { changedOwners, changePages, type MemoryPage, order } from './memory-pages.js';
 
 /** One zone in memory, in one view or several, for tests of what stands above the database. */
 export class MemoryPublicationStore implements PublicationStore {
@@ -355,25 +348,8 @@ export class MemoryPublicationStore implements PublicationStore {
 
   readChanges(_zoneId: string, view: string, after: number, upTo: number): Promise<ChangedOwners> {
     return this.#answer(() => {
-      const text = (version: number): Map<string, string> => {
-        const owners = new Map<string, string>();
-        for (const row of this.#rows.get(version) ?? []) {
-          if (!isVisible(row, view)) continue;
-          const key = Buffer.from(row.sortKey).toString('latin1');
-          owners.set(
-            key,
-            `${owners.get(key) ?? ''}${JSON.stringify([row.owner, row.type, row.ttl, row.data])}`,
-          );
-        }
-        return owners;
-      };
-      const before = text(after);
-      const now = text(upTo);
-      const keys = [...new Set([...before.keys(), ...now.keys()])].filter(
-        (key) => before.get(key) !== now.get(key),
-      );
-      if (keys.length > this.changeLimit) return { kind: 'all' };
-      return { kind: 'owners', keys: keys.map((key) => Buffer.from(key, 'latin1')) };
+      const keys = changedOwners(this.#rows.get(after) ?? [], this.#rows.get(upTo) ?? [], view);
+      return keys.length > this.changeLimit ? { kind: 'all' } : { kind: 'owners', keys };
     });
   }
 
@@ -446,21 +422,9 @@ export class MemoryPublicationStore implements PublicationStore {
     }));
   }
 
-  #changePages(id: string, generation: string, { replaced, pages, journal }: PageChanges): void {
-    const stored = this.pages.get(generation) ?? [];
-    for (const { chain, firstKey, since } of replaced) {
-      const old = stored.find(
-        (it) =>
-          it.page.chain === chain &&
-          order(it.page.firstKey, firstKey) === 0 &&
-          String(it.since) === since &&
-          it.until === undefined,
-      );
-      if (old === undefined) throw new ZonesealError('PAGES_LOST', 'a page is gone');
-      old.until = Number(id);
-    }
-    for (const page of pages) stored.push({ page, since: Number(id), until: undefined });
-    this.journals.set(id, [...journal]);
+  #changePages(id: string, generation: string, changes: PageChanges): void {
+    changePages(this.pages.get(generation) ?? [], Number(id), changes);
+    this.journals.set(id, [...changes.journal]);
   }
 
   #change(id: string, to: Partial<Publication>): void {

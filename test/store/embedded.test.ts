@@ -13,6 +13,7 @@ import { namesSuite } from './suites/names.js';
 import { operatorsSuite } from './suites/operators.js';
 import { pagesSuite } from './suites/pages.js';
 import { peersSuite } from './suites/peers.js';
+import { pruningSuite } from './suites/pruning.js';
 import { publicationsSuite } from './suites/publications.js';
 import { recoverySuite } from './suites/recovery.js';
 import { rolloversSuite } from './suites/rollovers.js';
@@ -39,6 +40,7 @@ afterAll(async () => {
 namesSuite(() => fixture);
 versionsSuite(() => fixture);
 publicationsSuite(() => fixture);
+pruningSuite(() => fixture);
 operatorsSuite(() => fixture);
 pagesSuite(() => fixture);
 journalsSuite(() => fixture);
