@@ -2,10 +2,10 @@ import type { Metric } from './admin/metrics.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config.js';
 import { errorMessage } from './errors.js';
-import { ParentWatch } from './fleet/parent-watch.js';
+import { ParentWatch, type ParentWatchCounts } from './fleet/parent-watch.js';
 import { labelled, makeParentClient } from './gateway-fleet.js';
 import type { OpenStore } from './gateway-store.js';
-import { KeyKeeper, type RollKeyMaker } from './keys/rollover/keeper.js';
+import { KeyKeeper, type KeyKeeperCounts, type RollKeyMaker } from './keys/rollover/keeper.js';
 import type { Log } from './log.js';
 
 export interface KeyWorkOptions {
@@ -77,38 +77,45 @@ export class KeyWork {
     await Promise.all(this.#rounds.map((rounds) => rounds.close()));
   }
 
-  metrics(): readonly Metric[] {
-    const keeper = (): KeyKeeper['counts'] => this.#keeper.counts;
-    const watch = (): ParentWatch['counts'] => this.#watch.counts;
-    return [
-      {
-        name: 'zoneseal_key_steps_total',
-        help: 'steps of key rolls, by what came of them',
-        kind: 'counter',
-        labels: ['result'],
-        read: () => labelled('result', { taken: keeper().steps, failed: keeper().failed }),
-      },
-      {
-        name: 'zoneseal_key_failing_zones',
-        help: 'zones of which the last step of a key roll failed at this gateway',
-        kind: 'gauge',
-        read: () => keeper().failing,
-      },
-      {
-        name: 'zoneseal_parent_answers_total',
-        help: "answers of parents' nameservers about DS, by whether they count",
-        kind: 'counter',
-        labels: ['answer'],
-        read: () => labelled('answer', { seen: watch().seen, unknown: watch().unknown }),
-      },
-      {
-        name: 'zoneseal_parent_notifies_total',
-        help: 'parents that were told of changed CDS',
-        kind: 'counter',
-        read: () => watch().told,
-      },
-    ];
+  get counts(): { readonly keeper: KeyKeeperCounts; readonly parents: ParentWatchCounts } {
+    return { keeper: this.#keeper.counts, parents: this.#watch.counts };
   }
+}
+
+/** The metrics of key rolls and parents. */
+export function keyMetrics(work: () => KeyWork): readonly Metric[] {
+  return [
+    {
+      name: 'zoneseal_key_steps_total',
+      help: 'steps of key rolls, by what came of them',
+      kind: 'counter',
+      labels: ['result'],
+      read: () =>
+        labelled('result', { taken: work().counts.keeper.steps, failed: work().counts.keeper.failed }),
+    },
+    {
+      name: 'zoneseal_key_failing_zones',
+      help: 'zones of which the last step of a key roll failed at this gateway',
+      kind: 'gauge',
+      read: () => work().counts.keeper.failing,
+    },
+    {
+      name: 'zoneseal_parent_answers_total',
+      help: "answers of parents' nameservers about DS, by whether they count",
+      kind: 'counter',
+      labels: ['answer'],
+      read: () => {
+        const { seen, unknown } = work().counts.parents;
+        return labelled('answer', { seen, unknown });
+      },
+    },
+    {
+      name: 'zoneseal_parent_notifies_total',
+      help: 'parents that were told of changed CDS',
+      kind: 'counter',
+      read: () => work().counts.parents.told,
+    },
+  ];
 }
 
 /** Work that is done again and again, one at a time; a wake-up comes before its time. */

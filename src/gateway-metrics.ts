@@ -1,7 +1,7 @@
 import type { Metric } from './admin/metrics.js';
 import type { GuardState } from './barbican/guard.js';
 import { type Fleet, fleetMetrics, labelled } from './gateway-fleet.js';
-import type { KeyWork } from './gateway-keys.js';
+import { type KeyWork, keyMetrics } from './gateway-keys.js';
 import type { OpenKeyStore } from './gateway-parts.js';
 import { type Recovery, recoveryMetrics } from './gateway-recovery.js';
 import type { GatewaySecrets } from './gateway-secrets.js';
@@ -186,7 +186,7 @@ export function gatewayMetrics(state: GatewayState): Metric[] {
     gauge('transfers_running', 'transfers that run (limits.transfers)', () => handler.load.running),
     gauge('transfers_waiting', 'transfers that wait (limits.transfersWaiting)', () => handler.load.waiting),
     ...fleetMetrics(() => state.fleet),
-    ...state.keyWork.metrics(),
+    ...keyMetrics(() => state.keyWork),
     ...recoveryMetrics(() => state.recovery),
     ...Object.entries(server.counts).flatMap(([transport, counts]) => [
       gauge(

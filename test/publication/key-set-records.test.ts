@@ -60,6 +60,9 @@ class Line extends MemoryPublicationStore {
   async publish(
     formatVersion = FORMAT_VERSION,
   ): Promise<{ publication: Publication; isUpdate: boolean; isChanged: boolean }> {
+    // a preview leaves its attempt
+    const left = this.publications.at(-1);
+    if (left?.state === 'building') await this.markFailed(left.id, 'g', 'a preview', null);
     const nextSerial = (): number => this.publications.length + 1;
     const allocation = await this.allocate(this.zone, { formatVersion, nextSerial });
     if (allocation.kind !== 'allocated') throw new Error(allocation.kind);
