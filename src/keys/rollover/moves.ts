@@ -95,7 +95,7 @@ function newAlgorithm({ state }: Keys, group: readonly ManagedKey[]): Move[] {
 
 /** A key of an algorithm that others are published with: published (ZSK), or published and signing the key sets. */
 function bringIn(keys: Keys, key: ManagedKey): Move[] {
-  const { state } = keys;
+  const { state, outs } = keys;
   if (key.role === 'ZSK') {
     if (key.published) return [];
     return [
@@ -125,11 +125,13 @@ function bringIn(keys: Keys, key: ManagedKey): Move[] {
       },
     ];
   }
-  const keySetsOnly = key.role === 'CSK' && !key.signs ? { keySetsOnly: true } : {};
+  const isBeforeZsk = outs.some((it) => it.role === 'ZSK' && it.algorithm === key.algorithm && signsZone(it));
+  const keySetsOnly = key.role === 'CSK' && !key.signs ? { keySetsOnly: isBeforeZsk } : {};
+  const what = key.role === 'CSK' && !isBeforeZsk ? 'everything' : 'the key sets';
   return [
     {
       options: [{ changes: [{ id: key.id, published: true, signs: true, ...keySetsOnly }] }],
-      reason: `${names(state, [key])} is published and signs the key sets`,
+      reason: `${names(state, [key])} is published and signs ${what}`,
     },
   ];
 }
@@ -147,9 +149,9 @@ function takeOver({ state, outs }: Keys, key: ManagedKey): Move[] {
   const old = outs.filter(
     (it) => it.algorithm === key.algorithm && it.view === key.view && signsZone(it) && it.published,
   );
-  // a ZSK that is published and signs nothing while a CSK signs is taken for a fault by Knot DNS and dnssec-verify: both sign
-  // until the ZSK leaves
-  const isBeside = key.role === 'CSK' && old.some((it) => it.role === 'ZSK');
+  // a key that is published and signs nothing of the zone while a CSK does is taken for a fault by Knot DNS: both sign until the other
+  // one leaves (RFC 6781 §4.1.3)
+  const isBeside = key.role === 'CSK' && old.length > 0;
   if (signsZone(key) && (old.length === 0 || isBeside)) return [];
   if (isBeside) {
     const reason = `${names(state, [key])} signs the zone beside ${names(state, old)}`;
@@ -209,7 +211,7 @@ function leave(state: RolloverState, ins: readonly ManagedKey[], key: ManagedKey
   ];
   const name = names(state, [key]);
   const isBeside =
-    key.role === 'ZSK' &&
+    key.role !== 'KSK' &&
     key.view === null &&
     ins.some((it) => it.role === 'CSK' && it.algorithm === key.algorithm && signsZone(it));
   if (key.published && signsZone(key) && !isBeside) {

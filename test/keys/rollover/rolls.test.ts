@@ -53,15 +53,15 @@ const KINDS: Case[] = [
     ],
   ],
   [
-    'CSK (RFC 7583 §3.1, both at once)',
+    'CSK (RFC 6781 §4.1.3, both sign)',
     zone([csk], { asked: ['c'], policy: policy({ keys: 'csk' }) }),
     [
       '0 create CSK',
-      '0 new1 +published +signs +keySetsOnly',
-      '1117 new1 +signs -keySetsOnly +parent, c +keySetsOnly -parent', // 0 + 7 + 1110
+      '0 new1 +published +signs -keySetsOnly',
+      '1117 new1 +parent, c -parent', // 0 + 7 + 1110
       '22644 c -published -signs', // 1117 + 7 + max(5110, 1310 + 20210)
-      '23761 c removed',
-      '523761 destroy c',
+      '27761 c removed',
+      '527761 destroy c',
     ],
   ],
   [
