@@ -1,6 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import pg from 'pg';
-import Cursor from 'pg-cursor';
 import { startPostgres } from '../interop/lib/postgres.js';
 import { median, needTools, type Row, row, say } from './report.js';
 
@@ -202,11 +201,9 @@ async function measureShape(shape: Shape, all: readonly Signature[], url: string
 
 async function readAll(client: pg.Client, text: string): Promise<number> {
   const begun = performance.now();
-  const cursor = client.query(new Cursor(text));
-  try {
-    while ((await cursor.read(1000)).length > 0);
-  } finally {
-    await cursor.close();
-  }
+  await client.query('begin');
+  await client.query(`declare everything no scroll cursor for ${text}`);
+  while ((await client.query('fetch 1000 from everything')).rows.length > 0);
+  await client.query('commit');
   return (performance.now() - begun) / 1000;
 }
