@@ -119,8 +119,12 @@ export class KeyKeeper {
   }
 
   /** Takes the next steps of a zone; false when there is none now. */
-  async #goOn({ state: stored, parent, look, now }: LoadedRollover): Promise<boolean> {
+  async #goOn({ state: stored, parent, look, now, unknownUntil }: LoadedRollover): Promise<boolean> {
     const { store, onLooked } = this.#options;
+    if (unknownUntil !== null && unknownUntil > now) {
+      await store.noteLooked(look, unknownUntil);
+      return false;
+    }
     const ds = parent === null ? stored.ds : observeDs(stored, parent.sets, parent.at);
     const state: RolloverState = { ...stored, ds };
     if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return true;
@@ -148,12 +152,12 @@ export class KeyKeeper {
    * A zone without keys gets its first ones by hand, and keys that were there before anything was decided, and are not those that the
    * policy wants, are held: what an operator has just taken over does not begin to roll by itself.
    */
-  async #isLeftAlone(state: RolloverState, { steps }: Decision): Promise<boolean> {
+  async #isLeftAlone(state: RolloverState, { steps, waits }: Decision): Promise<boolean> {
     const { store, log } = this.#options;
     const { zone, keys, uses, isHeld } = state;
     if (keys.length === 0)
       return !uses.some(({ facts, replacedAt }) => replacedAt === null && facts.published.length === 0);
-    const isMoved = steps.some((step) => step.kind === 'create');
+    const isMoved = [...steps, ...waits.map(({ step }) => step)].some((step) => step.kind === 'create');
     if (!isMoved || isHeld || (await store.listEvents(zone, 1)).length > 0) return false;
     const why = `its keys are not those that its policy wants; "zoneseal keys hold ${zone} --release" lets them roll to these`;
     await store.hold(zone, true, why);

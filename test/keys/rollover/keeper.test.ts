@@ -1,0 +1,228 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ZonesealError } from '../../../src/errors.js';
+import { parsePolicy } from '../../../src/keys/policy.js';
+import { KeyKeeper, type LookedZone, type UnusedKey } from '../../../src/keys/rollover/keeper.js';
+import type { ManagedKey, RolloverState, Step } from '../../../src/keys/rollover/model.js';
+import type { KeyEvent, LoadedRollover, RolloverStore } from '../../../src/keys/rollover/ports.js';
+
+const NOW = 1_800_000_000;
+const ZONE = 'example.';
+
+const managed = (id: string, role: ManagedKey['role'], more: Partial<ManagedKey> = {}): ManagedKey => ({
+  id,
+  zone: ZONE,
+  role,
+  algorithm: 13,
+  keyTag: Number(id),
+  flags: role === 'ZSK' ? 256 : 257,
+  publicKey: new Uint8Array([Number(id)]),
+  secretRef: `https://barbican/v1/secrets/${id}`,
+  view: null,
+  signs: true,
+  published: true,
+  goal: 'in',
+  parent: false,
+  keySetsOnly: false,
+  createdAt: NOW - 1000,
+  replaces: null,
+  activeAt: NOW - 1000,
+  removedAt: null,
+  ...more,
+});
+
+/** What the keeper asks of the database, and what it was told. */
+class FakeStore {
+  state: RolloverState = {
+    zone: ZONE,
+    views: ['internal'],
+    policy: parsePolicy('default', { zskLifetime: 0 }),
+    keySetVersion: 1,
+    keys: [managed('1', 'KSK'), managed('2', 'ZSK')],
+    uses: [],
+    ds: [{ keys: ['1'], algorithms: [13], since: NOW - 900, seenAt: NOW - 800, until: null, ttl: null }],
+    isHeld: false,
+    asked: [],
+    deleteSentinel: false,
+  };
+  events: KeyEvent[] = [];
+  readonly steps: Step[] = [];
+  readonly looked: (number | null)[] = [];
+  readonly held: string[] = [];
+  isTaken = true;
+  unknownUntil: number | null = null;
+  due = true;
+
+  readonly port = {
+    listDue: () => Promise.resolve(this.due ? [{ zoneId: '1', zone: ZONE }] : []),
+    load: (): Promise<LoadedRollover> =>
+      Promise.resolve({
+        state: this.state,
+        parent: null,
+        look: { zoneId: '1', policyVersion: 1, events: [] },
+        now: NOW,
+        unknownUntil: this.unknownUntil,
+      }),
+    noteLooked: (_: unknown, nextAt: number | null) => {
+      this.looked.push(nextAt);
+      return Promise.resolve();
+    },
+    apply: (_: unknown, step: Step) => {
+      this.steps.push(step);
+      if (this.isTaken && step.kind === 'create') {
+        const { role, algorithm, view, replaces } = step;
+        const id = String(this.state.keys.length + 1);
+        const key = managed(id, role, {
+          algorithm,
+          view,
+          replaces,
+          signs: false,
+          published: false,
+          activeAt: null,
+        });
+        this.state = {
+          ...this.state,
+          keys: [...this.state.keys, key],
+          keySetVersion: this.state.keySetVersion + 1,
+        };
+      }
+      return Promise.resolve(this.isTaken);
+    },
+    storeDs: () => Promise.resolve(true),
+    hold: (_: string, isHeld: boolean, why: string) => {
+      this.held.push(`${isHeld} ${why}`);
+      this.state = { ...this.state, isHeld };
+      return Promise.resolve(true);
+    },
+    listEvents: () => Promise.resolve(this.events),
+  } as unknown as RolloverStore;
+}
+
+describe('the keeper of keys', () => {
+  let store: FakeStore;
+  let made: number;
+  let discarded: number;
+  let fault: Error | undefined;
+  let isAlone: boolean;
+  const looked: LookedZone[] = [];
+  const logged: string[] = [];
+  let keeper: KeyKeeper;
+
+  beforeEach(() => {
+    store = new FakeStore();
+    [made, discarded, fault, isAlone] = [0, 0, undefined, true];
+    logged.length = 0;
+    looked.length = 0;
+    const log = (level: string) => (fields: { reason?: string }, message: string) =>
+      void logged.push(`${level} ${message}${fields.reason === undefined ? '' : ` (${fields.reason})`}`);
+    keeper = new KeyKeeper({
+      store: store.port,
+      maker: {
+        createKey: ({ role, algorithm, view }) => {
+          if (fault !== undefined) return Promise.reject(fault);
+          made++;
+          const { id: _, zone: __, ...key } = managed('9', role, { algorithm, view });
+          return Promise.resolve({ ...key, token: 't' } as UnusedKey);
+        },
+        discard: () => {
+          discarded++;
+          return Promise.resolve();
+        },
+        destroyKey: () => Promise.resolve('deleted'),
+      },
+      alone: (_, work) => (isAlone ? work() : Promise.resolve(undefined)),
+      onLooked: (zone) => {
+        looked.push(zone);
+        return Promise.resolve();
+      },
+      log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+    });
+  });
+
+  const event: KeyEvent = { at: NOW, key: null, keyTag: null, what: 'x', why: 'y' };
+  const misfit = (): void => {
+    store.state = { ...store.state, policy: parsePolicy('default', { algorithm: 15, zskLifetime: 0 }) };
+  };
+
+  it('leaves a zone alone that has no keys yet: its first ones are made by hand', async () => {
+    store.state = { ...store.state, keys: [] };
+    await keeper.keepDue();
+    expect({ made, steps: store.steps, looked: store.looked }).toEqual({
+      made: 0,
+      steps: [],
+      looked: [null],
+    });
+  });
+
+  it('holds keys that were taken over and are not those that the policy wants, and says how to let them roll', async () => {
+    misfit();
+    await keeper.keepDue();
+    expect(made).toBe(0);
+    expect(store.held).toEqual([expect.stringContaining('zoneseal keys hold example. --release')]);
+    expect(logged).toEqual([expect.stringContaining('warn the keys of a zone stay as they are')]);
+    // once released, or of a zone that has rolled before, they roll
+    store.state = { ...store.state, isHeld: false };
+    store.events = [event];
+    await keeper.keepDue();
+    expect(made).toBe(2);
+    expect(store.steps.map(({ kind }) => kind).slice(0, 2)).toEqual(['create', 'create']);
+  });
+
+  it('discards a key that was made for a key set which has changed meanwhile', async () => {
+    misfit();
+    store.events = [event];
+    store.isTaken = false;
+    await keeper.keepDue();
+    expect(made).toBeGreaterThan(0);
+    expect(discarded).toBe(made);
+  });
+
+  it('makes no key while another gateway does', async () => {
+    misfit();
+    store.events = [event];
+    isAlone = false;
+    await keeper.keepDue();
+    expect({ made, looked: store.looked }).toEqual({ made: 0, looked: [] });
+  });
+
+  it('tells of a step that fails, tries it again later and later, and says what it is when all is well', async () => {
+    misfit();
+    store.events = [event];
+    fault = new ZonesealError('KEYSTORE_UNAVAILABLE', 'Barbican does not answer');
+    await keeper.keepDue();
+    await keeper.keepDue();
+    expect(store.looked).toEqual([NOW + 15, NOW + 30]);
+    expect(keeper.counts).toMatchObject({ failed: 2, failing: 1 });
+    expect(logged[0]).toBe(
+      'error a step of a key roll could not be taken; it is tried again (Barbican does not answer)',
+    );
+    fault = undefined;
+    await keeper.keepDue();
+    expect(keeper.counts).toMatchObject({ failing: 0 });
+    expect(made).toBe(2);
+  });
+
+  it('says once what a roll waits for', async () => {
+    store.state = { ...store.state, asked: ['1'], ds: [] };
+    store.events = [event];
+    await keeper.keepDue();
+    await keeper.keepDue();
+    const waits = logged.filter((line) => line.includes('a key roll waits'));
+    expect(new Set(waits).size).toBe(waits.length);
+    expect(waits.length).toBeGreaterThan(0);
+    expect(looked.at(-1)).toMatchObject({ zone: ZONE, hasEntry: true });
+  });
+
+  it('takes no step while nobody knows what was served before the database was set back', async () => {
+    misfit();
+    store.events = [event];
+    store.unknownUntil = NOW + 1000;
+    await keeper.keepDue();
+    expect({ made, looked: store.looked }).toEqual({ made: 0, looked: [NOW + 1000] });
+  });
+
+  it('stops where it is told to', async () => {
+    keeper.close();
+    await keeper.keepDue();
+    expect(store.looked).toEqual([]);
+  });
+});
