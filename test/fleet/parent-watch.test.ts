@@ -1,0 +1,123 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { DsSighting } from '../../src/fleet/parent-client.js';
+import { type ParentClaim, ParentWatch, type ParentWatchStore } from '../../src/fleet/parent-watch.js';
+
+const SERVERS = [
+  { address: '192.0.2.1', port: 53 },
+  { address: '192.0.2.2', port: 53 },
+];
+const DS = Uint8Array.of(1);
+
+describe('the watch over parents', () => {
+  let claims: ParentClaim[];
+  let answers: Map<string, DsSighting>;
+  let isKnown: boolean;
+  const asked: string[] = [];
+  const noted: string[] = [];
+  const recorded: string[] = [];
+  const logged: string[] = [];
+  const told: string[] = [];
+  let watch: ParentWatch;
+
+  const claim = (more: Partial<ParentClaim> = {}): ParentClaim => ({
+    zoneId: '1',
+    zone: 'child.example.',
+    awaits: false,
+    toldSeconds: null,
+    waitedSeconds: 5,
+    ...more,
+  });
+
+  beforeEach(() => {
+    for (const list of [asked, noted, recorded, logged, told]) list.length = 0;
+    claims = [claim()];
+    isKnown = true;
+    answers = new Map(SERVERS.map(({ address }) => [address, { kind: 'seen', ds: [DS], ttl: 60 }]));
+    const store: ParentWatchStore = {
+      claim: () => Promise.resolve(claims.splice(0)),
+      findAbove: () =>
+        Promise.resolve(
+          isKnown
+            ? {
+                name: 'example.',
+                servers: SERVERS,
+                anchors: [],
+                notify: [{ address: '192.0.2.9', port: 53 }],
+              }
+            : undefined,
+        ),
+      record: (zone, servers, seen) => {
+        recorded.push(`${zone} ${servers.join()} saw ${seen.map(({ server }) => server).join()}`);
+        return Promise.resolve();
+      },
+      noteAsked: (zoneId, seconds, isTold) => {
+        noted.push(`${zoneId} in ${seconds}${isTold ? ', told' : ''}`);
+        return Promise.resolve();
+      },
+    };
+    const write =
+      () =>
+      (fields: object, message: string): void =>
+        void logged.push(`${message} ${JSON.stringify(fields)}`);
+    watch = new ParentWatch({
+      store,
+      client: {
+        findDs: (zone, _, { address }) => {
+          asked.push(`${zone} at ${address}`);
+          return Promise.resolve(answers.get(address) as DsSighting);
+        },
+        notifyCds: (zone, { address }) => {
+          told.push(`${zone} to ${address}`);
+          return Promise.resolve(undefined);
+        },
+      },
+      log: { debug: write(), info: write(), warn: write(), error: write() },
+      pollSeconds: 60,
+      recheckSeconds: 3600,
+      claimSeconds: 30,
+    });
+  });
+
+  it('asks every nameserver of the parent, and again after the recheck time where nothing waits', async () => {
+    await watch.look();
+    expect(asked).toEqual(['child.example. at 192.0.2.1', 'child.example. at 192.0.2.2']);
+    expect(recorded).toEqual(['child.example. 192.0.2.1 53,192.0.2.2 53 saw 192.0.2.1 53,192.0.2.2 53']);
+    expect(noted).toEqual(['1 in 3600']);
+    expect(told).toEqual([]);
+  });
+
+  it('asks soon again while a roll waits, less often when it waits for long, and tells of CDS from time to time', async () => {
+    claims = [claim({ awaits: true })];
+    await watch.look();
+    claims = [claim({ awaits: true, toldSeconds: 600, waitedSeconds: 20_000 })];
+    await watch.look();
+    claims = [claim({ awaits: true, toldSeconds: 4000, waitedSeconds: 10_000_000 })];
+    await watch.look();
+    expect(noted).toEqual(['1 in 60, told', '1 in 1000', '1 in 3600, told']);
+    expect(told).toEqual(['child.example. to 192.0.2.9', 'child.example. to 192.0.2.9']);
+  });
+
+  it('tells of a nameserver that does not say once, asks again soon, and records what the others said', async () => {
+    answers.set('192.0.2.2', { kind: 'unknown', problem: 'REFUSED' });
+    for (let i = 0; i < 3; i++) {
+      claims = [claim()];
+      await watch.look();
+    }
+    expect(logged).toEqual([expect.stringContaining('REFUSED')]);
+    expect(recorded[0]).toBe('child.example. 192.0.2.1 53,192.0.2.2 53 saw 192.0.2.1 53');
+    expect(noted).toEqual(['1 in 60', '1 in 60', '1 in 60']);
+    expect(watch.counts).toEqual({ seen: 3, unknown: 3, told: 0 });
+  });
+
+  it('asks nobody where no parent is known', async () => {
+    isKnown = false;
+    await watch.look();
+    expect({ asked, recorded, noted }).toEqual({ asked: [], recorded: [], noted: ['1 in 3600'] });
+  });
+
+  it('asks no more once it is closed', async () => {
+    watch.close();
+    await watch.look();
+    expect(recorded).toEqual([]);
+  });
+});
