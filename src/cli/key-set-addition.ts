@@ -48,6 +48,7 @@ export async function addToKeySet(
 ): Promise<ZoneKey[]> {
   const { zone, existing, toStore, stored, view } = addition;
   const planned = [...stored, ...toStore.map((key) => asZoneKey(zone, key, '', view))];
+  await holdOthers(parts, zone, [...existing, ...planned], options);
   guardKeySet(zone, existing, planned, await viewsOfZone(parts, zone), options);
   if (toStore.length === 0) return addRows(parts, zone, stored);
   return withKeyMaker(parts, async (maker, keyStore) => {
@@ -66,6 +67,37 @@ export async function addToKeySet(
       throw error;
     }
   });
+}
+
+/**
+ * Holds the keys of a zone that are not to be those which its policy wants, before they are there: what an operator brings in by hand does
+ * not begin to roll by itself.
+ */
+async function holdOthers(
+  parts: DatabaseParts,
+  zone: Name,
+  keys: readonly ZoneKey[],
+  options: GlobalOptions,
+): Promise<void> {
+  const { positionsOf } = await import('../keys/rollover/goals.js');
+  const policy = await policyOfZone(parts, zone);
+  if (!policy.signed) return;
+  const places = positionsOf(policy, await viewsOfZone(parts, zone)).map(placeOf);
+  const taken = keys.filter((key) => key.signs || key.published).map(placeOf);
+  const isOther = taken.some((place, i) => !places.includes(place) || taken.indexOf(place) !== i);
+  if (
+    !isOther ||
+    !(await parts.rollovers.hold(zone.toString(), true, 'other keys than the policy wants were added'))
+  )
+    return;
+  hint(
+    options,
+    `zone ${zone}: its keys are not just those that its policy wants, so they are held; let them roll to these with: zoneseal keys hold ${zone} --release`,
+  );
+}
+
+function placeOf({ role, algorithm, view }: Pick<ZoneKey, 'role' | 'algorithm' | 'view'>): string {
+  return `${role} ${algorithm} ${view ?? ''}`;
 }
 
 /** Refuses keys that would break a sound key set; of one that is not sound yet, what is still missing is told. */

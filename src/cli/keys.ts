@@ -5,7 +5,8 @@ import { RRType } from '../dns/types.js';
 import { algorithmToText } from '../dnssec/algorithm.js';
 import { DS_DIGESTS_MADE, DsDigest, dnskeyRdata, dsRdata, parseDs } from '../dnssec/dnskey.js';
 import { ZonesealError } from '../errors.js';
-import { signsKeySets, type ZoneKey } from '../keys/key-set.js';
+import { signsKeySets } from '../keys/key-set.js';
+import type { ManagedKey } from '../keys/rollover/model.js';
 import {
   algorithmArgument,
   algorithmList,
@@ -31,7 +32,7 @@ interface ListOptions extends GlobalOptions {
 }
 
 interface DsOptions extends GlobalOptions {
-  readonly format: 'all' | 'ds' | 'dnskey' | 'trust-anchors' | 'json';
+  readonly format: 'all' | 'ds' | 'cds' | 'dnskey' | 'trust-anchors' | 'json';
 }
 
 /** Adds `keys` and its subcommands. */
@@ -107,9 +108,9 @@ export function addKeysCommands(program: Command): void {
     .addOption(
       new Option(
         '--format <format>',
-        'print one form alone: ds and dnskey as records, trust-anchors as delv -a and named read them, or json',
+        'print one form alone: ds and dnskey as records, cds the CDS and CDNSKEY records that ask the parent for them, trust-anchors as delv -a and named read them, or json',
       )
-        .choices(['all', 'ds', 'dnskey', 'trust-anchors', 'json'])
+        .choices(['all', 'ds', 'cds', 'dnskey', 'trust-anchors', 'json'])
         .default('all'),
     )
     .action(async (zone: Name, _: unknown, self: Command) => {
@@ -177,11 +178,20 @@ function addRoleOptions(
     .option('--view <view>', 'ZSKs that sign in this view alone, in place of the general ones', viewArgument);
 }
 
-function listLine(key: ZoneKey): string[] {
-  const state =
-    [...(key.published ? ['published'] : []), ...(key.signs ? ['signs'] : [])].join(', ') || 'unused';
+function listLine(key: ManagedKey): string[] {
+  const state = stateText(key);
   const { zone, role, keyTag, algorithm, view, secretRef } = key;
   return [zone, role, String(keyTag), algorithmToText(algorithm), view ?? 'all', state, secretRef];
+}
+
+function stateText({ published, signs, keySetsOnly, parent, goal, removedAt }: ManagedKey): string {
+  if (removedAt !== null) return 'taken out';
+  const does = [
+    ...(published ? ['published'] : []),
+    ...(signs ? [keySetsOnly ? 'signs the key sets' : 'signs'] : []),
+    ...(parent ? ['wanted at the parent'] : []),
+  ];
+  return `${does.join(', ') || 'unused'}${goal === 'out' ? '; to go' : ''}`;
 }
 
 async function printDs(zone: Name, { format, ...options }: DsOptions): Promise<void> {
@@ -203,6 +213,11 @@ async function printDs(zone: Name, { format, ...options }: DsOptions): Promise<v
   switch (format) {
     case 'ds':
       return printLines(dsLines);
+    case 'cds':
+      return printLines([
+        ...ds.map((rdata) => formatRecord(owner, DS_TTL, RRType.CDS, rdata)),
+        ...dnskeys.map((rdata) => formatRecord(owner, DS_TTL, RRType.CDNSKEY, rdata)),
+      ]);
     case 'dnskey':
       return printLines(dnskeyLines);
     case 'trust-anchors':

@@ -5,6 +5,7 @@ import { ZonesealError } from '../errors.js';
 import type { PolicyDescription } from '../gateway-store.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import { type Policy, parsePolicy, policySchema } from '../keys/policy.js';
+import { doubtfulTimes } from '../keys/policy-arithmetic.js';
 import { jsonOption, nameArgument } from './arguments.js';
 import { withDatabase } from './database.js';
 import { UsageError } from './exit.js';
@@ -31,7 +32,7 @@ export function addPolicyCommands(program: Command): void {
     .command('set')
     .summary('create or change a policy')
     .description(
-      `Creates a policy, or changes one; zones that are signed by it get new publications. Settings: ${settings}; those of nsec3 as nsec3.optOut and so on. algorithm, rsaBits and keys are for keys that are made from then on; keys that zones have stay as they are. What is not set has its default.`,
+      `Creates a policy, or changes one; zones that are signed by it get new publications. Settings: ${settings}; those of nsec3 as nsec3.optOut and so on. Where algorithm or keys become others, the keys of these zones roll to what the policy then wants (see "keys plan" and "keys hold"); rsaBits is for keys that are made from then on. What is not set has its default.`,
     )
     .argument('<name>', 'the policy, such as default')
     .argument(
@@ -58,7 +59,7 @@ export function addPolicyCommands(program: Command): void {
     .command('assign')
     .summary('sign a zone by a policy')
     .description(
-      'Signs a zone by another policy; it gets new publications. The keys that it has stay: algorithm, rsaBits and keys of a policy are for new ones.',
+      'Signs a zone by another policy; it gets new publications. Keys that are not those that the policy wants roll to these; see "keys plan" and "keys hold".',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .argument('<policy>', 'the policy')
@@ -69,12 +70,15 @@ export function addPolicyCommands(program: Command): void {
         hint(options, `zone ${zone} is signed by policy ${name}`);
         const settings = settingsOf(await zones.showPolicy(name));
         const kept = settings && keysKept(await keys.list(zone.toString()), settings);
-        if (kept !== undefined) hint(options, `zone ${zone} keeps its keys (${kept}), ${FOR_NEW_KEYS}`);
+        if (kept !== undefined) {
+          hint(
+            options,
+            `zone ${zone}: its keys (${kept}) roll to those that the policy wants; see: zoneseal keys plan ${zone}`,
+          );
+        }
       });
     });
 }
-
-const FOR_NEW_KEYS = 'for algorithm, rsaBits and keys of a policy are for new keys alone';
 
 /** The keys of a zone, where a policy would make others; undefined where they are as it wants them. */
 function keysKept(keys: readonly ZoneKey[], policy: Policy): string | undefined {
@@ -86,7 +90,7 @@ function keysKept(keys: readonly ZoneKey[], policy: Policy): string | undefined 
 
 /** Whether new keys would be others by one policy than by another. */
 function makesOtherKeys(a: Policy, b: Policy): boolean {
-  return a.algorithm !== b.algorithm || a.keys !== b.keys || a.rsaBits !== b.rsaBits;
+  return a.algorithm !== b.algorithm || a.keys !== b.keys;
 }
 
 async function set(name: string, assignments: readonly string[], options: SetOptions): Promise<void> {
@@ -106,9 +110,15 @@ async function set(name: string, assignments: readonly string[], options: SetOpt
     const what = stored === undefined ? 'created' : version === stored.version ? 'unchanged' : 'changed';
     const of = stored === undefined ? '' : ` (${stored.zones} zones)`;
     hint(options, `policy ${name} ${what}: version ${version}${of}`);
+    for (const { setting, message } of doubtfulTimes(parsePolicy(name, document))) {
+      hint(options, `warning: policy ${name}: ${setting} ${message}`);
+    }
     const before = stored && stored.zones > 0 ? settingsOf(stored) : undefined;
     if (before !== undefined && makesOtherKeys(before, parsePolicy(name, document))) {
-      hint(options, `zones keep the keys they have, ${FOR_NEW_KEYS}`);
+      hint(
+        options,
+        'the keys of these zones roll to what the policy wants now; see: zoneseal keys plan ZONE',
+      );
     }
   });
 }

@@ -17,7 +17,7 @@ afterAll(async () => {
 });
 
 describe('a policy for other keys than a zone has', () => {
-  const KEPT = 'for algorithm, rsaBits and keys of a policy are for new keys alone';
+  const ROLL = 'zoneseal keys plan';
 
   it('is assigned to a zone without keys in silence', async () => {
     await f.done('policy set modern algorithm=15');
@@ -29,25 +29,76 @@ describe('a policy for other keys than a zone has', () => {
   });
 
   it.each(['algorithm=15', 'keys=csk'])(
-    'is said to change none of them when it is assigned: %s',
+    'is said to have them roll when it is assigned: %s',
     async (setting) => {
       await f.done(`policy set other ${setting}`);
       const { stderr } = await f.done('policy assign example other');
       expect(stderr).toMatch(
-        /^zone example\. is signed by policy other\nzone example\. keeps its keys \(KSK \d+ of algorithm 13, ZSK \d+ of algorithm 13\), /,
+        /^zone example\. is signed by policy other\nzone example\.: its keys \(KSK \d+ of algorithm 13, ZSK \d+ of algorithm 13\) roll to those /,
       );
-      expect(stderr).toContain(KEPT);
+      expect(stderr).toContain(ROLL);
       expect((await f.done('policy assign example other --quiet')).stderr).toBe('');
-      expect((await f.done('policy assign example default')).stderr).not.toContain(KEPT);
+      expect((await f.done('policy assign example default')).stderr).not.toContain(ROLL);
       await f.done('policy set other algorithm= keys=');
     },
   );
 
-  it('is said to change none of them when it is set', async () => {
+  it('is said to have them roll when it is set', async () => {
     expect((await f.done('policy set default algorithm=15')).stderr).toBe(
-      `policy default changed: version 2 (1 zones)\nzones keep the keys they have, ${KEPT}\n`,
+      'policy default changed: version 2 (1 zones)\nthe keys of these zones roll to what the policy wants now; see: zoneseal keys plan ZONE\n',
     );
-    expect((await f.done('policy set default zonemd=true')).stderr).not.toContain(KEPT);
-    expect((await f.done('policy set other algorithm=15')).stderr).not.toContain(KEPT);
+    expect((await f.done('policy set default zonemd=true')).stderr).not.toContain(ROLL);
+    expect((await f.done('policy set other algorithm=15')).stderr).not.toContain(ROLL);
+  });
+});
+
+describe('keys by hand', () => {
+  it('that are others than the policy wants are held, and it is said how to let them roll', async () => {
+    await f.done('policy set default algorithm=');
+    await f.done('policy assign example default');
+    const { stderr } = await f.done('keys generate example --role CSK');
+    expect(stderr).toContain(
+      'so they are held; let them roll to these with: zoneseal keys hold example. --release',
+    );
+    const plan = JSON.parse((await f.done('keys plan example --json')).stdout) as { held: boolean };
+    expect(plan.held).toBe(true);
+    expect((await f.done('keys plan example')).stdout).toContain('are held; released now, this would come:');
+    expect((await f.done('keys hold example --release')).stderr).toContain(
+      'from now on roll by their policy',
+    );
+    expect((await f.done('keys hold example --release')).stderr).toContain('as before roll by their policy');
+    expect((await f.done('keys history example')).stdout).toMatch(/keys released/);
+  });
+
+  it('are replaced when that is asked for; an emergency says first what it breaks, and does nothing without --yes', async () => {
+    const keys = JSON.parse((await f.done('keys list example --json')).stdout) as {
+      role: string;
+      keyTag: number;
+    }[];
+    const tagOf = (role: string): number => keys.find((key) => key.role === role)?.keyTag ?? -1;
+    expect((await f.done(`keys roll example ${tagOf('ZSK')}`)).stderr).toContain('is to be replaced');
+    const { code, stderr } = await f.run(`keys roll example ${tagOf('KSK')} --emergency`);
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('nothing was changed'),
+    });
+    expect((await f.run('keys roll example 1')).stderr).toContain('has no key 1 that this could be about');
+    expect((await f.run('keys roll example --emergency')).code).toBe(2);
+  });
+
+  it('have the DS that an operator says, or none', async () => {
+    const keys = JSON.parse((await f.done('keys list example --json')).stdout) as {
+      role: string;
+      keyTag: number;
+    }[];
+    const ksk = keys.find((key) => key.role === 'KSK')?.keyTag ?? -1;
+    expect((await f.done(`keys ds-seen example ${ksk} --ttl 1h`)).stderr).toContain(
+      `the parent has the DS of KSK ${ksk}`,
+    );
+    expect((await f.done('keys ds-seen example --none')).stderr).toContain('the parent has no DS');
+    expect((await f.run('keys ds-seen example')).code).toBe(2);
+    const cds = (await f.done('keys ds example --format cds')).stdout;
+    expect(cds).toMatch(new RegExp(`^example\\.\\s+3600\\s+IN\\s+CDS\\s+${ksk} 13 2 `, 'm'));
+    expect(cds).toMatch(/^example\.\s+3600\s+IN\s+CDNSKEY\s+257 3 13 /m);
   });
 });
