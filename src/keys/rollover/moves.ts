@@ -149,8 +149,8 @@ function takeOver({ state, outs }: Keys, key: ManagedKey): Move[] {
   const old = outs.filter(
     (it) => it.algorithm === key.algorithm && it.view === key.view && signsZone(it) && it.published,
   );
-  // a key that is published and signs nothing of the zone while a CSK does is taken for a fault by Knot DNS: both sign until the other
-  // one leaves (RFC 6781 §4.1.3)
+  // a ZSK that is published and signs nothing while a CSK signs is taken for a fault by dnssec-verify: both sign until the other one
+  // leaves (RFC 6781 §4.1.3)
   const isBeside = key.role === 'CSK' && old.length > 0;
   if (signsZone(key) && (old.length === 0 || isBeside)) return [];
   if (isBeside) {
