@@ -2,6 +2,16 @@ import { currentFacts, isParentKnown, mayHaveDs, wantedDs } from './facts.js';
 import type { DsUse, KeySetFacts, KeySetUse, RolloverState } from './model.js';
 import { dnskeyInterval, dsInterval, signatureInterval, TIMING, type Timing } from './timing.js';
 
+/** What a zone without signatures publishes. */
+const UNSIGNED: KeySetFacts = {
+  version: 0,
+  published: [],
+  keySigners: [],
+  zoneSigners: {},
+  parent: [],
+  deleteSentinel: false,
+};
+
 interface Cached {
   /** Alike for what has the same content. */
   readonly id: string;
@@ -40,9 +50,10 @@ export interface Alive {
  */
 export function aliveNow(state: RolloverState, now: number, timing: Timing = TIMING): Alive {
   const uses = state.uses.map((use) => aliveOfUse(state, use, timing));
+  const before = beforeKnown(state, timing);
   const past: Alive = {
-    dnskeys: uses.map((use) => use.dnskeys),
-    signatures: uses.map((use) => use.signatures),
+    dnskeys: [...uses.map((use) => use.dnskeys), ...before.map((use) => use.dnskeys)],
+    signatures: [...uses.map((use) => use.signatures), ...before.map((use) => use.signatures)],
     ds: [
       ...state.ds.map((use) => ({ ...dsItem(use.keys, use.algorithms), until: dsEnd(state, use, timing) })),
       ...unknownDs(state, timing),
@@ -133,6 +144,17 @@ function aliveOfUse(state: RolloverState, use: KeySetUse, timing: Timing) {
     dnskeys: dnskeysItem(use.facts, end(dnskeyInterval(use, state.policy, timing))),
     signatures: signaturesItem(use.view, use.facts, end(signatureInterval(use, state.policy, timing))),
   };
+}
+
+/** Before the first version that is known of in a view, the zone may have been served unsigned, by us or by another primary. */
+function beforeKnown(state: RolloverState, timing: Timing) {
+  return state.views.flatMap((view) => {
+    const known = state.uses.filter((use) => use.view === view);
+    const [first] = known.sort((a, b) => a.since - b.since);
+    return first === undefined
+      ? []
+      : [aliveOfUse(state, { ...first, facts: UNSIGNED, until: first.since }, timing)];
+  });
 }
 
 function dsEnd(state: RolloverState, use: DsUse, timing: Timing): number | null {
