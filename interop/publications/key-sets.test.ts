@@ -54,6 +54,8 @@ beforeAll(async () => {
     'external',
   ]);
   await gateway.command(['keys', 'generate', ZONE]);
+  // key sets are what this suite makes them
+  await gateway.command(['keys', 'hold', ZONE]);
   for (const name of SECONDARIES) {
     const options = { zones: [ZONE], primary: gateway.target, key, label: `${name} of key sets` };
     secondaries.push(await Secondary.start(name, options));

@@ -24,6 +24,8 @@ export interface KeySetAddition {
   readonly toStore: readonly KeyToStore[];
   /** Keys that are in the key store already. */
   readonly stored: readonly ZoneKey[];
+  /** Whether they were made just now. */
+  readonly areNew: boolean;
   /** The one view in which the keys to be stored sign; null for all. */
   readonly view: string | null;
 }
@@ -50,7 +52,7 @@ export async function addToKeySet(
   const planned = [...stored, ...toStore.map((key) => asZoneKey(zone, key, '', view))];
   await holdOthers(parts, zone, [...existing, ...planned], options);
   guardKeySet(zone, existing, planned, await viewsOfZone(parts, zone), options);
-  if (toStore.length === 0) return addRows(parts, zone, stored);
+  if (toStore.length === 0) return addRows(parts, addition, stored);
   return withKeyMaker(parts, async (maker, keyStore) => {
     warnOfDevelopment(keyStore, options);
     await resolveCreations(maker, options);
@@ -61,7 +63,7 @@ export async function addToKeySet(
         key.pkcs8.fill(0);
       }
       const added = toStore.map((key, i) => asZoneKey(zone, key, (made[i] as CreatedKey).secretRef, view));
-      return await addRows(parts, zone, [...stored, ...added]);
+      return await addRows(parts, addition, [...stored, ...added]);
     } catch (error) {
       for (const key of made) await maker.discard(key);
       throw error;
@@ -141,8 +143,12 @@ function asZoneKey(zone: Name, key: KeyToStore, secretRef: string, view: string 
   };
 }
 
-async function addRows({ keys }: DatabaseParts, zone: Name, added: readonly ZoneKey[]): Promise<ZoneKey[]> {
+async function addRows(
+  { keys }: DatabaseParts,
+  { zone, areNew }: KeySetAddition,
+  added: readonly ZoneKey[],
+): Promise<ZoneKey[]> {
   const rows = added.map(({ id: _id, zone: _zone, ...row }): NewZoneKey => row);
-  const ids = await keys.add(zone.toString(), rows);
+  const ids = await keys.add(zone.toString(), rows, areNew);
   return added.map((key, i) => ({ ...key, id: ids[i] as string }));
 }

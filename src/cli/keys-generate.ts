@@ -37,7 +37,7 @@ export async function generateKeys(zone: Name, options: GenerateOptions): Promis
       });
       toStore.push({ ...key, signs: true, published: true });
     }
-    const addition = { zone, existing, toStore, stored: [], view: options.view ?? null };
+    const addition = { zone, existing, toStore, stored: [], areNew: true, view: options.view ?? null };
     const added = await addToKeySet(parts, addition, options);
     if (options.json === true) {
       await printJson(added.map(keyJson));

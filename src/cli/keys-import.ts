@@ -63,7 +63,14 @@ export async function importKeys(
     if (view !== null && other !== undefined) {
       throw new UsageError(`only a ZSK can be for one view, and ${keyText(other)} is none`);
     }
-    const addition = { zone, existing, toStore, stored: stored.map((key) => ({ ...key, view })), view };
+    const addition = {
+      zone,
+      existing,
+      toStore,
+      areNew: false,
+      stored: stored.map((key) => ({ ...key, view })),
+      view,
+    };
     const added = await addToKeySet(parts, addition, options);
     if (options.json === true) await printJson(added.map(keyJson));
     else for (const key of added) hint(options, `zone ${zone}: ${keyText(key)} added, ${key.secretRef}`);

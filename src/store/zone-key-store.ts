@@ -105,17 +105,20 @@ export class ZoneKeyStore {
 
   /**
    * Adds keys to a zone in one new version of its key set.
+   * @param areNew they were made just now: nobody has used them before
    * @returns their ids
    * @throws ZonesealError NOT_HELD, ALREADY_HELD where the zone has one of them
    */
-  async add(zone: string, keys: readonly NewZoneKey[]): Promise<string[]> {
+  async add(zone: string, keys: readonly NewZoneKey[], areNew = false): Promise<string[]> {
     try {
       return await this.#database.transaction(async (transaction) => {
         const { id } = await findZone(transaction, zone, 'write');
         const ids: string[] = [];
         for (const key of keys) {
           // who brings a key that signs brings one that may have done so before, and may have its DS at the parent
-          ids.push(await insertKey(transaction, id, key, { isActive: key.signs && key.published }));
+          ids.push(
+            await insertKey(transaction, id, key, { isActive: !areNew && key.signs && key.published }),
+          );
         }
         return ids;
       });

@@ -65,7 +65,7 @@ class Draft {
     let conflicts: Conflict[] = [];
     const last = move.options.at(-1) as Option;
     const step = { kind: 'change' as const, keys: last.changes, ...sentinel(last), reason: move.reason };
-    if (move.leavesParent === true && !isParentKnown(this.#state)) {
+    if (move.needsParent === true && !isParentKnown(this.#state)) {
       return {
         step,
         conflicts,

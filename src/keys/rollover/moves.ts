@@ -1,5 +1,5 @@
 import { signsKeySets } from '../key-set.js';
-import { signsKeys, signsZone } from './facts.js';
+import { mayHaveDs, signsKeys, signsZone } from './facts.js';
 import type { KeyChange, ManagedKey, RolloverState } from './model.js';
 import { keyNames } from './words.js';
 
@@ -15,8 +15,8 @@ export interface Option {
 export interface Move {
   readonly options: readonly Option[];
   readonly reason: string;
-  /** It takes a DS from the parent, so what the parent has must be known. */
-  readonly leavesParent?: boolean;
+  /** The parent may have a DS already, so what it has must be known. */
+  readonly needsParent?: boolean;
 }
 
 /** The keys with their goals. */
@@ -184,7 +184,8 @@ function parentMoves({ state, ins, outs }: Keys): Move[] {
         },
       ],
       reason: `the parent is asked for the DS of ${names(state, wanted)} alone`,
-      leavesParent: leaving.length > 0,
+      // of keys that were taken over it is not said again what the parent is to have before it is known what it has
+      needsParent: leaving.length > 0 || state.keys.some(mayHaveDs),
     });
   }
   return moves;
