@@ -149,12 +149,14 @@ export class KeyKeeper {
   }
 
   /**
-   * A zone without keys gets its first ones by hand, and keys that were there before anything was decided, and are not those that the
+   * A zone in no view stays as it is. One without keys gets its first ones by hand, and keys that were there before anything was decided, and are not those that the
    * policy wants, are held: what an operator has just taken over does not begin to roll by itself.
    */
   async #isLeftAlone(state: RolloverState, { steps, waits }: Decision): Promise<boolean> {
     const { store, log } = this.#options;
     const { zone, keys, uses, isHeld } = state;
+    // nobody can tell what is in caches of a zone that is served from here nowhere yet
+    if (state.views.length === 0) return true;
     if (keys.length === 0)
       return !uses.some(({ facts, replacedAt }) => replacedAt === null && facts.published.length === 0);
     const isMoved = [...steps, ...waits.map(({ step }) => step)].some((step) => step.kind === 'create');

@@ -153,6 +153,18 @@ describe('the keeper of keys', () => {
     });
   });
 
+  it('leaves a zone alone that is in no view', async () => {
+    misfit();
+    store.events = [event];
+    store.state = { ...store.state, views: [] };
+    await keeper.keepDue();
+    expect({ made, steps: store.steps, looked: store.looked }).toEqual({
+      made: 0,
+      steps: [],
+      looked: [null],
+    });
+  });
+
   it('holds keys that were taken over and are not those that the policy wants, and says how to let them roll', async () => {
     misfit();
     await keeper.keepDue();
