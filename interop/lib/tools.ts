@@ -98,7 +98,7 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   gateways: [...clusters, ...secondaries],
   replica: clusters,
   latency: [...clusters, 'knotd'],
-  rollover: ['named', 'dnssec-keygen', 'dnssec-signzone'],
+  rollover: [...clusters, ...nameservers],
 };
 
 /** Where one of the programs is. */
