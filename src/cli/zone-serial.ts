@@ -23,7 +23,7 @@ export function addZoneSerialCommand(zone: Command): void {
     .command('serial')
     .summary('show the serials of a zone, or move them forward')
     .description(
-      'Shows for each view the serial that is served, the last one given out (attempts that failed use theirs up), and what the next publication would get. ' +
+      'Shows for each view the serial that is served, the last one given out (also to an attempt that failed), and what the next publication would get. ' +
         'Serials only move forward (RFC 1982), also when a zone is deleted and comes back: with --past a line is moved past a serial and a new publication is made ' +
         'at once; with --start a line that has published nothing begins after a serial, that of a primary which Zoneseal replaces. ' +
         '--start works before the zone is served in the view, which is when it should be given.',
