@@ -57,6 +57,7 @@ const ACCEPTED_BY: Readonly<Record<string, readonly CheckerName[]>> = {
   'the NS of a delegation signed': [LDNS, BIND],
   'glue signed': [BIND],
   'an address at a cut signed': [LDNS, BIND],
+  'a signed zone that is to be unsigned': [LDNS, BIND, KNOT],
   'a signature without its RRset': [LDNS],
   'another signer': [LDNS, KNOT],
   'too few labels': [KNOT],
