@@ -200,7 +200,15 @@ describe('what Barbican refuses', () => {
     const path = `/v1/project-quotas/${described.project.id}`;
     await ask('quotas', 'PUT', path, { project_quotas: { secrets: 1 } });
     const before = await secretsNamed('');
-    const refused = await lab.commands.run(['keys', 'generate', STEADY, '--role', 'ZSK', '--json', '--quiet']);
+    const refused = await lab.commands.run([
+      'keys',
+      'generate',
+      STEADY,
+      '--role',
+      'ZSK',
+      '--json',
+      '--quiet',
+    ]);
     expect(refused.status).toBe(4);
     expect(JSON.parse(refused.stderr)).toMatchObject({
       error: {
