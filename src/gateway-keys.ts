@@ -86,7 +86,7 @@ export class KeyWork {
 export function keyMetrics(work: () => KeyWork): readonly Metric[] {
   return [
     {
-      name: 'zoneseal_key_steps_total',
+      name: 'key_steps_total',
       help: 'steps of key rolls, by what came of them',
       kind: 'counter',
       labels: ['result'],
@@ -94,13 +94,13 @@ export function keyMetrics(work: () => KeyWork): readonly Metric[] {
         labelled('result', { taken: work().counts.keeper.steps, failed: work().counts.keeper.failed }),
     },
     {
-      name: 'zoneseal_key_failing_zones',
+      name: 'key_failing_zones',
       help: 'zones of which the last step of a key roll failed at this gateway',
       kind: 'gauge',
       read: () => work().counts.keeper.failing,
     },
     {
-      name: 'zoneseal_parent_answers_total',
+      name: 'parent_answers_total',
       help: "answers of parents' nameservers about DS, by whether they count",
       kind: 'counter',
       labels: ['answer'],
@@ -110,7 +110,7 @@ export function keyMetrics(work: () => KeyWork): readonly Metric[] {
       },
     },
     {
-      name: 'zoneseal_parent_notifies_total',
+      name: 'parent_notifies_total',
       help: 'parents that were told of changed CDS',
       kind: 'counter',
       read: () => work().counts.parents.told,
