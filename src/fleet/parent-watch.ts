@@ -1,4 +1,4 @@
-import { errorMessage } from '../errors.js';
+import { errorMessage, ZonesealError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { DsSighting, ParentClient, ParentServer, ParentZone } from './parent-client.js';
 
@@ -81,7 +81,11 @@ export class ParentWatch {
     const { store, claimSeconds } = this.#options;
     for (;;) {
       const claims = await store.claim(AT_ONCE, claimSeconds);
-      await Promise.all(claims.map((claim) => this.#ask(claim)));
+      const asked = await Promise.allSettled(claims.map((claim) => this.#ask(claim)));
+      for (const { reason } of asked.filter((it) => it.status === 'rejected')) {
+        // a zone that was deleted meanwhile stops no other
+        if (!(reason instanceof ZonesealError && reason.code === 'NOT_HELD')) throw reason;
+      }
       if (claims.length < AT_ONCE || this.#end.signal.aborted) return;
     }
   }

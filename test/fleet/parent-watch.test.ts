@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ZonesealError } from '../../src/errors.js';
 import type { DsSighting } from '../../src/fleet/parent-client.js';
 import { type ParentClaim, ParentWatch, type ParentWatchStore } from '../../src/fleet/parent-watch.js';
 
@@ -12,6 +13,7 @@ describe('the watch over parents', () => {
   let claims: ParentClaim[];
   let answers: Map<string, DsSighting>;
   let isKnown: boolean;
+  let faults: Map<string, Error>;
   const asked: string[] = [];
   const noted: string[] = [];
   const recorded: string[] = [];
@@ -32,6 +34,7 @@ describe('the watch over parents', () => {
     for (const list of [asked, noted, recorded, logged, told]) list.length = 0;
     claims = [claim()];
     isKnown = true;
+    faults = new Map();
     answers = new Map(SERVERS.map(({ address }) => [address, { kind: 'seen', ds: [DS], ttl: 60 }]));
     const store: ParentWatchStore = {
       claim: () => Promise.resolve(claims.splice(0)),
@@ -47,6 +50,7 @@ describe('the watch over parents', () => {
             : undefined,
         ),
       record: (zone, servers, seen) => {
+        if (faults.has(zone)) return Promise.reject(faults.get(zone));
         recorded.push(`${zone} ${servers.join()} saw ${seen.map(({ server }) => server).join()}`);
         return Promise.resolve();
       },
@@ -107,6 +111,21 @@ describe('the watch over parents', () => {
     expect(recorded[0]).toBe('child.example. 192.0.2.1 53,192.0.2.2 53 saw 192.0.2.1 53');
     expect(noted).toEqual(['1 in 60', '1 in 60', '1 in 60']);
     expect(watch.counts).toEqual({ seen: 3, unknown: 3, told: 0 });
+  });
+
+  it('goes on where a zone was deleted meanwhile, and tells of what else cannot be recorded once all were asked', async () => {
+    const deleted = new ZonesealError('NOT_HELD', 'zone gone.example. is not held');
+    faults.set('gone.example.', deleted);
+    const zones = Array.from({ length: 16 }, (_, i) =>
+      claim({ zoneId: String(i), zone: i === 0 ? 'gone.example.' : `z${i}.example.` }),
+    );
+    claims = [...zones];
+    await watch.look();
+    expect(recorded.length).toBe(15);
+    faults.set('z1.example.', new Error('the database is gone'));
+    claims = [...zones];
+    await expect(watch.look()).rejects.toThrow('the database is gone');
+    expect(recorded.length).toBe(29);
   });
 
   it('asks nobody where no parent is known', async () => {
