@@ -1,6 +1,7 @@
 import type { DsUse, KeyChange, RolloverState, Step } from '../keys/rollover/model.js';
 import type {
   DsSighting,
+  DueZone,
   KeyEvent,
   LoadedRollover,
   Look,
@@ -49,7 +50,7 @@ export class PostgresRolloverStore implements RolloverStore {
     this.#database = database;
   }
 
-  async listDue(limit: number): Promise<{ zoneId: string; zone: string }[]> {
+  async listDue(limit: number): Promise<DueZone[]> {
     const rows = await this.#database.query<{ id: number; name: string }>(LIST_DUE, [limit]);
     return rows.map(({ id, name }) => ({ zoneId: String(id), zone: name }));
   }
@@ -65,6 +66,17 @@ export class PostgresRolloverStore implements RolloverStore {
         [zoneId, nextAt, policyVersion],
       );
       await transaction.execute('delete from zoneseal.key_looks where id = any ($1::bigint[])', [events]);
+    });
+  }
+
+  async postpone(zoneId: string, seconds: number): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      await transaction.execute(
+        `update zoneseal.zones z set keys_due_at = clock_timestamp() + make_interval(secs => $2::float8), keys_policy_version = p.version
+         from zoneseal.policies p where z.id = $1 and p.name = z.policy`,
+        [zoneId, seconds],
+      );
+      await transaction.execute('delete from zoneseal.key_looks where zone_id = $1', [zoneId]);
     });
   }
 

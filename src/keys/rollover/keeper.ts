@@ -5,7 +5,7 @@ import type { KeyRole, ZoneKey } from '../key-set.js';
 import { applyStep, observeDs } from './apply.js';
 import { decide } from './decide.js';
 import type { Decision, DsUse, RolloverState, Step } from './model.js';
-import type { LoadedRollover, MadeKey, RolloverStore } from './ports.js';
+import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
 
 /** A key that is in the key store, and of which the database does not know yet. */
 export type UnusedKey = Omit<MadeKey, 'signs' | 'published'> & { readonly token: string };
@@ -84,9 +84,9 @@ export class KeyKeeper {
 
   /** Looks at the zones that are due; one that cannot be dealt with is told of and left for later. @throws ZonesealError of the database */
   async keepDue(): Promise<void> {
-    for (const { zone } of await this.#options.store.listDue(ZONES_AT_ONCE)) {
+    for (const due of await this.#options.store.listDue(ZONES_AT_ONCE)) {
       if (this.#closed) return;
-      await this.#keep(zone);
+      await this.#keep(due);
     }
   }
 
@@ -94,14 +94,14 @@ export class KeyKeeper {
     this.#closed = true;
   }
 
-  async #keep(zone: string): Promise<void> {
+  async #keep({ zoneId, zone }: DueZone): Promise<void> {
     const { store, log } = this.#options;
     let loaded: LoadedRollover | undefined;
     try {
       for (let steps = 0; steps < MOST_STEPS && !this.#closed; steps++) {
         loaded = await store.load(zone);
-        if (loaded === undefined) return;
-        if (!(await this.#goOn(loaded))) break;
+        // it is gone, or nothing is to be done of it now
+        if (loaded === undefined || !(await this.#goOn(loaded))) break;
       }
       this.#failures.delete(zone);
     } catch (error) {
@@ -112,9 +112,10 @@ export class KeyKeeper {
         { zone, code: error instanceof ZonesealError ? error.code : undefined, reason: errorMessage(error) },
         'a step of a key roll could not be taken; it is tried again',
       );
-      if (loaded === undefined) throw error;
       const wait = Math.min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2 ** before);
-      await store.noteLooked(loaded.look, loaded.now + wait);
+      // where the database is what failed, this fails as well and ends the round; a zone's own fault stops no other zone
+      if (loaded === undefined) await store.postpone(zoneId, wait);
+      else await store.noteLooked(loaded.look, loaded.now + wait);
     }
   }
 
@@ -149,8 +150,9 @@ export class KeyKeeper {
   }
 
   /**
-   * A zone in no view stays as it is. One without keys gets its first ones by hand, and keys that were there before anything was decided, and are not those that the
-   * policy wants, are held: what an operator has just taken over does not begin to roll by itself.
+   * A zone in no view stays as it is. One without keys gets its first ones by hand, and keys that were there before anything
+   * was decided, and are not those that the policy wants, are held: what an operator has just taken over does not begin to roll
+   * by itself.
    */
   async #isLeftAlone(state: RolloverState, { steps, waits }: Decision): Promise<boolean> {
     const { store, log } = this.#options;

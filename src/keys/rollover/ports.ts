@@ -60,17 +60,25 @@ export interface KeyEvent {
   readonly why: string;
 }
 
+/** A zone whose keys are to be looked at. */
+export interface DueZone {
+  readonly zoneId: string;
+  readonly zone: string;
+}
+
 /** What carrying out key rolls needs of the database. Every call is one short transaction; time is the database's. */
 export interface RolloverStore {
   /**
    * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. Not those
    * of which it is not known what caches hold (`unknownUntil`), and none while a gateway runs that knows nothing of rolls.
    */
-  listDue(limit: number): Promise<{ readonly zoneId: string; readonly zone: string }[]>;
+  listDue(limit: number): Promise<DueZone[]>;
   /** A zone and everything that decisions on its keys look at, of one moment; undefined: there is no such zone. @throws ZonesealError POLICY_INVALID */
   load(zone: string): Promise<LoadedRollover | undefined>;
   /** Notes that a zone was looked at. @param nextAt when time brings the next step, seconds since 1970; null: time brings none */
   noteLooked(look: Look, nextAt: number | null): Promise<void>;
+  /** Notes that a zone could not be looked at, and is to be again after so many seconds. */
+  postpone(zoneId: string, seconds: number): Promise<void>;
   /**
    * Takes a step, if the key set still has the version that was looked at, nobody holds or releases it meanwhile, and it is known what
    * caches hold (`unknownUntil`); false: look again.

@@ -50,18 +50,33 @@ class FakeStore {
   readonly held: string[] = [];
   isTaken = true;
   unknownUntil: number | null = null;
-  due = true;
+  broken: string | undefined;
+  isGone = false;
+  readonly postponed: string[] = [];
 
   readonly port = {
-    listDue: () => Promise.resolve(this.due ? [{ zoneId: '1', zone: ZONE }] : []),
-    load: (): Promise<LoadedRollover> =>
-      Promise.resolve({
+    listDue: () =>
+      Promise.resolve([
+        ...(this.broken === undefined ? [] : [{ zoneId: '0', zone: this.broken }]),
+        { zoneId: '1', zone: ZONE },
+      ]),
+    load: (zone: string): Promise<LoadedRollover> => {
+      if (zone === this.broken) {
+        return Promise.reject(new ZonesealError('POLICY_INVALID', 'policy x: algorithm 99 is not known'));
+      }
+      return Promise.resolve({
         state: this.state,
         parent: null,
         look: { zoneId: '1', policyVersion: 1, events: [] },
         now: NOW,
         unknownUntil: this.unknownUntil,
-      }),
+      });
+    },
+    postpone: (zoneId: string, seconds: number) => {
+      if (this.isGone) return Promise.reject(new Error('the database is gone'));
+      this.postponed.push(`${zoneId} ${seconds}`);
+      return Promise.resolve();
+    },
     noteLooked: (_: unknown, nextAt: number | null) => {
       this.looked.push(nextAt);
       return Promise.resolve();
@@ -211,6 +226,25 @@ describe('the keeper of keys', () => {
     await keeper.keepDue();
     expect(keeper.counts).toMatchObject({ failing: 0 });
     expect(made).toBe(2);
+  });
+
+  it('leaves a zone for later that cannot be loaded, and goes on with those behind it', async () => {
+    misfit();
+    store.events = [event];
+    store.broken = 'broken.example.';
+    await keeper.keepDue();
+    await keeper.keepDue();
+    expect(store.postponed).toEqual(['0 15', '0 30']);
+    expect(made).toBe(2);
+    expect(keeper.counts).toMatchObject({ failed: 2, failing: 1 });
+    expect(logged[0]).toContain('algorithm 99 is not known');
+  });
+
+  it('ends the round where the database is gone', async () => {
+    store.broken = 'broken.example.';
+    store.isGone = true;
+    await expect(keeper.keepDue()).rejects.toThrow('the database is gone');
+    expect(store.looked).toEqual([]);
   });
 
   it('says once what a roll waits for', async () => {

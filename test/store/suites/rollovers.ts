@@ -161,6 +161,20 @@ export function rolloversSuite(open: () => Fixture): void {
       expect(await isDue(f, zone)).toBe(true);
     });
 
+    it('are not those that could not be looked at, until their time has come or they change', async () => {
+      const f = open();
+      const store = storeOf(f);
+      const zone = await f.newZone(undefined, ['external']);
+      await store.postpone(zone.id, 3600);
+      expect(await isDue(f, zone)).toBe(false);
+      await store.hold(zone.name, true, 'a test');
+      expect(await isDue(f, zone)).toBe(true);
+      await store.postpone(zone.id, 3600);
+      expect(await isDue(f, zone)).toBe(false);
+      await store.postpone(zone.id, 0);
+      expect(await isDue(f, zone)).toBe(true);
+    });
+
     it('are none while a gateway runs that does not know of rolls', async () => {
       const f = open();
       const zone = await f.newZone(undefined, ['external']);
