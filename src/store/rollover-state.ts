@@ -1,7 +1,7 @@
 import { Name } from '../dns/name.js';
-import { signingKeys, type ZoneKey } from '../keys/key-set.js';
 import { parsePolicy } from '../keys/policy.js';
-import type { DsUse, KeySetFacts, KeySetUse } from '../keys/rollover/model.js';
+import { keySetFacts } from '../keys/rollover/facts.js';
+import type { DsUse, KeySetUse } from '../keys/rollover/model.js';
 import { type LastSighting, parentNow } from '../keys/rollover/parent-now.js';
 import type { LoadedRollover } from '../keys/rollover/ports.js';
 import type { Queryable } from './database.js';
@@ -137,30 +137,12 @@ function useOf(zone: string, use: UseRow, views: readonly string[]): KeySetUse {
   const keys = keysOfDocument(zone, use.keys);
   return {
     view: use.view,
-    facts: factsOf(keys, use.version, use.delete_sentinel, [...new Set([...views, use.view])]),
+    facts: keySetFacts(keys, [...new Set([...views, use.view])], use.version, use.delete_sentinel),
     since: use.since,
     until: use.until,
     replacedAt: use.replaced_at,
     maxTtl: use.max_ttl,
     dnskeyTtl: use.dnskey_ttl,
-  };
-}
-
-/** What a version of a key set published and signed with; nothing published: it was served unsigned. */
-function factsOf(
-  keys: readonly ZoneKey[],
-  version: number,
-  deleteSentinel: boolean,
-  views: readonly string[],
-): KeySetFacts {
-  const ids = (of: readonly ZoneKey[]): string[] => of.map(({ id }) => id).sort();
-  return {
-    version,
-    published: ids(keys.filter(({ published }) => published)),
-    keySigners: ids(signingKeys(keys, null).keySigning),
-    zoneSigners: Object.fromEntries(views.map((view) => [view, ids(signingKeys(keys, view).zoneSigning)])),
-    parent: deleteSentinel ? [] : ids(keys.filter(({ parent }) => parent === true)),
-    deleteSentinel,
   };
 }
 

@@ -1,4 +1,4 @@
-import { flagsOfRole, signingKeys, signsKeySets, signsZoneData } from '../key-set.js';
+import { flagsOfRole, signingKeys, signsKeySets, signsZoneData, type ZoneKey } from '../key-set.js';
 import type { KeySetFacts, KeySetUse, ManagedKey, RolloverState } from './model.js';
 
 /** Whether a key signs what is not a key set, in the views that it signs in. */
@@ -11,21 +11,20 @@ export function signsKeys(key: ManagedKey): boolean {
   return key.signs && signsKeySets(key.role);
 }
 
-/** What a key set publishes and signs with in each view. */
+/** What a key set publishes and signs with in each view; keys that were removed do neither. */
 export function keySetFacts(
-  keys: readonly ManagedKey[],
+  keys: readonly (ZoneKey & Partial<Pick<ManagedKey, 'removedAt'>>)[],
   views: readonly string[],
   version: number,
   deleteSentinel: boolean,
 ): KeySetFacts {
-  const kept = keys.filter((key) => key.removedAt === null);
-  const zone = kept.filter(signsZone);
+  const kept = keys.filter((key) => (key.removedAt ?? null) === null);
   return {
     version,
     published: idsOf(kept.filter((key) => key.published)),
-    keySigners: idsOf(kept.filter(signsKeys)),
-    zoneSigners: Object.fromEntries(views.map((view) => [view, idsOf(signingKeys(zone, view).zoneSigning)])),
-    parent: deleteSentinel ? [] : idsOf(kept.filter((key) => key.parent)),
+    keySigners: idsOf(signingKeys(kept, null).keySigning),
+    zoneSigners: Object.fromEntries(views.map((view) => [view, idsOf(signingKeys(kept, view).zoneSigning)])),
+    parent: deleteSentinel ? [] : idsOf(kept.filter((key) => key.parent === true)),
     deleteSentinel,
   };
 }
