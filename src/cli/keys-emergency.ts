@@ -25,7 +25,7 @@ export async function rollAtOnce(
   options: GlobalOptions & { readonly yes: boolean },
 ): Promise<void> {
   const { state, now } = await loadKeys(parts, zone);
-  const { conflicts } = emergency(state, key.id, now);
+  const { conflicts, needsDsByHand } = emergency(state, key.id, now);
   await printLines(
     conflicts.length === 0
       ? [`no cache holds anything that ${keyText(key)} is needed for: nobody will notice`]
@@ -36,6 +36,11 @@ export async function rollAtOnce(
           }),
         ],
   );
+  if (needsDsByHand) {
+    await printLines([
+      'no key that the parent has a DS of is left to sign CDS, so the parent will not take them (RFC 7344 §4.1): have its DS changed by hand at the registrar, to what "zoneseal keys ds" prints once the successor is there',
+    ]);
+  }
   if (!options.yes) {
     say(`nothing was changed; do it with: zoneseal keys roll ${zone} ${key.keyTag} --emergency --yes`);
     throw new Exit(EXIT_CODES.REFUSED.code);

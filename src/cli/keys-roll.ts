@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
 import type { Name } from '../dns/name.js';
 import { DsDigest, dnskeyRdata, dsRdata } from '../dnssec/dnskey.js';
-import type { ManagedKey, RolloverState, Step, Wait } from '../keys/rollover/model.js';
+import type { ManagedKey, Step, Wait } from '../keys/rollover/model.js';
 import type { PlanEntry } from '../keys/rollover/plan.js';
-import type { LoadedRollover } from '../keys/rollover/ports.js';
+import { timeText } from '../keys/rollover/words.js';
 import { jsonOption, nameArgument, numberArgument, timeArgument, ttlArgument } from './arguments.js';
 import { withDatabase } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { keyText } from './key-text.js';
-import { rollAtOnce } from './keys-emergency.js';
 import { loadKeys } from './loaded-keys.js';
 import { hint } from './stored-zone.js';
 import { printJson, printLines, printTable } from './terminal.js';
@@ -121,13 +120,13 @@ export function addRollCommands(keys: Command): void {
         rollovers.listEvents(zone.toString(), options.limit),
       );
       if (options.json === true) {
-        await printJson(events.map(({ at, ...event }) => ({ at: timeOf(at), ...event })));
+        await printJson(events.map(({ at, ...event }) => ({ at: timeText(at), ...event })));
         return;
       }
       await printTable(
         ['WHEN', 'KEY', 'WHAT', 'WHY'],
         events.map(({ at, keyTag, what, why }) => [
-          timeOf(at),
+          timeText(at),
           keyTag === null ? '-' : String(keyTag),
           what,
           why,
@@ -144,18 +143,20 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
   }));
   const { state, now } = loaded;
   const until = options.until ?? now + PLAN_SECONDS;
-  if (until <= now) throw new UsageError(`--until: ${timeOf(until)} is past`);
-  const { entries, waits } = planRolls(await seen(loaded), now, until, {
+  if (until <= now) throw new UsageError(`--until: ${timeText(until)} is past`);
+  const { entries, waits } = planRolls(state, now, until, {
     signingTime: SIGNING_SECONDS,
     peerDelay: peers > 0 ? Math.min(state.policy.propagationDelay, SIGNING_SECONDS) : 0,
     parentDelay: PARENT_SECONDS,
   });
-  const present = await waitsNow(loaded);
+  const { decide } = await import('../keys/rollover/decide.js');
+  // what a decision taken now would wait for
+  const present = decide(state, now).waits;
   if (options.json === true) {
     await printJson({
       zone: state.zone,
       held: state.isHeld,
-      steps: entries.map((entry) => ({ ...entry, at: timeOf(entry.at) })),
+      steps: entries.map((entry) => ({ ...entry, at: timeText(entry.at) })),
       waits: present.map(waitJson),
       open: waits.map(waitJson),
     });
@@ -163,7 +164,7 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
   }
   const lines: string[] = [];
   if (state.isHeld) lines.push(`the keys of ${state.zone} are held; released now, this would come:`, '');
-  if (entries.length === 0) lines.push(`nothing is to come before ${timeOf(until)}`);
+  if (entries.length === 0) lines.push(`nothing is to come before ${timeText(until)}`);
   await printLines(lines);
   if (entries.length > 0) {
     await printTable(['WHEN', 'STEP', 'WAITS FOR', 'COULD BE HELD BY'], entries.map(entryLine));
@@ -175,24 +176,11 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
 }
 
 function entryLine({ at, step, waitedFor, heldBy }: PlanEntry): string[] {
-  return [timeOf(at), stepText(step), waitedFor ?? '-', heldBy.join(', ') || '-'];
+  return [timeText(at), stepText(step), waitedFor ?? '-', heldBy.join(', ') || '-'];
 }
 
 function stepText(step: Step): string {
   return step.kind === 'change' ? step.reason : `${step.kind}: ${step.reason}`;
-}
-
-/** What a decision taken now would wait for. */
-async function waitsNow(loaded: LoadedRollover): Promise<readonly Wait[]> {
-  const { decide } = await import('../keys/rollover/decide.js');
-  return decide(await seen(loaded), loaded.now).waits;
-}
-
-/** The state with what the parent was last seen with. */
-async function seen({ state, parent }: LoadedRollover): Promise<RolloverState> {
-  if (parent === null) return state;
-  const { observeDs } = await import('../keys/rollover/apply.js');
-  return { ...state, ds: observeDs(state, parent.sets, parent.at) };
 }
 
 async function roll(zone: Name, tags: readonly number[], options: RollOptions): Promise<void> {
@@ -206,6 +194,7 @@ async function roll(zone: Name, tags: readonly number[], options: RollOptions): 
       throw new UsageError(`zone ${zone} has no key in use; make some with: zoneseal keys generate ${zone}`);
     }
     if (options.emergency) {
+      const { rollAtOnce } = await import('./keys-emergency.js');
       await rollAtOnce(parts, zone, wanted[0] as ManagedKey, options);
       return;
     }
@@ -262,9 +251,5 @@ function keyOfTag(zone: Name, keys: readonly ManagedKey[], tag: number): Managed
 }
 
 function waitJson({ message, until, conflicts }: Wait): object {
-  return { message, until: until === null ? null : timeOf(until), conflicts };
-}
-
-function timeOf(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000', '');
+  return { message, until: until === null ? null : timeText(until), conflicts };
 }

@@ -3,10 +3,15 @@ import { ZonesealError } from '../errors.js';
 import type { LoadedRollover } from '../keys/rollover/ports.js';
 import type { DatabaseParts } from './database.js';
 
-/** A zone's keys with everything that decisions look at. @throws ZonesealError NOT_HELD */
+/** A zone's keys with everything that decisions look at, and what the parent was last seen with. @throws ZonesealError NOT_HELD */
 export async function loadKeys({ rollovers }: DatabaseParts, zone: Name): Promise<LoadedRollover> {
   const loaded = await rollovers.load(zone.toString());
-  if (loaded !== undefined) return loaded;
+  if (loaded !== undefined) {
+    const { state, parent } = loaded;
+    if (parent === null) return loaded;
+    const { observeDs } = await import('../keys/rollover/apply.js');
+    return { ...loaded, state: { ...state, ds: observeDs(state, parent.sets, parent.at) } };
+  }
   throw new ZonesealError('NOT_HELD', `zone ${zone} is not held; see: zoneseal zone list`, {
     zone: zone.toString(),
   });

@@ -56,6 +56,9 @@ describe('keys by hand', () => {
   it('that are others than the policy wants are held, and it is said how to let them roll', async () => {
     await f.done('policy set default algorithm=');
     await f.done('policy assign example default');
+    const refused = await f.run('keys generate example --role ZSK --algorithm 15');
+    expect(refused.stderr).toContain('they would break the key set');
+    expect(refused.stderr + (await f.done('keys history example')).stdout).not.toContain('held');
     const { stderr } = await f.done('keys generate example --role CSK');
     expect(stderr).toContain(
       'so they are held; let them roll to these with: zoneseal keys hold example. --release',
@@ -95,6 +98,9 @@ describe('keys by hand', () => {
     expect((await f.done(`keys ds-seen example ${ksk} --ttl 1h`)).stderr).toContain(
       `the parent has the DS of KSK ${ksk}`,
     );
+    const emergency = await f.run(`keys roll example ${ksk} --emergency`);
+    expect(emergency.code).toBe(1);
+    expect(emergency.stdout).toContain('have its DS changed by hand');
     expect((await f.done('keys ds-seen example --none')).stderr).toContain('the parent has no DS');
     expect((await f.run('keys ds-seen example')).code).toBe(2);
     const cds = (await f.done('keys ds example --format cds')).stdout;
