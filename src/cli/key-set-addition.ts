@@ -50,9 +50,8 @@ export async function addToKeySet(
 ): Promise<ZoneKey[]> {
   const { zone, existing, toStore, stored, view } = addition;
   const planned = [...stored, ...toStore.map((key) => asZoneKey(zone, key, '', view))];
-  await holdOthers(parts, zone, [...existing, ...planned], options);
   guardKeySet(zone, existing, planned, await viewsOfZone(parts, zone), options);
-  if (toStore.length === 0) return addRows(parts, addition, stored);
+  if (toStore.length === 0) return addRows(parts, addition, stored, options);
   return withKeyMaker(parts, async (maker, keyStore) => {
     warnOfDevelopment(keyStore, options);
     await resolveCreations(maker, options);
@@ -63,7 +62,7 @@ export async function addToKeySet(
         key.pkcs8.fill(0);
       }
       const added = toStore.map((key, i) => asZoneKey(zone, key, (made[i] as CreatedKey).secretRef, view));
-      return await addRows(parts, addition, [...stored, ...added]);
+      return await addRows(parts, addition, [...stored, ...added], options);
     } catch (error) {
       for (const key of made) await maker.discard(key);
       throw error;
@@ -87,11 +86,9 @@ async function holdOthers(
   const places = positionsOf(policy, await viewsOfZone(parts, zone)).map(placeOf);
   const taken = keys.filter((key) => key.signs || key.published).map(placeOf);
   const isOther = taken.some((place, i) => !places.includes(place) || taken.indexOf(place) !== i);
-  if (
-    !isOther ||
-    !(await parts.rollovers.hold(zone.toString(), true, 'other keys than the policy wants were added'))
-  )
-    return;
+  if (!isOther) return;
+  const why = 'other keys than the policy wants were added';
+  if (!(await parts.rollovers.hold(zone.toString(), true, why))) return;
   hint(
     options,
     `zone ${zone}: its keys are not just those that its policy wants, so they are held; let them roll to these with: zoneseal keys hold ${zone} --release`,
@@ -144,11 +141,14 @@ function asZoneKey(zone: Name, key: KeyToStore, secretRef: string, view: string 
 }
 
 async function addRows(
-  { keys }: DatabaseParts,
-  { zone, areNew }: KeySetAddition,
+  parts: DatabaseParts,
+  { zone, existing, areNew }: KeySetAddition,
   added: readonly ZoneKey[],
+  options: GlobalOptions,
 ): Promise<ZoneKey[]> {
+  // last of all, so that what fails before holds nothing
+  await holdOthers(parts, zone, [...existing, ...added], options);
   const rows = added.map(({ id: _id, zone: _zone, ...row }): NewZoneKey => row);
-  const ids = await keys.add(zone.toString(), rows, areNew);
+  const ids = await parts.keys.add(zone.toString(), rows, areNew);
   return added.map((key, i) => ({ ...key, id: ids[i] as string }));
 }
