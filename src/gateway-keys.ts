@@ -7,6 +7,7 @@ import { labelled, makeParentClient } from './gateway-fleet.js';
 import type { OpenStore } from './gateway-store.js';
 import { KeyKeeper, type KeyKeeperCounts, type RollKeyMaker } from './keys/rollover/keeper.js';
 import type { Log } from './log.js';
+import { Rounds } from './rounds.js';
 
 export interface KeyWorkOptions {
   readonly config: Config;
@@ -50,20 +51,20 @@ export class KeyWork {
     const seconds = config.publication.poll;
     this.#rounds = [
       new Rounds(
-        () => this.#keeper.keepDue(),
+        telling(
+          () => this.#keeper.keepDue(),
+          (reason) => log.error({ reason }, 'keys could not be looked after; it is tried again'),
+        ),
         seconds,
-        (reason) => log.error({ reason }, 'keys could not be looked after; it is tried again'),
       ),
       new Rounds(
-        () => this.#watch.look(),
+        telling(
+          () => this.#watch.look(),
+          (reason) => log.error({ reason }, 'parents could not be asked; it is tried again'),
+        ),
         Math.min(seconds, parentPoll),
-        (reason) => log.error({ reason }, 'parents could not be asked; it is tried again'),
       ),
     ];
-  }
-
-  start(): void {
-    for (const rounds of this.#rounds) rounds.wake();
   }
 
   /** Something changed: rounds are made soon. */
@@ -118,53 +119,17 @@ export function keyMetrics(work: () => KeyWork): readonly Metric[] {
   ];
 }
 
-/** Work that is done again and again, one at a time; a wake-up comes before its time. */
-class Rounds {
-  readonly #work: () => Promise<void>;
-  readonly #seconds: number;
-  readonly #onFault: (reason: string) => void;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
-  #again = false;
-  #closed = false;
-  #fault: string | undefined;
-
-  constructor(work: () => Promise<void>, seconds: number, onFault: (reason: string) => void) {
-    this.#work = work;
-    this.#seconds = seconds;
-    this.#onFault = onFault;
-  }
-
-  wake(): void {
-    if (this.#closed) return;
-    clearTimeout(this.#timer);
-    if (this.#running !== undefined) {
-      this.#again = true;
-      return;
+/** Tells of what goes wrong once, until it is something else or all is well. */
+function telling(work: () => Promise<void>, onFault: (reason: string) => void): () => Promise<void> {
+  let fault: string | undefined;
+  return async () => {
+    try {
+      await work();
+      fault = undefined;
+    } catch (error) {
+      const reason = errorMessage(error);
+      if (reason !== fault) onFault(reason);
+      fault = reason;
     }
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-      if (!this.#closed) this.#timer = setTimeout(() => this.wake(), this.#seconds * 1000);
-    });
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    do {
-      this.#again = false;
-      try {
-        await this.#work();
-        this.#fault = undefined;
-      } catch (error) {
-        const reason = errorMessage(error);
-        if (reason !== this.#fault) this.#onFault(reason);
-        this.#fault = reason;
-      }
-    } while (this.#again && !this.#closed);
-  }
+  };
 }

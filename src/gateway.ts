@@ -87,7 +87,7 @@ export class Gateway {
       await recovery.start();
       await keeper.start();
       fleet.notifier.start();
-      keyWork.start();
+      keyWork.wake();
       const addresses = await server.start();
       let adminPort: number | undefined;
       if (config.admin.port !== undefined) {

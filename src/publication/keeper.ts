@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import { errorMessage } from '../errors.js';
 import type { Log } from '../log.js';
+import { Rounds } from '../rounds.js';
 import type { PublicationManager } from './manager.js';
 
 export interface KeeperOptions {
@@ -25,15 +26,13 @@ export interface KeeperOptions {
  */
 export class PublicationKeeper {
   readonly #options: KeeperOptions;
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> | undefined;
-  #again = false;
-  #closed = false;
+  readonly #rounds: Rounds;
   #fault: string | undefined;
   #skew = 0;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#rounds = new Rounds(() => this.#once(), options.pollSeconds);
   }
 
   /** Why the last round could not be made, or why the one under way hangs; undefined when all is well. */
@@ -48,7 +47,7 @@ export class PublicationKeeper {
 
   /** Makes the first round; resolves when it is done, whatever came of it. */
   start(): Promise<void> {
-    return this.#run();
+    return this.#rounds.run();
   }
 
   /** Something changed: forgets what is known of a zone (or of all) and makes a round soon. */
@@ -59,32 +58,11 @@ export class PublicationKeeper {
 
   /** Makes a round soon: more may be due. */
   again(): void {
-    if (this.#closed) return;
-    if (this.#round !== undefined) this.#again = true;
-    else void this.#run();
+    this.#rounds.wake();
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    await this.#round;
-  }
-
-  #run(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#round ??= this.#rounds().finally(() => {
-      this.#round = undefined;
-      if (this.#closed) return;
-      this.#timer = setTimeout(() => void this.#run(), this.#options.pollSeconds * 1000);
-    });
-    return this.#round;
-  }
-
-  async #rounds(): Promise<void> {
-    do {
-      this.#again = false;
-      await this.#once();
-    } while (this.#again && !this.#closed);
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
   async #once(): Promise<void> {
