@@ -32,9 +32,9 @@ export class ServedHistory {
   }
 
   /** So many random changes, each kept. */
-  async change(times: number): Promise<void> {
+  async change(times: number, { isSmall = false } = {}): Promise<void> {
     for (let i = 0; i < times; i++) {
-      await this.#writer.change();
+      await this.#writer.change({ isSmall });
       await this.keep();
     }
   }

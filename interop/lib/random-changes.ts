@@ -66,6 +66,9 @@ const isNs = ({ type }: StoredRow): boolean => type === 'NS';
 const otherData = ({ random, zone }: State, from: StoredRow): Step =>
   update(from, { data: randomData(random, zone, from.type) });
 
+/** The proposal whose difference may be larger than the zone. */
+const LARGE = 'another minimum in the SOA';
+
 const PROPOSALS: Readonly<Record<string, Proposal>> = {
   'a row more': ({ random, zone }) => [insert(randomRow(random, zone))],
   'a row less': (state) => about(state, all, (row) => [remove(row)]),
@@ -128,7 +131,7 @@ const PROPOSALS: Readonly<Record<string, Proposal>> = {
       (from) => [state.random.chance(50) ? remove(from) : otherData(state, from)],
     ),
   // seldom, as it changes every denial record
-  'another minimum in the SOA': ({ random, rows }) => {
+  [LARGE]: ({ random, rows }) => {
     if (!random.chance(15)) return [];
     const from = [...rows.values()].find(({ type }) => type === 'SOA') as StoredRow;
     const data = from.data.map((text) => text.replace(/\d+$/, String(30 + random.below(200))));
@@ -137,17 +140,18 @@ const PROPOSALS: Readonly<Record<string, Proposal>> = {
   'a row away and back again': (state) => about(state, all, (row) => [remove(row), insert(row)]),
 };
 
-const SINGLE = Object.entries(PROPOSALS);
+const ANY = Object.entries(PROPOSALS);
+const SMALL = ANY.filter(([name]) => name !== LARGE);
 
-/** A change that leaves the zone one that can be published. */
-export function randomChange(random: Random, zone: string, rows: Rows): Change {
+/** A change that leaves the zone one that can be published. @param isSmall far less than the zone */
+export function randomChange(random: Random, zone: string, rows: Rows, isSmall = false): Change {
   for (let attempt = 0; attempt < 1000; attempt++) {
     const isSeveral = random.chance(25);
     const steps: Step[] = [];
     const names: string[] = [];
     let after = rows;
     for (let i = isSeveral ? 2 + random.below(4) : 1; i > 0; i--) {
-      const [name, propose] = random.pick(SINGLE);
+      const [name, propose] = random.pick(isSmall ? SMALL : ANY);
       const next = propose({ random, zone, rows: after });
       const then = next.length === 0 ? undefined : applied(after, next, zone);
       if (then === undefined || zoneFaults([...then.values()], zone).length > 0) continue;

@@ -46,12 +46,20 @@ export class RandomWriter {
 
   /**
    * One random transaction. Where it may be faulty, a few break the zone, and another one mends it: that gives a new serial with
-   * the contents of before.
+   * the contents of before. Small ones leave the denial records of other names as they are.
    */
-  async change({ mayBeFaulty = false }: { readonly mayBeFaulty?: boolean } = {}): Promise<void> {
+  async change({
+    mayBeFaulty = false,
+    isSmall = false,
+  }: {
+    readonly mayBeFaulty?: boolean;
+    readonly isSmall?: boolean;
+  } = {}): Promise<void> {
     const isFaulty = mayBeFaulty && this.#random.chance(4);
     const before = this.#rows;
-    const change = (isFaulty ? faultyChange : randomChange)(this.#random, this.zone, before);
+    const change = isFaulty
+      ? faultyChange(this.#random, this.zone, before)
+      : randomChange(this.#random, this.zone, before, isSmall);
     await this.#write(change);
     if (!change.isFaulty) return;
     await sleep(FAULTY_MS);
