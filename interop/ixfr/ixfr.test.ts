@@ -21,11 +21,11 @@ import { askIxfr, PROGRAMS } from './clients.js';
 /** Rows of the zone; one change is far less than the whole of it. */
 const ROWS = 400;
 /** Changes whose publications are all asked for. */
-const CHANGES = 25;
+const CHANGES = 20;
 /** Changes after those, none of which is nearly as large as the zone: they have to be told step by step. */
-const SMALL_CHANGES = 15;
+const SMALL_CHANGES = 20;
 /** Of these some are rolled back and some do not touch a view. */
-const LEAST_STEPS = 5;
+const LEAST_STEPS = 4;
 const ZONE = 'ixfr.example.';
 const GATEWAYS = [0, 1, 2];
 

@@ -44,6 +44,12 @@ export function lowerOctets(octets: Uint8Array): Uint8Array {
   return out;
 }
 
+/** Writes octets into others from `at` on, ASCII letters in lower case; returns where they end. */
+export function writeLower(to: Uint8Array, at: number, octets: Uint8Array): number {
+  for (let i = 0; i < octets.length; i++) to[at + i] = LOWER[octets[i] as number] as number;
+  return at + octets.length;
+}
+
 /** Room for one name while it is put together; nothing is kept in it between calls. */
 const scratch = Buffer.alloc(MAX_NAME_OCTETS + 1);
 

@@ -1,4 +1,4 @@
-import { lowerOctets, Name } from '../dns/name.js';
+import { lowerOctets, Name, writeLower } from '../dns/name.js';
 import { canonicalRdata, compareOctets } from '../dns/rdata/index.js';
 import type { RRset } from '../dns/record.js';
 import { RRClass } from '../dns/types.js';
@@ -30,19 +30,37 @@ export function rrsigLabels(owner: Name): number {
 
 /** RRSIG rdata without the signature, the signer's name in lower case (RFC 4034 §3.1, §6.2). */
 export function rrsigHeader(fields: RrsigFields): Uint8Array {
-  const { typeCovered, keyTag } = fields;
-  const header = new Uint8Array(FIXED_OCTETS + fields.signer.wire.length);
-  header.set(lowerOctets(fields.signer.wire), FIXED_OCTETS);
-  header[0] = typeCovered >> 8;
-  header[1] = typeCovered;
-  header[2] = fields.algorithm;
-  header[3] = fields.labels;
-  writeUint32(header, 4, fields.originalTtl);
-  writeUint32(header, 8, fields.expiration);
-  writeUint32(header, 12, fields.inception);
-  header[16] = keyTag >> 8;
-  header[17] = keyTag;
+  const header = new Uint8Array(rrsigHeaderOctets(fields.signer));
+  writeRrsigHeader(header, 0, fields);
   return header;
+}
+
+/** How long RRSIG rdata is before its signature. */
+export function rrsigHeaderOctets(signer: Name): number {
+  return FIXED_OCTETS + signer.wire.length;
+}
+
+/** Writes what `rrsigHeader` gives into octets from `at` on; returns where it ends. */
+export function writeRrsigHeader(octets: Uint8Array, at: number, fields: RrsigFields): number {
+  const { typeCovered, keyTag } = fields;
+  octets[at] = typeCovered >> 8;
+  octets[at + 1] = typeCovered;
+  octets[at + 2] = fields.algorithm;
+  octets[at + 3] = fields.labels;
+  writeUint32(octets, at + 4, fields.originalTtl);
+  writeUint32(octets, at + 8, fields.expiration);
+  writeUint32(octets, at + 12, fields.inception);
+  octets[at + 16] = keyTag >> 8;
+  octets[at + 17] = keyTag;
+  return writeLower(octets, at + FIXED_OCTETS, fields.signer.wire);
+}
+
+/** Short runs cost less octet by octet than by a call. */
+function writeOctets(octets: Uint8Array, at: number, source: Uint8Array): number {
+  const { length } = source;
+  if (length > 32) octets.set(source, at);
+  else for (let i = 0; i < length; i++) octets[at + i] = source[i] as number;
+  return at + length;
 }
 
 /** Octets of a typed array take the low eight bits of what is written to them. */
@@ -110,25 +128,44 @@ export function canonicalRdatas(type: number, rdata: readonly Uint8Array[]): Uin
 export function signedOctets(header: Uint8Array, rrset: RRset): Uint8Array {
   const owner = signedOwner(rrset.owner, header[3] as number);
   const records = canonicalRdatas(rrset.type, rrset.rdata);
-  let size = header.length;
-  for (const rdata of records) size += owner.length + 10 + rdata.length;
-  const out = new Uint8Array(size);
+  const out = new Uint8Array(header.length + signedRecordsOctets(owner, records));
   out.set(header);
-  let at = header.length;
-  for (const rdata of records) {
-    out.set(owner, at);
-    at += owner.length;
-    out[at++] = rrset.type >> 8;
-    out[at++] = rrset.type & 0xff;
-    out[at++] = 0;
-    out[at++] = RRClass.IN;
-    for (let from = 4; from < 8; from++) out[at++] = header[from] as number;
-    out[at++] = rdata.length >> 8;
-    out[at++] = rdata.length & 0xff;
-    out.set(rdata, at);
-    at += rdata.length;
-  }
+  const originalTtl = new DataView(header.buffer, header.byteOffset).getUint32(4);
+  writeSignedRecords(out, header.length, owner, rrset.type, originalTtl, records);
   return out;
+}
+
+/** How long the records of an RRset are as a signature is made over them. @param records `canonicalRdatas` */
+export function signedRecordsOctets(owner: Uint8Array, records: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const rdata of records) size += owner.length + 10 + rdata.length;
+  return size;
+}
+
+/**
+ * Writes the records of an RRset as a signature is made over them (RFC 4034 §3.1.8.1) into octets from `at` on.
+ * @param owner in wire format, any case
+ * @param records `canonicalRdatas`
+ */
+export function writeSignedRecords(
+  octets: Uint8Array,
+  at: number,
+  owner: Uint8Array,
+  type: number,
+  ttl: number,
+  records: readonly Uint8Array[],
+): void {
+  for (const rdata of records) {
+    at = writeLower(octets, at, owner);
+    octets[at] = type >> 8;
+    octets[at + 1] = type;
+    octets[at + 2] = 0;
+    octets[at + 3] = RRClass.IN;
+    writeUint32(octets, at + 4, ttl);
+    octets[at + 8] = rdata.length >> 8;
+    octets[at + 9] = rdata.length;
+    at = writeOctets(octets, at + 10, rdata);
+  }
 }
 
 const WILDCARD = Uint8Array.of(1, 0x2a);

@@ -1,4 +1,4 @@
-import { blockItems, type SigningKey } from '../signing/batch.js';
+import { type SigningKey, signItems } from '../signing/batch.js';
 import type { Signer } from '../signing/signer.js';
 
 /** Octets of a signature by algorithm number; of RSA with a modulus of 2048 bits, as the modulus is not known here. */
@@ -24,15 +24,7 @@ export class PlaceholderSigner implements Signer {
   }
 
   sign(block: Uint8Array): Promise<Uint8Array> {
-    const lengths = [...blockItems(block)].map(({ handle }) => OCTETS.get(handle) ?? RSA_OCTETS);
-    const signed = new Uint8Array(lengths.reduce((total, length) => total + 2 + length, 0));
-    let at = 0;
-    for (const length of lengths) {
-      signed[at] = length >> 8;
-      signed[at + 1] = length & 0xff;
-      at += 2 + length;
-    }
-    return Promise.resolve(signed);
+    return Promise.resolve(signItems(block, (_, handle) => new Uint8Array(OCTETS.get(handle) ?? RSA_OCTETS)));
   }
 
   close(): Promise<void> {

@@ -3,10 +3,11 @@ import { ALGORITHMS } from '../dnssec/algorithm.js';
 import { ZonesealError } from '../errors.js';
 
 /**
- * What crosses to a signing worker: per item a key handle (u16), a length (u32) and that many octets to be signed.
- * What comes back: per item a length (u16) and the signature. Big endian, no alignment.
+ * What crosses to a signing worker: per item a key handle (u16), the length of what it begins with (u16), its length (u32) and that
+ * many octets to be signed. What comes back: per item a length (u16), then what it began with (the fields of an RRSIG) and the
+ * signature: the rdata whole, so that nobody has to put it together again. Big endian, no alignment.
  */
-const ITEM_HEADER = 6;
+const ITEM_HEADER = 8;
 
 /** A private key as a signer uses it. */
 export interface SigningKey {
@@ -32,14 +33,25 @@ export class BatchWriter {
     return this.#length;
   }
 
-  /** Adds octets that are to be signed with the key of a handle. */
-  add(handle: number, octets: Uint8Array): void {
-    this.#grow(ITEM_HEADER + octets.length);
+  /** The block as far as it is written; another array after each `reserve`. */
+  get octets(): Uint8Array {
+    return this.#octets;
+  }
+
+  /**
+   * Makes room for an item; returns where its octets begin. All of them have to be written.
+   * @param prefix how many of its first octets come back before the signature
+   * @param size octets that are to be signed with the key of the handle, those included
+   */
+  reserve(handle: number, prefix: number, size: number): number {
+    this.#grow(ITEM_HEADER + size);
     this.#view.setUint16(this.#length, handle);
-    this.#view.setUint32(this.#length + 2, octets.length);
-    this.#octets.set(octets, this.#length + ITEM_HEADER);
-    this.#length += ITEM_HEADER + octets.length;
+    this.#view.setUint16(this.#length + 2, prefix);
+    this.#view.setUint32(this.#length + 4, size);
+    const at = this.#length + ITEM_HEADER;
+    this.#length = at + size;
     this.#count++;
+    return at;
   }
 
   /** The block so far in a buffer of its own; the writer begins anew. */
@@ -73,24 +85,46 @@ export function signOctets(octets: Uint8Array, { key, algorithm }: SigningKey): 
   return sign(parameters.digest, octets, { key, dsaEncoding: 'ieee-p1363' });
 }
 
-/** What a block of a BatchWriter holds; views into it. */
-export function* blockItems(
+/**
+ * Signs what a block of a BatchWriter holds.
+ * @param sign called with a view into the block for each item
+ */
+export function signItems(
   block: Uint8Array,
-): Generator<{ readonly handle: number; readonly octets: Uint8Array }> {
+  sign: (octets: Uint8Array, handle: number) => Uint8Array,
+): Uint8Array {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  const signatures: Uint8Array[] = [];
+  let size = 0;
   for (let at = 0; at < block.length; ) {
     const from = at + ITEM_HEADER;
-    const end = from + view.getUint32(at + 2);
-    yield { handle: view.getUint16(at), octets: block.subarray(from, end) };
+    const end = from + view.getUint32(at + 4);
+    const signature = sign(block.subarray(from, end), view.getUint16(at));
+    signatures.push(signature);
+    size += 2 + view.getUint16(at + 2) + signature.length;
     at = end;
   }
+  const out = new Uint8Array(size);
+  let to = 0;
+  let at = 0;
+  for (const signature of signatures) {
+    const prefix = view.getUint16(at + 2);
+    const length = prefix + signature.length;
+    out[to] = length >> 8;
+    out[to + 1] = length;
+    out.set(block.subarray(at + ITEM_HEADER, at + ITEM_HEADER + prefix), to + 2);
+    out.set(signature, to + 2 + prefix);
+    to += 2 + length;
+    at += ITEM_HEADER + view.getUint32(at + 4);
+  }
+  return out;
 }
 
 /** How many items a block has. */
 export function countItems(block: Uint8Array): number {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   let count = 0;
-  for (let at = 0; at < block.length; at += ITEM_HEADER + view.getUint32(at + 2)) count++;
+  for (let at = 0; at < block.length; at += ITEM_HEADER + view.getUint32(at + 4)) count++;
   return count;
 }
 
@@ -120,32 +154,29 @@ export function splitSigned(signed: Uint8Array, counts: readonly number[]): Uint
  * @throws ZonesealError KEY_UNKNOWN when a handle has no key
  */
 export function signBatch(block: Uint8Array, keys: ReadonlyMap<number, SigningKey>): Uint8Array {
-  const signatures: Uint8Array[] = [];
-  let size = 0;
-  for (const { handle, octets } of blockItems(block)) {
+  return signItems(block, (octets, handle) => {
     const key = keys.get(handle);
     if (key === undefined)
       throw new ZonesealError('KEY_UNKNOWN', `no key is registered as ${handle}`, { handle });
-    const signature = signOctets(octets, key);
-    signatures.push(signature);
-    size += 2 + signature.length;
-  }
-  const out = new Uint8Array(size);
-  let to = 0;
-  for (const signature of signatures) {
-    out[to] = signature.length >> 8;
-    out[to + 1] = signature.length & 0xff;
-    out.set(signature, to + 2);
-    to += 2 + signature.length;
-  }
-  return out;
+    return signOctets(octets, key);
+  });
 }
 
-/** The signatures of a signed block, in the order in which items were added; views into it. */
-export function* readSignatures(signed: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < signed.length; ) {
-    const length = ((signed[at] as number) << 8) | (signed[at + 1] as number);
-    yield signed.subarray(at + 2, at + 2 + length);
-    at += 2 + length;
+/** Reads a signed block item by item, in the order in which they were added. */
+export class SignedReader {
+  readonly #signed: Uint8Array;
+  #at = 0;
+
+  constructor(signed: Uint8Array) {
+    this.#signed = signed;
+  }
+
+  /** The next item: what it began with, and its signature. A view into the block. */
+  next(): Uint8Array {
+    const from = this.#at + 2;
+    const length = ((this.#signed[this.#at] as number) << 8) | (this.#signed[this.#at + 1] as number);
+    this.#at = from + length;
+    if (length === 0 || this.#at > this.#signed.length) throw new RangeError('a signed block is cut off');
+    return this.#signed.subarray(from, this.#at);
   }
 }

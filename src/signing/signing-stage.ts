@@ -1,10 +1,19 @@
 import type { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
-import { rrsigHeader, rrsigLabels, rrsigRdata, signedOctets } from '../dnssec/rrsig.js';
+import {
+  canonicalRdatas,
+  type RrsigFields,
+  rrsigHeader,
+  rrsigHeaderOctets,
+  rrsigLabels,
+  signedRecordsOctets,
+  writeRrsigHeader,
+  writeSignedRecords,
+} from '../dnssec/rrsig.js';
 import { isKeySetType } from '../keys/key-set.js';
 import { sameContent } from '../zone/diff.js';
 import { isSigned } from '../zone/node.js';
-import { BatchWriter, readSignatures } from './batch.js';
+import { BatchWriter, SignedReader } from './batch.js';
 import { type Earlier, NOTHING_EARLIER } from './earlier-nodes.js';
 import { findSigned, type SignedNode, type SignedRRset, type UnsignedNode } from './signed-node.js';
 import type { Signer } from './signer.js';
@@ -46,6 +55,7 @@ const BLOCK_OCTETS = 128 * 1024;
 const BLOCK_NODES = 512;
 
 const EMPTY = new Uint8Array();
+const NO_SIGNATURES: readonly Uint8Array[] = [];
 
 /** Nodes of one block, while it is being signed and after. */
 interface Block {
@@ -60,14 +70,21 @@ interface PendingNode extends Pick<Earlier, 'before' | 'gone'> {
 
 interface PendingRRset {
   readonly rrset: RRset;
-  readonly signatures: readonly PendingSignature[];
+  readonly signers: Signers;
+  /** RRSIG rdata that serves again, by the place of its key; undefined where a signature is being made. */
+  readonly reused: readonly (Uint8Array | undefined)[] | undefined;
 }
 
-interface PendingSignature {
-  readonly key: SignerKey;
-  /** RRSIG rdata: whole when it serves again, else without its signature. */
-  readonly rdata: Uint8Array;
-  readonly isMade: boolean;
+/** Keys that sign the same RRsets, and their prints in the same order. */
+interface Signers {
+  readonly keys: readonly SignerKey[];
+  readonly prints: readonly number[];
+}
+
+const NOBODY: Signers = { keys: [], prints: [] };
+
+function signersOf(keys: readonly SignerKey[]): Signers {
+  return { keys, prints: keys.map(({ print }) => print) };
 }
 
 /** Collects nodes into blocks, has signed what has no signature for its slot, and hands them on in order. */
@@ -75,6 +92,8 @@ export class SigningStage {
   readonly #input: StageInput;
   readonly #blocks: Block[] = [];
   readonly #writer = new BatchWriter();
+  readonly #keySigning: Signers;
+  readonly #zoneSigning: Signers;
   #open: PendingNode[] = [];
   #resignAt = Number.POSITIVE_INFINITY;
   #records = 0;
@@ -83,6 +102,8 @@ export class SigningStage {
 
   constructor(input: StageInput) {
     this.#input = input;
+    this.#keySigning = signersOf(input.keySigning);
+    this.#zoneSigning = signersOf(input.zoneSigning);
   }
 
   /** When the first RRset that was added leaves its slot, seconds since 1970; infinite where nothing is signed. */
@@ -117,10 +138,11 @@ export class SigningStage {
 
   add(node: UnsignedNode, earlier: Earlier = NOTHING_EARLIER): void {
     const { kind } = node;
-    const rrsets = node.rrsets.map((rrset) => ({
-      rrset,
-      signatures: kind === 'nsec3' || isSigned(kind, rrset.type) ? this.#ask(rrset, earlier.candidates) : [],
-    }));
+    const rrsets = node.rrsets.map((rrset) =>
+      kind === 'nsec3' || isSigned(kind, rrset.type)
+        ? this.#ask(rrset, earlier.candidates)
+        : { rrset, signers: NOBODY, reused: undefined },
+    );
     this.#open.push({ node, rrsets, before: earlier.before, gone: earlier.gone });
     const { count, length } = this.#writer;
     if (count >= BLOCK_SIGNATURES || length >= BLOCK_OCTETS || this.#open.length >= BLOCK_NODES)
@@ -141,7 +163,7 @@ export class SigningStage {
   async finishEldest(): Promise<SignedStep[]> {
     const block = this.#blocks.shift();
     if (block === undefined) throw new Error('no block is under way');
-    const made = readSignatures(await block.signed);
+    const made = new SignedReader(await block.signed);
     return block.nodes.map(({ node, rrsets, before, gone }) => {
       const signed: SignedNode = { ...node, rrsets: rrsets.map((rrset) => this.#finish(rrset, made)) };
       return { node: signed, before, gone };
@@ -157,9 +179,9 @@ export class SigningStage {
 
   /** One RRset of the apex, signed at once. */
   async signOne(rrset: RRset): Promise<SignedRRset> {
-    const pending = { rrset, signatures: this.#ask(rrset, []) };
+    const pending = this.#ask(rrset, []);
     const made = this.#writer.count > 0 ? await this.#input.signer.sign(this.#writer.take()) : EMPTY;
-    return this.#finish(pending, readSignatures(made));
+    return this.#finish(pending, new SignedReader(made));
   }
 
   /** Waits for blocks nobody will read, so that no rejection goes unheard. */
@@ -167,48 +189,89 @@ export class SigningStage {
     await Promise.allSettled(this.#blocks.splice(0).map((block) => block.signed));
   }
 
-  #ask(rrset: RRset, candidates: readonly SignedNode[]): PendingSignature[] {
-    const { policy, time, zone, keySigning, zoneSigning, notBefore = 0 } = this.#input;
-    const keys = isKeySetType(rrset.type) && rrset.owner.equals(zone) ? keySigning : zoneSigning;
+  #ask(rrset: RRset, candidates: readonly SignedNode[]): PendingRRset {
+    const { policy, time, zone, notBefore = 0 } = this.#input;
+    const signers =
+      isKeySetType(rrset.type) && rrset.owner.equals(zone) ? this.#keySigning : this.#zoneSigning;
     // an unsigned zone is in no slot
-    if (keys.length === 0) return [];
+    if (signers.keys.length === 0) return { rrset, signers, reused: undefined };
     const slot = slotOf(rrset.owner, rrset.type, time, policy, notBefore);
     if (slot.end < this.#resignAt) this.#resignAt = slot.end;
-    const alike = candidates
-      .map((node) => findSigned(node, rrset.type))
-      .filter((it): it is SignedRRset => it !== undefined && sameContent(it.rrset, rrset));
-    return keys.map((key) => {
-      const header = rrsigHeader({
+    const alike =
+      candidates.length === 0
+        ? []
+        : candidates
+            .map((node) => findSigned(node, rrset.type))
+            .filter((it): it is SignedRRset => it !== undefined && sameContent(it.rrset, rrset));
+    const labels = rrsigLabels(rrset.owner);
+    let records: readonly Uint8Array[] | undefined;
+    let reused: (Uint8Array | undefined)[] | undefined;
+    signers.keys.forEach((key, i) => {
+      const fields: RrsigFields = {
         typeCovered: rrset.type,
         algorithm: key.algorithm,
-        labels: rrsigLabels(rrset.owner),
+        labels,
         originalTtl: rrset.ttl,
         expiration: slot.expiration,
         inception: slot.inception,
         keyTag: key.keyTag,
         signer: zone,
-      });
-      for (const signed of alike) {
-        const rdata = signatureOf(signed, header, key.print);
-        if (rdata !== undefined) return { key, rdata, isMade: true };
+      };
+      if (alike.length > 0) {
+        const rdata = firstSignature(alike, rrsigHeader(fields), key.print);
+        (reused ??= [])[i] = rdata;
+        if (rdata !== undefined) return;
       }
-      this.#writer.add(key.handle, signedOctets(header, rrset));
-      return { key, rdata: header, isMade: false };
+      records ??= canonicalRdatas(rrset.type, rrset.rdata);
+      this.#write(key.handle, fields, rrset, records);
     });
+    return { rrset, signers, reused };
   }
 
-  #finish({ rrset, signatures }: PendingRRset, made: Iterator<Uint8Array>): SignedRRset {
-    const rdatas = signatures.map(({ rdata, isMade }) => {
-      if (isMade) {
+  /** Has a signature made over an RRset whose owner has the labels that the RRSIG counts: what RFC 4034 §3.1.8.1 says. */
+  #write(
+    handle: number,
+    fields: RrsigFields,
+    { owner, type, ttl }: RRset,
+    records: readonly Uint8Array[],
+  ): void {
+    const header = rrsigHeaderOctets(fields.signer);
+    const at = this.#writer.reserve(handle, header, header + signedRecordsOctets(owner.wire, records));
+    const { octets } = this.#writer;
+    writeSignedRecords(octets, writeRrsigHeader(octets, at, fields), owner.wire, type, ttl, records);
+  }
+
+  #finish({ rrset, signers, reused }: PendingRRset, made: SignedReader): SignedRRset {
+    const { keys, prints } = signers;
+    if (keys.length === 0) {
+      this.#records += rrset.rdata.length;
+      return { rrset, signatures: NO_SIGNATURES, prints };
+    }
+    const signatures = keys.map((_, i) => {
+      const again = reused?.[i];
+      if (again !== undefined) {
         this.#reused++;
-        return rdata;
+        return again;
       }
       this.#signatures++;
-      return rrsigRdata(rdata, made.next().value as Uint8Array);
+      return made.next();
     });
-    this.#records += rrset.rdata.length + rdatas.length;
-    return { rrset, signatures: rdatas, prints: signatures.map(({ key }) => key.print) };
+    this.#records += rrset.rdata.length + signatures.length;
+    return { rrset, signatures, prints };
   }
+}
+
+/** The RRSIG rdata that a key made with just this header over one of several equal RRsets, if there is one. */
+function firstSignature(
+  alike: readonly SignedRRset[],
+  header: Uint8Array,
+  print: number,
+): Uint8Array | undefined {
+  for (const signed of alike) {
+    const rdata = signatureOf(signed, header, print);
+    if (rdata !== undefined) return rdata;
+  }
+  return undefined;
 }
 
 /** The RRSIG rdata that a key made with just this header, if there is one. */

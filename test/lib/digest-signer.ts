@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { blockItems } from '../../src/signing/batch.js';
+import { signItems } from '../../src/signing/batch.js';
 import type { Signer } from '../../src/signing/signer.js';
 
 /** Signs with a digest of what is signed, so that equal signatures mean equal input. */
@@ -10,11 +10,10 @@ export class DigestSigner implements Signer {
   unregister = (): void => undefined;
   close = (): Promise<void> => Promise.resolve();
   sign(block: Uint8Array): Promise<Uint8Array> {
-    const out: Buffer[] = [];
-    for (const { octets } of blockItems(block)) {
+    const signed = signItems(block, (octets) => {
       this.made++;
-      out.push(Buffer.from([0, 32]), createHash('sha256').update(octets).digest());
-    }
-    return Promise.resolve(Buffer.concat(out));
+      return createHash('sha256').update(octets).digest();
+    });
+    return Promise.resolve(signed);
   }
 }

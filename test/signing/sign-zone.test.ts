@@ -6,7 +6,7 @@ import type { RRset } from '../../src/dns/record.js';
 import { parseType, RRType, typeToText } from '../../src/dns/types.js';
 import { parseRrsig, signedOctets } from '../../src/dnssec/rrsig.js';
 import { parsePolicy } from '../../src/keys/policy.js';
-import { BatchWriter, readSignatures } from '../../src/signing/batch.js';
+import { BatchWriter, SignedReader } from '../../src/signing/batch.js';
 import { type SigningInput, type SigningResult, signZone } from '../../src/signing/sign-zone.js';
 import { inTransferOrder, type SignedRRset } from '../../src/signing/signed-node.js';
 import { InlineSigner, type Signer } from '../../src/signing/signer.js';
@@ -188,7 +188,7 @@ describe.each(['inline', 'threads'])('a zone signed %s', (kind) => {
 describe('the worker pool', () => {
   it('fails a block whose key is not held, and goes on', async () => {
     const pool = new WorkerPool(1);
-    const block = Uint8Array.of(0, 9, 0, 0, 0, 1, 5);
+    const block = Uint8Array.of(0, 9, 0, 0, 0, 0, 0, 1, 5);
     await expect(pool.sign(block)).rejects.toMatchObject({ code: 'SIGNER_FAILED' });
     const { signed } = await signAll(pool, {});
     expect(signed.length).toBe(14);
@@ -206,19 +206,25 @@ describe('the worker pool', () => {
       Array.from({ length: 60 }, async (_, zoneNumber) => {
         const writer = new BatchWriter();
         const handle = zoneNumber === 33 ? 999 : (handles[zoneNumber % 2] as number);
-        for (let item = 0; item <= zoneNumber % 5; item++) writer.add(handle, octets(zoneNumber, item));
+        for (let item = 0; item <= zoneNumber % 5; item++) {
+          const signed = octets(zoneNumber, item);
+          const at = writer.reserve(handle, 4, signed.length);
+          writer.octets.set(signed, at);
+        }
         return pool.sign(writer.take()).catch((error: unknown) => error);
       }),
     );
     signed.forEach((own, zoneNumber) => {
       if (zoneNumber === 33) return expect(own).toMatchObject({ code: 'SIGNER_FAILED' });
-      const signatures = [...readSignatures(own as Uint8Array)];
-      expect(signatures).toHaveLength(1 + (zoneNumber % 5));
+      const reader = new SignedReader(own as Uint8Array);
+      const items = Array.from({ length: 1 + (zoneNumber % 5) }, () => reader.next());
+      expect(() => reader.next()).toThrow(RangeError);
       const { publicKey } = keys[zoneNumber % 2] as { publicKey: KeyObject };
       const key = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const;
-      signatures.forEach((signature, item) =>
-        expect(verify('sha256', octets(zoneNumber, item), key, signature)).toBe(true),
-      );
+      items.forEach((signed, item) => {
+        expect(Buffer.from(signed.subarray(0, 4)).toString()).toBe('zone');
+        expect(verify('sha256', octets(zoneNumber, item), key, signed.subarray(4))).toBe(true);
+      });
     });
     expect(pool.queued).toBe(0);
     await pool.close();
