@@ -132,7 +132,7 @@ describe('what was half made', () => {
     const secrets = open();
     const { name: zone } = await fixture.newZone();
     const request = { zone: Name.parse(zone), role: 'ZSK', algorithm: 13 } as const;
-    await secrets.maker.createKey({ ...request, view: null, existing: [] });
+    await secrets.maker.createKey({ ...request, view: null, takenTags: new Set() });
     await database.execute("update zoneseal.secret_creations set created_at = created_at - interval '1 h'");
     keeper.failures.set('deleteSecret', new ZonesealError('KEYSTORE_FORBIDDEN', 'no'));
     await secrets.tidy();

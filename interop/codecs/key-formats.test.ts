@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Name } from '../../src/dns/name.js';
 import { ALGORITHMS } from '../../src/dnssec/algorithm.js';
+import { tagsOf } from '../../src/dnssec/dnskey.js';
 import { decodePrivateKey } from '../../src/keys/formats/decode.js';
 import {
   bindFileName,
@@ -153,7 +154,7 @@ describe('our keys in other programs', () => {
   it.each(algorithms)('dnssec-signzone and ldns-signzone sign with them, %s', async (mnemonic, algorithm) => {
     const into = temporaryFolder(`keys-${algorithm}`);
     const ksk = await generateKey({ algorithm, role: 'KSK' });
-    const zsk = await generateKey({ algorithm, role: 'ZSK', existing: [ksk] });
+    const zsk = await generateKey({ algorithm, role: 'ZSK', takenTags: new Set(tagsOf(ksk)) });
     const [kskName, zskName] = [write(ksk, into), write(zsk, into)];
     const input = join(into, 'zone');
     const keys = [kskName, zskName].map((name) => readFileSync(join(into, `${name}.key`), 'utf8'));

@@ -1,4 +1,5 @@
 import type { Name } from '../dns/name.js';
+import { tagsOf } from '../dnssec/dnskey.js';
 import { ZonesealError } from '../errors.js';
 import type { NewZoneKey } from '../gateway-store.js';
 import type { NewKey } from '../keys/generate.js';
@@ -6,8 +7,10 @@ import type { CreatedKey } from '../keys/key-maker.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import { checkKeySet } from '../keys/key-set-check.js';
 import type { Policy } from '../keys/policy.js';
+import type { LoadedRollover } from '../keys/rollover/ports.js';
 import type { DatabaseParts } from './database.js';
 import type { GlobalOptions } from './global-options.js';
+import { keyText } from './key-text.js';
 import { resolveCreations, warnOfDevelopment, withKeyMaker } from './stored-keys.js';
 import { hint, viewsOfZone } from './stored-zone.js';
 
@@ -20,7 +23,8 @@ export interface KeyToStore extends NewKey {
 /** What is to be added to a zone's key set at once. */
 export interface KeySetAddition {
   readonly zone: Name;
-  readonly existing: readonly ZoneKey[];
+  /** The zone as it was when it was decided what to add; nothing is added to another key set. */
+  readonly loaded: LoadedRollover;
   readonly toStore: readonly KeyToStore[];
   /** Keys that are in the key store already. */
   readonly stored: readonly ZoneKey[];
@@ -41,16 +45,19 @@ export async function policyOfZone({ zones, store }: DatabaseParts, zone: Name):
  * Stores private halves in the key store and adds the keys to the zone's key set, all in one version of it. What the database
  * refuses does not stay in the key store.
  * @returns the keys as the key set has them
- * @throws ZonesealError KEY_SET_INVALID when the key set would be broken by them
+ * @throws ZonesealError KEY_SET_INVALID when the key set would be broken by them, KEYS_UNSAFE when caches hold what would not validate with
+ * them, KEY_TAG_TAKEN, DATABASE_CONFLICT when others changed the key set meanwhile
  */
 export async function addToKeySet(
   parts: DatabaseParts,
   addition: KeySetAddition,
   options: GlobalOptions,
 ): Promise<ZoneKey[]> {
-  const { zone, existing, toStore, stored, view } = addition;
+  const { zone, loaded, toStore, stored, view } = addition;
   const planned = [...stored, ...toStore.map((key) => asZoneKey(zone, key, '', view))];
-  guardKeySet(zone, existing, planned, await viewsOfZone(parts, zone), options);
+  guardTags(zone, loaded.state.keys, planned);
+  guardKeySet(zone, loaded.state.keys, planned, await viewsOfZone(parts, zone), options);
+  await guardCaches(zone, loaded, planned);
   if (toStore.length === 0) return addRows(parts, addition, stored, options);
   return withKeyMaker(parts, async (maker, keyStore) => {
     warnOfDevelopment(keyStore, options);
@@ -99,6 +106,40 @@ function placeOf({ role, algorithm, view }: Pick<ZoneKey, 'role' | 'algorithm' |
   return `${role} ${algorithm} ${view ?? ''}`;
 }
 
+/** A tag is how people, DS records and RRSIGs name a key. */
+function guardTags(zone: Name, existing: readonly ZoneKey[], added: readonly ZoneKey[]): void {
+  added.forEach((key, i) => {
+    const [tag, revoked] = tagsOf(key);
+    const other = [...existing, ...added.slice(0, i)].find(
+      (it) =>
+        Buffer.compare(it.publicKey, key.publicKey) !== 0 &&
+        tagsOf(it).some((taken) => taken === tag || taken === revoked),
+    );
+    if (other === undefined) return;
+    throw new ZonesealError(
+      'KEY_TAG_TAKEN',
+      `zone ${zone}: ${keyText(key)} is not added: its tag, or the one that it has once revoked, is that of ${keyText(other)}; replace one of them where they were made`,
+      { zone: zone.toString(), keyTag: tag },
+    );
+  });
+}
+
+/** Refuses keys that validators would find bogus answers with, for what is in caches. */
+async function guardCaches(
+  zone: Name,
+  { state, now }: LoadedRollover,
+  added: readonly ZoneKey[],
+): Promise<void> {
+  const { additionConflicts } = await import('../keys/rollover/addition.js');
+  const [conflict] = additionConflicts(state, added, now);
+  if (conflict === undefined) return;
+  throw new ZonesealError(
+    'KEYS_UNSAFE',
+    `zone ${zone}: the keys are not added, validators would find answers bogus: ${conflict.message}; have its policy want such keys, and they are made and brought in without that, see: zoneseal keys plan ${zone}`,
+    { zone: zone.toString() },
+  );
+}
+
 /** Refuses keys that would break a sound key set; of one that is not sound yet, what is still missing is told. */
 function guardKeySet(
   zone: Name,
@@ -142,13 +183,13 @@ function asZoneKey(zone: Name, key: KeyToStore, secretRef: string, view: string 
 
 async function addRows(
   parts: DatabaseParts,
-  { zone, existing, areNew }: KeySetAddition,
+  { zone, loaded: { state }, areNew }: KeySetAddition,
   added: readonly ZoneKey[],
   options: GlobalOptions,
 ): Promise<ZoneKey[]> {
   // last of all, so that what fails before holds nothing
-  await holdOthers(parts, zone, [...existing, ...added], options);
+  await holdOthers(parts, zone, [...state.keys, ...added], options);
   const rows = added.map(({ id: _id, zone: _zone, ...row }): NewZoneKey => row);
-  const ids = await parts.keys.add(zone.toString(), rows, areNew);
+  const ids = await parts.keys.add(zone.toString(), rows, { areNew, keySetVersion: state.keySetVersion });
   return added.map((key, i) => ({ ...key, id: ids[i] as string }));
 }

@@ -12,11 +12,14 @@ export interface DeleteKeyOptions extends GlobalOptions {
   readonly yes: boolean;
 }
 
-/** Deletes a key that neither signs nor is published, its private half first. */
+/**
+ * Deletes a key that nothing uses: it is taken out of the key set, so that no roll can bring it into use any more, then its private half goes, then
+ * the rest. What is interrupted goes on when the policy's keyRetention is over, or at the next `keys delete`.
+ */
 export async function deleteKey(zone: Name, tag: number, options: DeleteKeyOptions): Promise<void> {
   await withDatabase(options, async (parts) => {
     const key = findKey(zone, tag, await parts.keys.list(zone.toString()));
-    if (key.signs || key.published) throw inUse(zone, key);
+    if (key.signs || key.published || key.parent === true) throw inUse(zone, key);
     hint(
       options,
       `warning: caches may hold signatures of ${keyText(key)} for as long as the largest TTL after it was taken out`,
@@ -25,6 +28,11 @@ export async function deleteKey(zone: Name, tag: number, options: DeleteKeyOptio
       await confirmDeletion(`${keyText(key)} of zone ${zone}, and its private key for good`, String(tag));
     await withKeyMaker(parts, async (maker) => {
       await resolveCreations(maker, options);
+      // a roll may have brought it into use while somebody was asked
+      if (!(await parts.keys.takeOut(key.id))) {
+        const now = (await parts.keys.list(zone.toString())).find(({ id }) => id === key.id);
+        throw now === undefined ? goneMeanwhile(zone, key) : inUse(zone, now);
+      }
       const outcome = await maker.destroyKey(key);
       await parts.keys.delete(key.id);
       const stays = outcome === 'shared' ? '; other zones use its secret, which stays' : '';
@@ -55,11 +63,23 @@ function findKey(zone: Name, tag: number, keys: readonly ZoneKey[]): ZoneKey {
   );
 }
 
+function goneMeanwhile(zone: Name, key: ZoneKey): ZonesealError {
+  return new ZonesealError('NOT_HELD', `zone ${zone}: ${keyText(key)} was deleted meanwhile`, {
+    zone: zone.toString(),
+    keyTag: key.keyTag,
+  });
+}
+
 function inUse(zone: Name, key: ZoneKey): ZonesealError {
-  const does = [...(key.signs ? ['signs'] : []), ...(key.published ? ['is published'] : [])].join(' and ');
+  const does = [
+    ...(key.signs ? ['signs'] : []),
+    ...(key.published ? ['is published'] : []),
+    ...(key.parent === true ? ['is wanted at the parent'] : []),
+  ];
+  const what = does.length === 0 ? 'may have its DS at the parent' : does.join(' and ');
   return new ZonesealError(
     'KEY_IN_USE',
-    `zone ${zone}: ${keyText(key)} ${does}, and is not deleted; take it out of use first`,
+    `zone ${zone}: ${keyText(key)} ${what}, and is not deleted; have it replaced first, with: zoneseal keys roll ${zone} ${key.keyTag}`,
     { zone: zone.toString(), keyTag: key.keyTag },
   );
 }

@@ -14,8 +14,8 @@ import { withKeyMaker } from './stored-keys.js';
 import { hint } from './stored-zone.js';
 import { printLines, say } from './terminal.js';
 
-/** Two steps at the most: a successor is made, and takes the key's place. */
-const MOST_STEPS = 4;
+/** Its successors are made, one by one, and take the key's place; others may come in between. */
+const MOST_STEPS = 20;
 
 /** Takes a key out at once, once it was said what that means. */
 export async function rollAtOnce(

@@ -1,12 +1,15 @@
 import type { Name } from '../dns/name.js';
+import { tagsOf } from '../dnssec/dnskey.js';
 import { generateKey } from '../keys/generate.js';
 import type { KeyRole, ZoneKey } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
+import { takenKeyTags } from '../keys/rollover/facts.js';
 import { withDatabase } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { addToKeySet, type KeyToStore, policyOfZone } from './key-set-addition.js';
 import { keyJson, keyText } from './key-text.js';
+import { loadKeys } from './loaded-keys.js';
 import { hint } from './stored-zone.js';
 import { printJson } from './terminal.js';
 
@@ -24,20 +27,20 @@ export async function generateKeys(zone: Name, options: GenerateOptions): Promis
     throw new UsageError('only a ZSK can be for one view; give --role ZSK with --view');
   }
   await withDatabase(options, async (parts) => {
-    const existing = await parts.keys.list(zone.toString());
+    const loaded = await loadKeys(parts, zone);
     const policy = await policyOfZone(parts, zone);
-    const roles = rolesOf(zone, options, policy, existing);
+    const roles = rolesOf(zone, options, policy, loaded.state.keys);
     const toStore: KeyToStore[] = [];
     for (const role of roles) {
       const key = await generateKey({
         algorithm: options.algorithm ?? policy.algorithm,
         role,
         rsaBits: options.bits ?? policy.rsaBits,
-        existing: [...existing, ...toStore],
+        takenTags: new Set([...takenKeyTags(loaded.state), ...toStore.flatMap(tagsOf)]),
       });
       toStore.push({ ...key, signs: true, published: true });
     }
-    const addition = { zone, existing, toStore, stored: [], areNew: true, view: options.view ?? null };
+    const addition = { zone, loaded, toStore, stored: [], areNew: true, view: options.view ?? null };
     const added = await addToKeySet(parts, addition, options);
     if (options.json === true) {
       await printJson(added.map(keyJson));

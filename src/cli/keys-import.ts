@@ -14,6 +14,7 @@ import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { addToKeySet, type KeyToStore, policyOfZone } from './key-set-addition.js';
 import { keyJson, keyText } from './key-text.js';
+import { loadKeys } from './loaded-keys.js';
 import { withKeyStore } from './stored-keys.js';
 import { hint } from './stored-zone.js';
 import { printJson } from './terminal.js';
@@ -42,7 +43,7 @@ export async function importKeys(
   options: ImportKeysOptions,
 ): Promise<void> {
   await withDatabase(options, async (parts) => {
-    const existing = await parts.keys.list(zone.toString());
+    const loaded = await loadKeys(parts, zone);
     const passphrase = readSecret(SECRET_VARIABLES.keyPassphrase, parts.config.keyPassphraseFile);
     const context: Context = {
       parts,
@@ -65,7 +66,7 @@ export async function importKeys(
     }
     const addition = {
       zone,
-      existing,
+      loaded,
       toStore,
       areNew: false,
       stored: stored.map((key) => ({ ...key, view })),

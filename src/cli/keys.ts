@@ -43,7 +43,7 @@ export function addKeysCommands(program: Command): void {
       .command('generate')
       .summary('make keys for a zone')
       .description(
-        "Makes keys, stores them in Barbican, and adds them to the zone's key set, where they sign and are published at once. Without --role " +
+        "Makes keys, stores them in Barbican, and adds them to the zone's key set, where they sign and are published at once: keys that caches are not ready for are refused. Without --role " +
           'a zone that has no keys gets those that its policy wants: a KSK and a ZSK, or a CSK.',
       )
       .argument('<zone>', 'the zone', nameArgument)

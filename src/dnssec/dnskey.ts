@@ -122,3 +122,15 @@ export function dsMatches(owner: Name, ds: Uint8Array, dnskey: Uint8Array): bool
 /** The CDS and CDNSKEY rdata that ask a parent to remove its DS (RFC 8078 §4). */
 export const CDS_DELETE: Uint8Array = Uint8Array.of(0, 0, 0, 0, 0);
 export const CDNSKEY_DELETE: Uint8Array = Uint8Array.of(0, 0, DNSKEY_PROTOCOL, 0, 0);
+
+/** The tags that a DNSKEY has without and with the REVOKE flag (RFC 5011 §7: revoking changes it). */
+export function tagsOf(key: {
+  readonly flags: number;
+  readonly algorithm: number;
+  readonly publicKey: Uint8Array;
+}): readonly [number, number] {
+  const { algorithm, publicKey } = key;
+  const plain = dnskeyRdata({ flags: key.flags & ~DNSKEY_REVOKE, algorithm, publicKey });
+  const revoked = dnskeyRdata({ flags: key.flags | DNSKEY_REVOKE, algorithm, publicKey });
+  return [keyTag(plain), keyTag(revoked)];
+}

@@ -1,10 +1,10 @@
 import { createPrivateKey, type KeyObject, verify, type webcrypto } from 'node:crypto';
 import { Crypto } from '@peculiar/webcrypto';
 import { ALGORITHMS, type Algorithm } from '../dnssec/algorithm.js';
-import { DNSKEY_REVOKE, dnskeyRdata, keyTag } from '../dnssec/dnskey.js';
+import { dnskeyRdata, keyTag, tagsOf } from '../dnssec/dnskey.js';
 import { ZonesealError } from '../errors.js';
 import { dnskeyPublicKey, MAX_RSA_BITS, MIN_RSA_BITS, publicKeyFromDnskey } from './formats/public-key.js';
-import { flagsOfRole, type KeyRole, type ZoneKey } from './key-set.js';
+import { flagsOfRole, type KeyRole } from './key-set.js';
 
 type SubtleCrypto = webcrypto.SubtleCrypto;
 type CryptoKey = webcrypto.CryptoKey;
@@ -42,8 +42,8 @@ export interface GenerateOptions {
   readonly role: KeyRole;
   /** For RSA: the modulus in bits, 2048 where left out. */
   readonly rsaBits?: number;
-  /** The keys that a zone has; the new one's tag is none of theirs, revoked or not. */
-  readonly existing?: readonly Pick<ZoneKey, 'flags' | 'algorithm' | 'publicKey'>[];
+  /** Tags that the key must have neither now nor once it is revoked. */
+  readonly takenTags?: ReadonlySet<number>;
   readonly provider?: KeyProvider;
 }
 
@@ -64,13 +64,13 @@ export async function generateKey(options: GenerateOptions): Promise<NewKey> {
       `RSA keys are generated with ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits in steps of 8, not ${bits}`,
     );
   }
-  const taken = takenTags(options.existing ?? []);
+  const { takenTags } = options;
   const parameters = generationParameters(algorithm, bits, provider);
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const pair = await generatePair(provider, parameters);
     const pkcs8 = new Uint8Array(await provider.subtle.exportKey('pkcs8', pair.privateKey));
     const key = describe(pkcs8, algorithm, options.role);
-    if (tagsOf(key).some((tag) => taken.has(tag))) {
+    if (takenTags !== undefined && tagsOf(key).some((tag) => takenTags.has(tag))) {
       pkcs8.fill(0);
       continue;
     }
@@ -96,21 +96,6 @@ export async function importKey(
   const key = describe(exported, algorithm, options.role);
   await proveKey(key, imported, provider);
   return key;
-}
-
-/** The tags that a DNSKEY has with and without the REVOKE flag (RFC 5011 §7: revoking changes it). */
-export function tagsOf(key: Pick<ZoneKey, 'flags' | 'algorithm' | 'publicKey'>): readonly [number, number] {
-  const { algorithm, publicKey } = key;
-  const plain = dnskeyRdata({ flags: key.flags & ~DNSKEY_REVOKE, algorithm, publicKey });
-  const revoked = dnskeyRdata({ flags: key.flags | DNSKEY_REVOKE, algorithm, publicKey });
-  return [keyTag(plain), keyTag(revoked)];
-}
-
-/** Every tag that keys have or would have once revoked; of all algorithms, since a tag is how people name a key. */
-export function takenTags(
-  keys: readonly Pick<ZoneKey, 'flags' | 'algorithm' | 'publicKey'>[],
-): ReadonlySet<number> {
-  return new Set(keys.flatMap(tagsOf));
 }
 
 function knownAlgorithm(number: number): Algorithm {

@@ -43,8 +43,8 @@ export interface KeyRequest {
   readonly rsaBits?: number;
   /** The one view in which a ZSK signs; null for all. */
   readonly view: string | null;
-  /** The keys that the zone has; the new one's tag is none of theirs. */
-  readonly existing: readonly Pick<ZoneKey, 'flags' | 'algorithm' | 'publicKey'>[];
+  /** Tags that it must not get, `takenKeyTags`. */
+  readonly takenTags: ReadonlySet<number>;
 }
 
 /**

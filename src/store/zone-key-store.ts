@@ -1,3 +1,4 @@
+import { ZonesealError } from '../errors.js';
 import type { KeyRole, KeySet, ZoneKey } from '../keys/key-set.js';
 import type { ManagedKey } from '../keys/rollover/model.js';
 import type { Database, Queryable } from './database.js';
@@ -106,13 +107,19 @@ export class ZoneKeyStore {
   /**
    * Adds keys to a zone in one new version of its key set.
    * @param areNew they were made just now: nobody has used them before
+   * @param keySetVersion the one that they are added to
    * @returns their ids
-   * @throws ZonesealError NOT_HELD, ALREADY_HELD where the zone has one of them
+   * @throws ZonesealError NOT_HELD, ALREADY_HELD where the zone has one of them, DATABASE_CONFLICT where its key set has another version
    */
-  async add(zone: string, keys: readonly NewZoneKey[], areNew = false): Promise<string[]> {
+  async add(
+    zone: string,
+    keys: readonly NewZoneKey[],
+    { areNew = false, keySetVersion }: { readonly areNew?: boolean; readonly keySetVersion?: number } = {},
+  ): Promise<string[]> {
     try {
       return await this.#database.transaction(async (transaction) => {
         const { id } = await findZone(transaction, zone, 'write');
+        if (keySetVersion !== undefined) await sameKeySet(transaction, zone, id, keySetVersion);
         const ids: string[] = [];
         for (const key of keys) {
           // who brings a key that signs brings one that may have done so before, and may have its DS at the parent
@@ -183,9 +190,37 @@ export class ZoneKeyStore {
     if (updated === 0) throw notHeld('key with id', id, 'see: zoneseal keys list');
   }
 
-  /** Takes a key out of its zone's key set; its private half stays where it is. @throws ZonesealError NOT_HELD */
-  async delete(id: string): Promise<void> {
-    const deleted = await this.#database.execute('delete from zoneseal.zone_keys where id = $1', [id]);
-    if (deleted === 0) throw notHeld('key with id', id, 'see: zoneseal keys list');
+  /** Takes a key that is used for nothing, and that no DS set of the parent may name, out of its zone's key set; false: it is used. */
+  async takeOut(id: string): Promise<boolean> {
+    const taken = await this.#database.execute(
+      `update zoneseal.zone_keys k set removed_at = coalesce(k.removed_at, now()), goal = 'out'
+       where k.id = $1 and not (k.signs or k.published or k.parent)
+         and (k.removed_at is not null or not exists (
+           select from zoneseal.ds_uses d where d.zone_id = k.zone_id and d.until is null and k.id::text = any (d.keys)))`,
+      [id],
+    );
+    return taken > 0;
   }
+
+  /** Forgets a key that was taken out; its private half stays where it is. @throws ZonesealError NOT_HELD where there is none that was */
+  async delete(id: string): Promise<void> {
+    const deleted = await this.#database.execute(
+      'delete from zoneseal.zone_keys where id = $1 and removed_at is not null',
+      [id],
+    );
+    if (deleted === 0) throw notHeld('key that was taken out with id', id, 'see: zoneseal keys list');
+  }
+}
+
+async function sameKeySet(transaction: Queryable, zone: string, id: number, version: number): Promise<void> {
+  const [row] = await transaction.query<{ version: number }>(
+    'select key_set_version as version from zoneseal.zones where id = $1',
+    [id],
+  );
+  if (row?.version === version) return;
+  throw new ZonesealError(
+    'DATABASE_CONFLICT',
+    `zone ${zone}: its keys were changed meanwhile, and none was added; look with "zoneseal keys list ${zone}" and try again`,
+    { zone },
+  );
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Name } from '../../src/dns/name.js';
+import { tagsOf } from '../../src/dnssec/dnskey.js';
 import { ZonesealError } from '../../src/errors.js';
 import { generateKey } from '../../src/keys/generate.js';
 import { type CreatedKey, KeyMaker, type SecretAccess, type StoredSecret } from '../../src/keys/key-maker.js';
@@ -58,7 +59,7 @@ const request = (zone: string, more: object = {}) => ({
   role: 'ZSK' as const,
   algorithm: 13,
   view: null,
-  existing: [],
+  takenTags: new Set<number>(),
   ...more,
 });
 
@@ -263,7 +264,7 @@ describe('a maker that is killed', () => {
       rows.map((row) => row.secretRef),
     );
     // and it can be made again
-    await addRow(zone, await another.createKey(request(zone, { existing: rows })));
+    await addRow(zone, await another.createKey(request(zone, { takenTags: new Set(rows.flatMap(tagsOf)) })));
     await another.resolve(0);
     expect(keeper.secrets.size).toBe(rows.length + 1);
   });
@@ -317,6 +318,8 @@ describe('a key that is destroyed', () => {
     expect(await maker.destroyKey(key)).toBe('deleted');
     expect(keeper.secrets.size).toBe(0);
     expect(keeper.consumers.get(key.secretRef)).toEqual([]);
+    await fixture.keys.update(id, { signs: false, published: false });
+    expect(await fixture.keys.takeOut(id)).toBe(true);
     await fixture.keys.delete(id);
   });
 

@@ -1,4 +1,4 @@
-import { currentFacts, isParentKnown, mayHaveDs, wantedDs } from './facts.js';
+import { currentFacts, isAskedFor, isParentKnown, mayHaveDs, wantedDs } from './facts.js';
 import type { DsUse, KeySetFacts, KeySetUse, RolloverState } from './model.js';
 import { dnskeyInterval, dsInterval, signatureInterval, TIMING, type Timing } from './timing.js';
 
@@ -42,6 +42,8 @@ export interface Alive {
   readonly dnskeys: readonly AliveDnskeys[];
   readonly signatures: readonly AliveSignatures[];
   readonly ds: readonly AliveDs[];
+  /** DS sets that the parent may have without anybody having asked for them here: what is done is safe with them and without them. */
+  readonly guessed: readonly AliveDs[];
 }
 
 /**
@@ -59,6 +61,7 @@ export function aliveNow(state: RolloverState, now: number, timing: Timing = TIM
       ...unknownDs(state, timing),
       ...askedDs(state, now, timing),
     ],
+    guessed: guessedDs(state),
   };
   return merge([stillAlive(past, now), aliveOf(state, currentFacts(state))]);
 }
@@ -70,6 +73,7 @@ export function aliveOf(state: RolloverState, facts: KeySetFacts): Alive {
     dnskeys: [dnskeysItem(facts, null)],
     signatures: state.views.map((view) => signaturesItem(view, facts, null)),
     ds: wanted === undefined ? [] : [{ ...dsItem(wanted, algorithmsOf(state, wanted)), until: null }],
+    guessed: [],
   };
 }
 
@@ -79,6 +83,7 @@ export function merge(all: readonly Alive[]): Alive {
     dnskeys: distinct(all.flatMap((alive) => alive.dnskeys)),
     signatures: distinct(all.flatMap((alive) => alive.signatures)),
     ds: distinct(all.flatMap((alive) => alive.ds)),
+    guessed: distinct(all.flatMap((alive) => alive.guessed)),
   };
 }
 
@@ -135,7 +140,15 @@ function unknownDs(state: RolloverState, timing: Timing): AliveDs[] {
   const until = isParentKnown(state)
     ? Math.min(...seen) + dsInterval({ ttl: null }, state.policy, timing)
     : null;
-  return state.keys.filter(mayHaveDs).map((key) => ({ ...dsItem([key.id], [key.algorithm]), until }));
+  return state.keys.filter(isAskedFor).map((key) => ({ ...dsItem([key.id], [key.algorithm]), until }));
+}
+
+/** What an operator may have given to a parent that was never looked at. */
+function guessedDs(state: RolloverState): AliveDs[] {
+  if (isParentKnown(state)) return [];
+  return state.keys
+    .filter((key) => mayHaveDs(key) && !isAskedFor(key))
+    .map((key) => ({ ...dsItem([key.id], [key.algorithm]), until: null }));
 }
 
 function aliveOfUse(state: RolloverState, use: KeySetUse, timing: Timing) {
@@ -184,6 +197,7 @@ function stillAlive(alive: Alive, now: number): Alive {
     dnskeys: alive.dnskeys.filter((item) => isAlive(item, now)),
     signatures: alive.signatures.filter((item) => isAlive(item, now)),
     ds: alive.ds.filter((item) => isAlive(item, now)),
+    guessed: alive.guessed,
   };
 }
 

@@ -2,9 +2,18 @@ import { type Alive, aliveNow } from './alive.js';
 import { changeKeys } from './apply.js';
 import { currentFacts, isParentKnown, keySetFacts, pendingViews, signsKeys, signsZone } from './facts.js';
 import { type CreateStep, dueAt, findGoals } from './goals.js';
-import type { Conflict, Decision, KeyChange, ManagedKey, RolloverState, Step, Wait } from './model.js';
+import type {
+  Conflict,
+  Decision,
+  KeyChange,
+  KeySetFacts,
+  ManagedKey,
+  RolloverState,
+  Step,
+  Wait,
+} from './model.js';
 import { type Move, movesOf, type Option, removable } from './moves.js';
-import { newConflicts } from './safety.js';
+import { isWhole, newConflicts } from './safety.js';
 import { TIMING, type Timing } from './timing.js';
 import { keyName, timeText } from './words.js';
 
@@ -20,7 +29,8 @@ export function decide(state: RolloverState, now: number, timing: Timing = TIMIN
   const { goals, creates, waiting } = findGoals(state, now);
   const keys = state.keys.map((key) => ({ ...key, goal: goals.get(key.id) ?? key.goal }));
   const draft = new Draft({ ...state, keys }, now, timing);
-  const pending = pendingViews(state);
+  // what is not whole is never published, so nothing comes of waiting for that
+  const pending = draft.isWhole ? pendingViews(state) : [];
   const blocked = draft.tryMoves([...creates, ...waiting], pending);
   if (pending.length === 0) draft.remove();
   const change = draft.step([...goalChanges(state, goals), ...activations(state, now)]);
@@ -43,6 +53,8 @@ class Draft {
   #deleteSentinel: boolean;
   readonly #changes: KeyChange[] = [];
   readonly #reasons: string[] = [];
+  /** Whether a gateway would publish the zone by the key set as it is. */
+  readonly isWhole: boolean;
 
   constructor(state: RolloverState, now: number, timing: Timing) {
     this.#state = state;
@@ -50,11 +62,13 @@ class Draft {
     this.#alive = aliveNow(state, now, timing);
     this.#keys = state.keys;
     this.#deleteSentinel = state.deleteSentinel;
+    this.isWhole = isWhole(state, currentFacts(state));
   }
 
   /** Takes the moves that are safe, if no view is pending, and says what the others wait for. */
   tryMoves(lacking: readonly CreateStep[], pending: readonly string[]): Wait[] {
-    const mayBeSecure = this.#alive.ds.some((ds) => ds.algorithms.length > 0);
+    const { ds, guessed } = this.#alive;
+    const mayBeSecure = [...ds, ...guessed].some(({ algorithms }) => algorithms.length > 0);
     return movesOf(this.#state, lacking, mayBeSecure).flatMap((move) => {
       const wait = this.#tryMove(move, pending);
       return wait === undefined ? [] : [wait];
@@ -75,7 +89,8 @@ class Draft {
     }
     for (const option of move.options) {
       conflicts = this.#conflictsOf(option);
-      if (conflicts.length > 0) continue;
+      // by a key set that is not whole nothing is published, and signatures run out
+      if (conflicts.length > 0 && (this.isWhole || !this.#makesWhole(option))) continue;
       if (pending.length > 0) break;
       this.#take(option, option.reason ?? move.reason);
       return undefined;
@@ -86,10 +101,17 @@ class Draft {
   }
 
   #conflictsOf(option: Option): Conflict[] {
+    return newConflicts(this.#state, this.#alive, currentFacts(this.#state), this.#factsAfter(option));
+  }
+
+  #makesWhole(option: Option): boolean {
+    return isWhole(this.#state, this.#factsAfter(option));
+  }
+
+  #factsAfter({ changes, deleteSentinel }: Option): KeySetFacts {
     const { views, keySetVersion } = this.#state;
-    const keys = changeKeys(this.#keys, option.changes);
-    const facts = keySetFacts(keys, views, keySetVersion + 1, option.deleteSentinel ?? this.#deleteSentinel);
-    return newConflicts(this.#state, this.#alive, currentFacts(this.#state), facts);
+    const keys = changeKeys(this.#keys, changes);
+    return keySetFacts(keys, views, keySetVersion + 1, deleteSentinel ?? this.#deleteSentinel);
   }
 
   #take(option: Option, reason: string): void {

@@ -4,8 +4,8 @@ import { aliveNow } from './alive.js';
 import { changeKeys } from './apply.js';
 import { currentFacts, keySetFacts, plannedKey, signsKeys } from './facts.js';
 import { findGoals, fits } from './goals.js';
-import type { Conflict, KeyChange, ManagedKey, RolloverState, Step } from './model.js';
-import { newConflicts } from './safety.js';
+import type { Conflict, KeyChange, KeySetFacts, ManagedKey, RolloverState, Step } from './model.js';
+import { isWhole, newConflicts } from './safety.js';
 import { TIMING, type Timing } from './timing.js';
 import { keyName } from './words.js';
 
@@ -24,7 +24,7 @@ export interface Emergency {
  * was made. What is left then (the parent's DS set, removal) is decided as in any other roll.
  * @param id of a key that is to be used no more
  * @param now seconds since 1970
- * @throws ZonesealError NOT_HELD when the zone has no such key, or has removed it
+ * @throws ZonesealError NOT_HELD when the zone has no such key, or has removed it; KEY_SET_INVALID when nothing can take its place
  */
 export function emergency(state: RolloverState, id: string, now: number, timing: Timing = TIMING): Emergency {
   const key = state.keys.find((it) => it.id === id && it.removedAt === null);
@@ -39,24 +39,62 @@ export function emergency(state: RolloverState, id: string, now: number, timing:
   }
   const asked: RolloverState = { ...state, asked: [...state.asked, id] };
   const { goals, creates, waiting } = findGoals(asked, now);
-  const create = [...creates, ...waiting].find((step) => fits(key, step));
-  const made = create === undefined ? undefined : plannedKey(create, state, now);
-  const successor = made ?? successorOf(asked, key, goals);
-  const changes = [
-    { id, goal: 'out', published: false, signs: false, parent: false } as const,
-    ...(successor === undefined ? [] : [intoUse(successor)]),
-  ];
-  const conflicts = conflictsOf(
-    made === undefined ? asked : { ...asked, keys: [...asked.keys, made] },
-    changes,
-    now,
-    timing,
+  const lacking = [...creates, ...waiting];
+  const own = lacking.filter((step) => fits(key, step)).slice(0, 1);
+  const successor = successorOf(asked, key, goals);
+  // a place that the policy does not want any more: what it wants instead has to be there
+  const isInstead = own.length === 0 && successor === undefined;
+  const missing = isInstead ? lacking : own;
+  const planned = missing.reduce<readonly ManagedKey[]>(
+    (keys, step) => [...keys, plannedKey(step, { ...state, keys }, now)],
+    asked.keys,
   );
-  const needsDsByHand = breaksChain(asked, changes, now);
+  const made = planned.slice(asked.keys.length);
+  const others = isInstead ? asked.keys.filter((it) => goals.get(it.id) === 'in' && !isInUse(it)) : [];
+  const successors = [...made, ...(successor === undefined ? [] : [successor]), ...others];
+  const changes = withStranded(planned, [
+    { id, goal: 'out', published: false, signs: false, parent: false },
+    ...successors.map(intoUse),
+  ]);
+  const after: RolloverState = { ...asked, keys: planned };
+  const facts = factsAfter(after, changes);
+  if (!isWhole(after, facts) && isWhole(asked, currentFacts(asked))) throw nothingLeft(state, id);
+  const conflicts = newConflicts(after, aliveNow(after, now, timing), currentFacts(after), facts);
+  const needsDsByHand = breaksChain(after, changes, now);
+  const [create] = missing;
   if (create !== undefined) return { steps: [create], conflicts, needsDsByHand };
-  const instead = successor === undefined ? '' : `, ${keyName(state, successor.id)} takes its place`;
+  const names = successors.map((it) => keyName(state, it.id)).join(' and ');
+  const instead = names === '' ? '' : `, ${names} ${successors.length === 1 ? 'takes' : 'take'} its place`;
   const reason = `${keyName(state, id)} goes out at once${instead}: an emergency`;
   return { steps: [{ kind: 'change', keys: changes, reason }], conflicts, needsDsByHand };
+}
+
+/** With the keys of an algorithm of which no key is left that signs the DNSKEY RRset: they are of no use without one. */
+function withStranded(keys: readonly ManagedKey[], changes: readonly KeyChange[]): KeyChange[] {
+  const after = changeKeys(keys, changes).filter((key) => key.removedAt === null);
+  const entries = new Set(
+    after.filter((key) => key.published && signsKeys(key)).map(({ algorithm }) => algorithm),
+  );
+  const stranded = after.filter((key) => (key.published || key.signs) && !entries.has(key.algorithm));
+  return [
+    ...changes,
+    ...stranded.map(
+      ({ id }) => ({ id, goal: 'out', published: false, signs: false, parent: false }) as const,
+    ),
+  ];
+}
+
+function isInUse(key: ManagedKey): boolean {
+  return key.published && key.signs && !key.keySetsOnly && (key.parent || !signsKeySets(key.role));
+}
+
+function nothingLeft(state: RolloverState, id: string): ZonesealError {
+  const { zone } = state;
+  return new ZonesealError(
+    'KEY_SET_INVALID',
+    `zone ${zone}: without ${keyName(state, id)} its key set would not be whole, and its policy wants no other key; have it assigned another policy`,
+    { zone },
+  );
 }
 
 function successorOf(
@@ -81,17 +119,11 @@ function intoUse({ id, role }: ManagedKey): KeyChange {
   return { id, goal: 'in', published: true, signs: true, ...parent, ...all };
 }
 
-function conflictsOf(
-  state: RolloverState,
-  changes: readonly KeyChange[],
-  now: number,
-  timing: Timing,
-): Conflict[] {
-  const facts = keySetFacts(
+function factsAfter(state: RolloverState, changes: readonly KeyChange[]): KeySetFacts {
+  return keySetFacts(
     changeKeys(state.keys, changes),
     state.views,
     state.keySetVersion + 1,
     state.deleteSentinel,
   );
-  return newConflicts(state, aliveNow(state, now, timing), currentFacts(state), facts);
 }

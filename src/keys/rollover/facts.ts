@@ -1,3 +1,4 @@
+import { tagsOf } from '../../dnssec/dnskey.js';
 import { flagsOfRole, signingKeys, signsKeySets, signsZoneData, type ZoneKey } from '../key-set.js';
 import type { KeySetFacts, KeySetUse, ManagedKey, RolloverState } from './model.js';
 
@@ -56,10 +57,10 @@ export function wantedDs(
  * Key tags that a new key of the zone must not get: those of all keys that there are, revoked as well, and of keys that
  * the parent has a DS for.
  */
-export function takenKeyTags(state: Pick<RolloverState, 'keys' | 'ds'>): Set<number> {
+export function takenKeyTags(state: Pick<RolloverState, 'keys' | 'ds'>): ReadonlySet<number> {
   const unknown = state.ds.flatMap((use) => use.keys).filter((id) => id.startsWith(UNKNOWN_KEY));
   return new Set([
-    ...state.keys.flatMap((key) => [key.keyTag, (key.keyTag + 128) & 0xffff]),
+    ...state.keys.flatMap((key) => [key.keyTag, ...tagsOf(key)]),
     ...unknown.map((id) => Number(id.slice(UNKNOWN_KEY.length))),
   ]);
 }
@@ -105,9 +106,17 @@ export function isParentKnown(state: Pick<RolloverState, 'ds'>): boolean {
   return state.ds.some((use) => use.seenAt !== null);
 }
 
-/** Whether the parent may have a DS of the key though nobody saw it: it was asked to, or the key was imported as active. */
-export function mayHaveDs(key: ManagedKey): boolean {
+/** Whether the parent was asked for a DS of the key, or the key was taken over as one that it has a DS of. */
+export function isAskedFor(key: ManagedKey): boolean {
   return key.removedAt === null && signsKeySets(key.role) && (key.parent || key.activeAt !== null);
+}
+
+/**
+ * Whether the parent may have a DS of the key though nobody saw it: it was asked to, or it could be given one by hand, for it is published
+ * and signs.
+ */
+export function mayHaveDs(key: ManagedKey): boolean {
+  return isAskedFor(key) || (signsKeys(key) && key.published && key.removedAt === null);
 }
 
 /** What a view serves now; undefined when it serves nothing. */

@@ -4,6 +4,8 @@ import type { Log } from '../../log.js';
 import type { KeyRole, ZoneKey } from '../key-set.js';
 import { applyStep, observeDs } from './apply.js';
 import { decide } from './decide.js';
+import { takenKeyTags } from './facts.js';
+import { fits } from './goals.js';
 import type { Decision, DsUse, RolloverState, Step } from './model.js';
 import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
 
@@ -19,7 +21,7 @@ export interface RollKeyMaker {
     readonly algorithm: number;
     readonly rsaBits: number;
     readonly view: string | null;
-    readonly existing: readonly Pick<ZoneKey, 'flags' | 'algorithm' | 'publicKey'>[];
+    readonly takenTags: ReadonlySet<number>;
   }): Promise<UnusedKey>;
   /** Removes what was made and is not wanted after all. Never throws. */
   discard(made: UnusedKey): Promise<void>;
@@ -161,7 +163,10 @@ export class KeyKeeper {
     if (state.views.length === 0) return true;
     if (keys.length === 0)
       return !uses.some(({ facts, replacedAt }) => replacedAt === null && facts.published.length === 0);
-    const isMoved = [...steps, ...waits.map(({ step }) => step)].some((step) => step.kind === 'create');
+    // what a key of the zone's is for already comes by its lifetime, or was asked for
+    const isMoved = [...steps, ...waits.map(({ step }) => step)].some(
+      (step) => step.kind === 'create' && !keys.some((key) => key.removedAt === null && fits(key, step)),
+    );
     if (!isMoved || isHeld || (await store.listEvents(zone, 1)).length > 0) return false;
     const why = `its keys are not those that its policy wants; "zoneseal keys hold ${zone} --release" lets them roll to these`;
     await store.hold(zone, true, why);
@@ -224,8 +229,7 @@ export async function createStepKey(
     algorithm,
     rsaBits: state.policy.rsaBits,
     view,
-    // tags of keys that were removed are taken as long as they are remembered
-    existing: state.keys,
+    takenTags: takenKeyTags(state),
   });
   let isUsed = false;
   try {

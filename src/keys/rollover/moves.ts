@@ -1,5 +1,5 @@
 import { signsKeySets } from '../key-set.js';
-import { mayHaveDs, signsKeys, signsZone } from './facts.js';
+import { isAskedFor, signsKeys, signsZone } from './facts.js';
 import type { KeyChange, ManagedKey, RolloverState } from './model.js';
 import { keyNames } from './words.js';
 
@@ -185,7 +185,7 @@ function parentMoves({ state, ins, outs }: Keys): Move[] {
       ],
       reason: `the parent is asked for the DS of ${names(state, wanted)} alone`,
       // of keys that were taken over it is not said again what the parent is to have before it is known what it has
-      needsParent: leaving.length > 0 || state.keys.some(mayHaveDs),
+      needsParent: leaving.length > 0 || state.keys.some(isAskedFor),
     });
   }
   return moves;

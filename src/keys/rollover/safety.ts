@@ -20,6 +20,25 @@ export function newConflicts(
   current: KeySetFacts,
   facts: KeySetFacts,
 ): Conflict[] {
+  return [
+    ...newCacheConflicts(state, alive, current, facts),
+    ...incoherences(state, current, facts).map(asConflict),
+  ];
+}
+
+/** The same, but for what the key set lacks in itself. */
+export function newCacheConflicts(
+  state: RolloverState,
+  alive: Alive,
+  current: KeySetFacts,
+  facts: KeySetFacts,
+): Conflict[] {
+  const without = newAmong(state, alive, current, facts);
+  if (alive.guessed.length === 0 || without.length > 0) return without;
+  return newAmong(state, { ...alive, ds: [...alive.ds, ...alive.guessed] }, current, facts);
+}
+
+function newAmong(state: RolloverState, alive: Alive, current: KeySetFacts, facts: KeySetFacts): Conflict[] {
   const next = aliveOf(state, facts);
   const before = new Map<string, number | null>();
   for (const found of conflictsAmong(state, alive)) {
@@ -32,13 +51,13 @@ export function newConflicts(
       const until = before.get(key);
       return until === null || (until !== undefined && found.until !== null && found.until <= until);
     });
-  const after = conflictsAmong(state, merge([alive, next])).filter(isNew);
-  return [...after, ...incoherences(state, current, facts)].map(({ kind, algorithm, message, until }) => ({
-    kind,
-    algorithm,
-    message,
-    until,
-  }));
+  return conflictsAmong(state, merge([alive, next]))
+    .filter(isNew)
+    .map(asConflict);
+}
+
+function asConflict({ kind, algorithm, message, until }: FoundConflict): Conflict {
+  return { kind, algorithm, message, until };
 }
 
 const STILL_THERE =
@@ -96,35 +115,40 @@ function signatureConflicts(
     }));
 }
 
-/**
- * What a key set lacks in itself, whether the parent has a DS or not: each published algorithm signs the DNSKEY RRset
- * and the data of every view, and a signed zone does not become unsigned but on purpose. Nothing that was so already.
- */
+/** What a key set would lack in itself that it does not lack now. */
 function incoherences(state: RolloverState, current: KeySetFacts, facts: KeySetFacts): FoundConflict[] {
-  const lacks = (of: KeySetFacts): Map<string, FoundConflict> => {
-    const found = new Map<string, FoundConflict>();
-    const add = (kind: Conflict['kind'], algorithm: number, what: string): void => {
-      const message = `the key set (${keyNames(state, of.published)}) would have no ${what} of algorithm ${algorithm}`;
-      found.set(`${algorithm} ${what}`, { kind, algorithm, message, until: null, between: ['', ''] });
-    };
-    const published = (ids: readonly string[]): Set<number> =>
-      algorithms(
-        state,
-        ids.filter((id) => of.published.includes(id)),
-      );
-    for (const algorithm of published(of.published)) {
-      if (!published(of.keySigners).has(algorithm))
-        add('ds-dnskey', algorithm, 'key that signs the key sets');
-      for (const view of state.views.filter((it) => !published(of.zoneSigners[it] ?? []).has(algorithm))) {
-        add('dnskey-signature', algorithm, `key that signs in view ${view}`);
-      }
-    }
-    if (state.policy.signed && of.published.length === 0)
-      add('ds-dnskey', state.policy.algorithm, 'key at all');
-    return found;
+  const before = lacking(state, current);
+  return [...lacking(state, facts)].filter(([what]) => !before.has(what)).map(([, conflict]) => conflict);
+}
+
+/**
+ * Whether a key set is whole in itself, whether the parent has a DS or not: each published algorithm signs the DNSKEY RRset and the data
+ * of every view, and a zone that is to be signed has a key. No gateway publishes a zone by one that is not.
+ */
+export function isWhole(state: RolloverState, facts: KeySetFacts): boolean {
+  return lacking(state, facts).size === 0;
+}
+
+function lacking(state: RolloverState, of: KeySetFacts): Map<string, FoundConflict> {
+  const found = new Map<string, FoundConflict>();
+  const add = (kind: Conflict['kind'], algorithm: number, what: string): void => {
+    const message = `the key set (${keyNames(state, of.published)}) would have no ${what} of algorithm ${algorithm}`;
+    found.set(`${algorithm} ${what}`, { kind, algorithm, message, until: null, between: ['', ''] });
   };
-  const before = lacks(current);
-  return [...lacks(facts)].filter(([what]) => !before.has(what)).map(([, conflict]) => conflict);
+  const published = (ids: readonly string[]): Set<number> =>
+    algorithms(
+      state,
+      ids.filter((id) => of.published.includes(id)),
+    );
+  for (const algorithm of published(of.published)) {
+    if (!published(of.keySigners).has(algorithm)) add('ds-dnskey', algorithm, 'key that signs the key sets');
+    for (const view of state.views.filter((it) => !published(of.zoneSigners[it] ?? []).has(algorithm))) {
+      add('dnskey-signature', algorithm, `key that signs in view ${view}`);
+    }
+  }
+  if (state.policy.signed && of.published.length === 0)
+    add('ds-dnskey', state.policy.algorithm, 'key at all');
+  return found;
 }
 
 function algorithms(state: RolloverState, ids: readonly string[]): Set<number> {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { tagsOf } from '../../../src/dnssec/dnskey.js';
+import { additionConflicts } from '../../../src/keys/rollover/addition.js';
 import { isDsAlive, isUseAlive } from '../../../src/keys/rollover/alive.js';
 import { applyStep, observeDs } from '../../../src/keys/rollover/apply.js';
 import { decide } from '../../../src/keys/rollover/decide.js';
@@ -117,6 +119,49 @@ describe('a decision', () => {
     ]);
   });
 
+  it('counts keys that are published and sign as known to the parent, for they can be given to it by hand', () => {
+    const unseen = { parent: false, activeAt: null };
+    const state = zone([key('c', 'CSK', unseen)], { ds: [] });
+    const { steps, waits } = decide(state, 1_000_000);
+    expect(steps).toMatchObject([{ kind: 'create', role: 'ZSK' }, { keys: [{ id: 'c', parent: true }] }]);
+    expect(waits.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining("the parent's DS set is not known"),
+    );
+    const unsigned = zone([key('k', 'KSK', unseen), { ...zsk, activeAt: null }], {
+      ds: [],
+      policy: policy({ signed: false }),
+    });
+    for (const step of decide(unsigned, 1_000_000).steps) {
+      expect(step).toMatchObject({ kind: 'change' });
+      expect(JSON.stringify(step)).not.toContain('"published":false');
+    }
+  });
+
+  it('asks the parent for the DS of the first keys, of which it can have no other', () => {
+    const first = { parent: false, activeAt: null };
+    const state = zone([key('k', 'KSK', first), key('z', 'ZSK', { activeAt: null })], { ds: [] });
+    expect(decide(state, 0).steps).toMatchObject([{ keys: [{ id: 'k', parent: true }, { id: 'z' }] }]);
+  });
+
+  it('does not wait for a key set to be served that is not whole', () => {
+    const csk = key('c', 'CSK');
+    const was = zone([csk]);
+    const out = { published: false, signs: false, parent: false, goal: 'out' } as const;
+    const broken = {
+      ...was,
+      keySetVersion: 2,
+      keys: [{ ...csk, ...out }, fresh('j', 'KSK'), fresh('y', 'ZSK')],
+    };
+    expect(decide(broken, 10).steps).toMatchObject([
+      {
+        keys: [
+          { id: 'j', published: true, signs: true },
+          { id: 'y', published: true, signs: true },
+        ],
+      },
+    ]);
+  });
+
   it('makes no step while an operator holds the keys, and says what it would do', () => {
     const { steps, waits } = decide(zone([ksk, zsk], { asked: ['z'], isHeld: true }), 0);
     expect(steps).toEqual([]);
@@ -221,7 +266,9 @@ describe('what the parent is seen with', () => {
     const unknown = { keys: ['unknown:7', 'k'], algorithms: [8, 13], ttl: 500 };
     const state = zone([ksk, zsk]);
     const other = { ...state, ds: observeDs(state, [unknown], 100) };
-    expect(takenKeyTags(other)).toEqual(new Set([100, 228, 200, 328, 7]));
+    const taken = takenKeyTags(other);
+    const revoked = other.keys.flatMap(tagsOf);
+    expect([...taken].sort()).toEqual([...new Set([100, 200, 7, ...revoked])].sort());
     expect(decide({ ...other, asked: ['z'] }, 200).steps).toMatchObject([{ kind: 'create' }]);
   });
 });
@@ -234,6 +281,31 @@ describe('a use', () => {
     expect(isUseAlive(state, use, 9e9)).toBe(true);
     expect(isUseAlive(state, past, 5109)).toBe(true);
     expect(isUseAlive(state, past, 5110)).toBe(false);
+  });
+});
+
+describe('keys that an operator adds to a zone that is served', () => {
+  const added = (role: ManagedKey['role'], more: Partial<ManagedKey> = {}): ManagedKey =>
+    key('n', role, more);
+
+  it('are refused where caches hold the DNSKEY RRset without them', () => {
+    const state = zone([ksk, zsk], { views: ['int', 'ext'] });
+    const own = additionConflicts(state, [added('ZSK', { view: 'int' })], 0);
+    expect(own.map(({ kind }) => kind)).toContain('dnskey-signature');
+    expect(own[0]?.message).toContain('signatures of view int (by new ZSK (1))');
+  });
+
+  it('are refused where they bring an algorithm that nothing in caches is signed with', () => {
+    const conflicts = additionConflicts(zone([ksk, zsk]), [added('CSK', { algorithm: 15 })], 0);
+    expect(conflicts.map(({ algorithm }) => algorithm)).toContain(15);
+  });
+
+  it('are no danger beside others of their kind, where they do nothing yet, and to a zone that was never served', () => {
+    const state = zone([ksk, zsk]);
+    expect(additionConflicts(state, [added('ZSK'), added('KSK')], 0)).toEqual([]);
+    const idle = { signs: false, published: false };
+    expect(additionConflicts(state, [added('CSK', { algorithm: 15, ...idle })], 0)).toEqual([]);
+    expect(additionConflicts({ ...state, uses: [] }, [added('CSK', { algorithm: 15 })], 0)).toEqual([]);
   });
 });
 
@@ -284,35 +356,56 @@ describe('an emergency roll', () => {
     expect(conflicts.map(({ kind, until }) => [kind, until])).toContainEqual(['ds-dnskey', null]);
   });
 
-  it('of an algorithm that goes has nothing in its place, and the next one comes all the same', () => {
+  it('of a place that the policy does not want any more has what it wants instead made first', () => {
+    const csk = key('c', 'CSK');
+    const state = zone([csk]);
+    const [first] = emergency(state, 'c', 0).steps;
+    expect(first).toMatchObject({ kind: 'create', role: 'KSK' });
+    const half = { ...state, keys: [...state.keys, fresh('j', 'KSK')] };
+    expect(emergency(half, 'c', 0).steps).toMatchObject([{ kind: 'create', role: 'ZSK' }]);
+    const { steps } = emergency({ ...half, keys: [...half.keys, fresh('y', 'ZSK')] }, 'c', 0);
+    expect(steps).toMatchObject([
+      {
+        keys: [
+          { id: 'c', goal: 'out', published: false, signs: false },
+          { id: 'j', published: true, signs: true, parent: true },
+          { id: 'y', published: true, signs: true },
+        ],
+        reason: 'CSK 99 goes out at once, KSK 106 and ZSK 121 take its place: an emergency',
+      },
+    ]);
+  });
+
+  it('of an algorithm that goes takes all of it out, which is of no use without the key', () => {
     const csk = key('c', 'CSK');
     const own = key('y', 'ZSK', { view: 'b' });
     const state = zone([csk, own], {
       views: ['a', 'b'],
       policy: policy({ algorithm: 15, keys: 'csk', viewZsks: ['b'] }),
     });
-    const [step] = emergency(state, 'c', 0).steps as [Exclude<Step, { kind: 'create' }>];
+    expect(emergency(state, 'c', 0).steps).toMatchObject([{ kind: 'create', role: 'CSK', algorithm: 15 }]);
     const next = { algorithm: 15 };
     const made = [fresh('c2', 'CSK', next), fresh('y2', 'ZSK', { ...next, view: 'b' })];
-    const changed = applyStep({ ...state, keys: [...state.keys, ...made] }, step, 0);
-    const [a, b] = state.uses as [(typeof state.uses)[0], (typeof state.uses)[0]];
-    const facts = currentFacts(changed);
-    const served = {
-      ...changed,
-      uses: [
-        { ...a, facts },
-        { ...b, facts },
+    const [step] = emergency({ ...state, keys: [...state.keys, ...made] }, 'c', 0).steps;
+    expect(step).toMatchObject({
+      keys: [
+        { id: 'c', published: false },
+        { id: 'c2', signs: true, published: true },
+        { id: 'y2', signs: true, published: true },
+        { id: 'y', signs: false, published: false, goal: 'out' },
       ],
-    };
-    expect(decide(served, 10).steps).toMatchObject([
-      {
-        keys: [
-          { id: 'c2', signs: true },
-          { id: 'y2', signs: true },
-          { id: 'y', goal: 'out' },
-        ],
-      },
-    ]);
+    });
+  });
+
+  it('is refused where nothing could take the place of the key', () => {
+    const state = zone([ksk, zsk], { policy: policy({ signed: false }) });
+    expect(emergency(state, 'k', 0).steps).toMatchObject([{ kind: 'change' }]);
+    const own = zone([ksk, key('y', 'ZSK', { view: 'a' }), key('x', 'ZSK', { view: 'b' })], {
+      views: ['a', 'b'],
+      policy: policy({ viewZsks: ['b'] }),
+    });
+    // what view a is to be signed with is made before its own key goes
+    expect(emergency(own, 'y', 0).steps).toMatchObject([{ kind: 'create', role: 'ZSK', view: null }]);
   });
 
   it('is of a key that there is', () => {

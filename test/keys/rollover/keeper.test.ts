@@ -194,6 +194,17 @@ describe('the keeper of keys', () => {
     expect(store.steps.map(({ kind }) => kind).slice(0, 2)).toEqual(['create', 'create']);
   });
 
+  it('lets keys that were taken over and are those that the policy wants roll at their lifetime', async () => {
+    store.state = {
+      ...store.state,
+      policy: parsePolicy('default', { zskLifetime: 90 * 86_400 }),
+      keys: store.state.keys.map((key) => ({ ...key, activeAt: NOW - 95 * 86_400 })),
+    };
+    await keeper.keepDue();
+    expect(store.held).toEqual([]);
+    expect(store.steps[0]).toMatchObject({ kind: 'create', role: 'ZSK', replaces: '2' });
+  });
+
   it('discards a key that was made for a key set which has changed meanwhile', async () => {
     misfit();
     store.events = [event];

@@ -294,6 +294,12 @@ export function writingSuite(open: () => Fixture): void {
       const [first, second] = await f.keys.add(zone.name, [key(1), key(2)]);
       await f.keys.update(second as string, { published: true });
       await f.keys.update(first as string, { secretRef: 'https://barbican/moved' });
+      // what is in use is neither taken out nor forgotten
+      expect(await f.keys.takeOut(second as string)).toBe(false);
+      await expect(f.keys.delete(second as string)).rejects.toMatchObject({ code: 'NOT_HELD' });
+      await f.keys.update(second as string, { signs: false, published: false });
+      expect(await f.keys.takeOut(second as string)).toBe(true);
+      expect(await f.keys.takeOut(second as string)).toBe(true);
       await f.keys.delete(second as string);
       expect(await f.publications.readKeySet(zone.id, 0)).toEqual({ keys: [], deleteSentinel: false });
       const plain = { keySetsOnly: false, parent: false };
@@ -303,11 +309,35 @@ export function writingSuite(open: () => Fixture): void {
       ]);
       const second2 = await f.publications.readKeySet(zone.id, 2);
       expect(second2.keys.map((it) => it.published)).toEqual([false, true]);
-      expect(await f.publications.readKeySet(zone.id, 4)).toEqual(await f.keys.keySet(zone.name));
-      await expect(f.publications.readKeySet(zone.id, 5)).rejects.toMatchObject({ code: 'NOT_HELD' });
+      expect(await f.publications.readKeySet(zone.id, 6)).toEqual(await f.keys.keySet(zone.name));
+      await expect(f.publications.readKeySet(zone.id, 7)).rejects.toMatchObject({ code: 'NOT_HELD' });
       await expect(f.keys.add(zone.name, [key(1)])).rejects.toMatchObject({ code: 'ALREADY_HELD' });
       await expect(f.keys.add(zone.name, [key(3, 'none')])).rejects.toMatchObject({ code: 'NOT_HELD' });
       await expect(f.keys.delete('999999')).rejects.toMatchObject({ code: 'NOT_HELD' });
+      expect(await f.keys.takeOut('999999')).toBe(false);
+    });
+
+    it('take keys only as they were when it was decided which to add', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      await f.keys.add(zone.name, [key(1)], { keySetVersion: 0 });
+      await expect(f.keys.add(zone.name, [key(2)], { keySetVersion: 0 })).rejects.toMatchObject({
+        code: 'DATABASE_CONFLICT',
+      });
+      expect(await f.keys.list(zone.name)).toHaveLength(1);
+      await f.keys.add(zone.name, [key(2)], { keySetVersion: 1 });
+    });
+
+    it('keep a key of which the parent may have a DS', async () => {
+      const f = open();
+      const zone = await f.newZone();
+      const [id] = await f.keys.add(zone.name, [key(1)]);
+      await f.keys.update(id as string, { signs: false, published: false });
+      const insert = `insert into zoneseal.ds_uses (zone_id, keys, algorithms, since, until) values ($1, $2, '{13}', now(), $3)`;
+      await f.database.execute(insert, [zone.id, [id], null]);
+      expect(await f.keys.takeOut(id as string)).toBe(false);
+      await f.database.execute('update zoneseal.ds_uses set until = now() where zone_id = $1', [zone.id]);
+      expect(await f.keys.takeOut(id as string)).toBe(true);
     });
 
     it('make publications due in the views that see the change', async () => {
