@@ -15,8 +15,8 @@ export interface LabZone {
   readonly database: string;
 }
 
-/** Settings under which no checkpoint comes by itself. */
-const NO_CHECKPOINTS = { max_wal_size: '16GB', checkpoint_timeout: '1d' } as const;
+/** Settings under which no checkpoint comes by itself, and the one before leaves nothing in the log. */
+const NO_CHECKPOINTS = { max_wal_size: '16GB', checkpoint_timeout: '1d', full_page_writes: 'off' } as const;
 
 /** One PostgreSQL, and the zones in it that benchmarks share; each measurement gets a database of its own, copied from one that has the zone. */
 export class Lab {
@@ -92,7 +92,7 @@ export class Lab {
     this.postgres.psql(`drop database if exists "${database}" with (force)`, 'postgres');
   }
 
-  /** Does something while no checkpoint comes but the one before it: what one adds to the log depends on when it comes. */
+  /** Does something while no checkpoint adds to the log: how much that is depends on when it comes. */
   async withoutCheckpoints<T>(work: () => Promise<T>): Promise<T> {
     const set = (settings: readonly string[]): void => {
       for (const setting of settings) this.postgres.psql(`alter system ${setting}`, 'postgres');

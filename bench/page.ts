@@ -66,7 +66,7 @@ const PEERS: readonly (readonly [name: string, how: string])[] = [
   ],
   [
     'openssl speed',
-    'As many processes as cores (-multi); CPU a signature is cores divided by signatures a second. It hashes nothing and stores nothing: a bound, not a signer.',
+    'As many processes at once as cores, each by its own CPU time. It hashes nothing and stores nothing: a bound, not a signer.',
   ],
 ];
 

@@ -18,12 +18,13 @@ export interface Run {
 
 const FOLDER = fileURLToPath(new URL('./results/', import.meta.url));
 
-/** Writes bench/results/latest.json, and the page beside it. */
+/** Writes bench/results/latest.json, and beside it the page and what is known of the machine. */
 export function writeResults(run: Run): void {
   const rows = judgeRows(run.rows, run);
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(join(FOLDER, 'latest.json'), `${JSON.stringify(rows, undefined, 2)}\n`);
   const { machine, quick, series } = run;
+  writeFileSync(join(FOLDER, 'machine.json'), `${JSON.stringify(machine, undefined, 2)}\n`);
   writeFileSync(join(FOLDER, 'latest.html'), resultsPage({ machine, quick, rows, series }));
 }
 
@@ -34,8 +35,10 @@ export function printResults(run: Run): void {
   const aims = rows.filter(({ aim }) => aim !== null);
   const others = rows.filter(({ aim }) => aim === null);
   const lines: string[] = [
-    `${machine.cpu}, ${machine.cores} cores, Node.js ${process.version}, load ${loadsText(machine.loadAtStart)} at the start, ${loadsText(machine.loadAtEnd)} at the end`,
+    `${machine.cpu}, ${machine.cores} cores, load ${loadsText(machine.loadAtStart)} at the start, ${loadsText(machine.loadAtEnd)} at the end`,
   ];
+  const versions = Object.entries(machine.versions).map(([program, version]) => `${program} ${version}`);
+  lines.push(versions.join(', '));
   const warning = loadWarning(machine.loadAtStart);
   if (warning !== undefined) lines.push(warning);
   if (quick) lines.push('--quick: less of everything, which shows that it runs; figures mean little');
