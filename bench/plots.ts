@@ -51,7 +51,12 @@ function linearAxis(least: number, greatest: number): Axis {
 function logarithmicAxis(least: number, greatest: number): Axis {
   const from = Math.floor(Math.log10(least));
   const to = Math.max(from + 1, Math.ceil(Math.log10(greatest)));
-  const ticks = Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i));
+  const powers = Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i));
+  // where there are few of them, also some between
+  const ticks =
+    powers.length > 3
+      ? powers
+      : powers.flatMap((power, i) => (i < to - from ? [power, 2 * power, 5 * power] : [power]));
   return { at: (value) => (Math.log10(value) - from) / (to - from), ticks };
 }
 

@@ -106,6 +106,8 @@ export async function prepareLargeZone(
       const fetched = await fetchZone(powerDns.port, ZONE);
       if (fetched === undefined)
         throw new Error(`PowerDNS does not send the zone:\n${program.log.slice(-2000)}`);
+      // with NSEC and signatures there are some three times as many
+      if (fetched.records < 2 * zone.records) throw new Error('PowerDNS does not sign the zone');
       const status = processStatus(pid);
       return {
         seconds: fetched.milliseconds / 1000,
