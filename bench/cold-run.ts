@@ -23,33 +23,39 @@ export interface ColdRun extends Measured {
 export async function runCold(lab: Lab, { gateway, database }: LabGateway, clients = 1): Promise<ColdRun> {
   const { postgres } = lab;
   const pid = gateway.pid as number;
-  const watch = new MemoryWatch(pid);
   // connected before the clock starts
   const writer = new pg.Client(`postgres://postgres@127.0.0.1:${postgres.port}/${database}`);
   await writer.connect();
-  const before = { gateway: treeCpuSeconds(pid), database: treeCpuSeconds(postgres.pid()) };
-  const begun = performance.now();
-  await writer.query(SERVE_ALL);
-  const all = await during('cold transfer', () =>
-    Promise.all(Array.from({ length: clients }, () => fetchServed(gateway.target.port, ZONE))),
-  );
-  const seconds = (performance.now() - begun) / 1000;
-  const cpuSeconds = treeCpuSeconds(pid) - before.gateway;
-  const databaseCpuSeconds = treeCpuSeconds(postgres.pid()) - before.database;
-  watch.stop();
-  await writer.end();
-  if (new Set(all.map(({ records }) => records)).size !== 1) {
-    throw new Error('clients that asked at once got zones of different sizes');
+  const watch = new MemoryWatch(pid);
+  try {
+    const cpu = (): number => treeCpuSeconds(pid);
+    const databaseCpu = (): number => treeCpuSeconds(postgres.pid());
+    const before = { gateway: cpu(), database: databaseCpu() };
+    const begun = performance.now();
+    await writer.query(SERVE_ALL);
+    const all = await during('cold transfer', () =>
+      Promise.all(Array.from({ length: clients }, () => fetchServed(gateway.target.port, ZONE))),
+    );
+    const seconds = (performance.now() - begun) / 1000;
+    const cpuSeconds = cpu() - before.gateway;
+    const databaseCpuSeconds = databaseCpu() - before.database;
+    watch.stop();
+    if (new Set(all.map(({ records }) => records)).size !== 1) {
+      throw new Error('clients that asked at once got zones of different sizes');
+    }
+    return {
+      fetched: all[0] as Fetched,
+      seconds,
+      cpuSeconds,
+      databaseCpuSeconds,
+      peakMegabytes: watch.peakMegabytes,
+      memory: watch.points,
+      signatures: signaturesMade(lab, database),
+    };
+  } finally {
+    watch.stop();
+    await writer.end();
   }
-  return {
-    fetched: all[0] as Fetched,
-    seconds,
-    cpuSeconds,
-    databaseCpuSeconds,
-    peakMegabytes: watch.peakMegabytes,
-    memory: watch.points,
-    signatures: signaturesMade(lab, database),
-  };
 }
 
 /** Signatures of the one publication there is. @throws Error when some of them are older than it */

@@ -61,15 +61,18 @@ export class MemoryWatch {
   #every = 1;
   #looks = 0;
   #peak = 0;
+  #hasStopped = false;
 
   constructor(pid: number) {
     this.#pid = pid;
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
   }
 
+  /** Looks once more, and then no more. */
   stop(): void {
     clearInterval(this.#timer);
-    this.#look();
+    if (!this.#hasStopped) this.#look();
+    this.#hasStopped = true;
   }
 
   /** The most that was resident at any time (VmHWM), as far as it could be seen. */
