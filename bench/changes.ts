@@ -1,20 +1,16 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { GatewayProcess } from '../interop/lib/gateway.js';
-import { startPostgres, type TestPostgres } from '../interop/lib/postgres.js';
-import { removeFolder, temporaryFolder } from '../interop/lib/processes.js';
 import { ChangePlan, KINDS, type Kind } from './change-plan.js';
 import { SoaPoller, TransferConnection } from './client.js';
-import { median, needTools, quantile, type Row, row, say } from './report.js';
-import { fetchServed, prepareGateway, SERVE_ALL } from './served.js';
-import { writeZone } from './zone.js';
-
-const ZONE = 'bench.example.';
+import type { Lab, LabGateway, LabZone } from './lab.js';
+import { during, say } from './progress.js';
+import { distribution, median, type Outcome, quantile, type Row, row, type Series } from './rows.js';
+import { fetchServed, SERVE_ALL } from './served.js';
+import { ZONE } from './zone.js';
 
 interface ChangesOptions {
-  /** Of the larger zone; the smaller has a tenth. */
-  readonly names: number;
+  /** Of the smaller zone and of the larger. */
+  readonly sizes: readonly [smaller: number, larger: number];
   readonly rounds: number;
   /** To each zone in each round. */
   readonly changes: number;
@@ -41,70 +37,56 @@ interface Sample {
   readonly added: number;
 }
 
-/** Single-record changes to a zone and to one with a tenth of its names: what each costs, and how soon it is out. */
-export async function changes({ names, rounds, changes }: ChangesOptions): Promise<Row[]> {
-  needTools('postgres');
-  const sizes = [Math.floor(names / 10), names];
+/** Single-record changes to a large zone and to a small one: what each costs, and how soon it is out. */
+export async function changes(lab: Lab, { sizes, rounds, changes }: ChangesOptions): Promise<Outcome> {
   say(`changes: zones of ${sizes.join(' and ')} names, ${changes} changes each, ${rounds} rounds`);
-  const folder = temporaryFolder('bench');
-  // no checkpoint comes between: what it adds to the log depends on when it comes, not on the change
-  const postgres = await startPostgres({
-    durable: true,
-    settings: ['track_commit_timestamp=on', 'max_wal_size=16GB', 'checkpoint_timeout=1d'],
-  });
-  try {
-    const files = sizes.map((size) => join(folder, `${size}.zone`));
-    for (const [i, size] of sizes.entries()) await writeZone(files[i] as string, ZONE, size);
-    const rows: Row[] = [];
-    for (const denial of ['nsec', 'nsec3'] as const) {
-      const samples: Sample[][] = sizes.map(() => []);
-      for (let round = 0; round < rounds; round++) {
-        const databases = sizes.map((size) => `changes_${denial}_${size}_${round}`);
-        const series = sizes.map((size, i) => ({
-          size,
-          denial,
-          file: files[i] as string,
-          database: databases[i] as string,
-        }));
-        await runChanges(postgres, series, changes, samples);
-      }
-      rows.push(...rowsOf(denial, sizes, samples));
+  const zones: LabZone[] = [];
+  for (const size of sizes) zones.push(await lab.zone(size));
+  const rows: Row[] = [];
+  const series: Series[] = [];
+  for (const denial of ['nsec', 'nsec3'] as const) {
+    const samples: Sample[][] = sizes.map(() => []);
+    for (let round = 0; round < rounds; round++) {
+      await lab.withoutCheckpoints(() => runChanges(lab, { zones, denial, changes }, samples));
     }
-    return rows;
-  } finally {
-    postgres.remove();
-    removeFolder(folder);
+    rows.push(...rowsOf(denial, sizes, samples));
+    for (const [i, size] of sizes.entries()) {
+      const times = (samples[i] ?? []).map(({ ixfr }) => ixfr);
+      series.push({
+        plot: 'latency',
+        label: `${denial.toUpperCase()}, ${size.toLocaleString('en')} names`,
+        points: distribution(times),
+      });
+    }
   }
-}
-
-interface Series {
-  readonly database: string;
-  readonly file: string;
-  readonly denial: string;
-  readonly size: number;
+  return { rows, series };
 }
 
 /** Changes each of the zones in turn, so that whatever else the machine does meets all alike. */
 async function runChanges(
-  postgres: TestPostgres,
-  series: readonly Series[],
-  changes: number,
+  lab: Lab,
+  work: { readonly zones: readonly LabZone[]; readonly denial: string; readonly changes: number },
   samples: readonly Sample[][],
 ): Promise<void> {
+  const { zones, denial, changes } = work;
   const lines: ServedLine[] = [];
   try {
-    for (const one of series) lines.push(await ServedLine.open(postgres, one));
-    for (let i = 0; i < changes; i++) {
-      for (const [j, line] of lines.entries()) samples[j]?.push(await line.measureNext());
-    }
+    for (const zone of zones) lines.push(await ServedLine.open(lab, zone, denial));
+    let done = 0;
+    const change = async (): Promise<void> => {
+      for (; done < changes; done++) {
+        for (const [j, line] of lines.entries()) samples[j]?.push(await line.measureNext());
+      }
+    };
+    await during(`changes, ${denial}`, change, () => `${done} of ${changes}`);
   } finally {
     for (const line of lines) await line.close();
   }
-  for (const [j, { denial, size }] of series.entries()) {
+  for (const [j, { names }] of zones.entries()) {
     const times = (['ready', 'soa', 'ixfr'] as const).map(
       (what) => `${what} ${median((samples[j] ?? []).map((sample) => sample[what])).toFixed(0)} ms`,
     );
-    say(`  ${denial}, ${size} names: ${times.join(', ')}`);
+    say(`  ${denial}, ${names} names: ${times.join(', ')}`);
   }
 }
 
@@ -123,34 +105,35 @@ const WAL = "pg_current_wal_insert_lsn() - '0/0'::pg_lsn";
 
 /** One zone at a gateway of its own, as its writer and a nameserver see it. */
 class ServedLine {
-  readonly #gateway: GatewayProcess;
+  readonly #made: LabGateway;
   readonly #poller: SoaPoller;
   readonly #writer: pg.Client;
   readonly #plan: ChangePlan;
 
-  private constructor(gateway: GatewayProcess, poller: SoaPoller, writer: pg.Client, plan: ChangePlan) {
-    this.#gateway = gateway;
-    this.#poller = poller;
+  private constructor(made: LabGateway, writer: pg.Client, plan: ChangePlan) {
+    this.#made = made;
+    this.#poller = new SoaPoller(made.gateway.target.port, ZONE);
     this.#writer = writer;
     this.#plan = plan;
   }
 
-  /** Imports a zone and has it served, its first publication ready. */
-  static async open(postgres: TestPostgres, series: Series): Promise<ServedLine> {
-    const { database, file, denial, size } = series;
-    const gateway = await prepareGateway(postgres, database, { policy: [`denial=${denial}`] });
+  /** Has a zone served, its first publication ready. */
+  static async open(lab: Lab, zone: LabZone, denial: string): Promise<ServedLine> {
+    const { postgres } = lab;
+    const made = await lab.gateway(zone, { policy: [`denial=${denial}`] });
+    const { gateway, database } = made;
     try {
-      await gateway.command(['zone', 'import', file, '--zone', ZONE]);
-      await gateway.command(['keys', 'generate', ZONE]);
       await gateway.serve();
       postgres.psql(SERVE_ALL, database);
-      const { port } = gateway.target;
-      await fetchServed(port, ZONE);
+      await during(`first publication of ${zone.names} names`, () => fetchServed(gateway.target.port, ZONE));
+      // in place of the one that would come by itself at some time while changes are made
+      postgres.psql('vacuum analyze', database);
+      postgres.psql('checkpoint', database);
       const writer = new pg.Client(`postgres://postgres@127.0.0.1:${postgres.port}/${database}`);
       await writer.connect();
-      return new ServedLine(gateway, new SoaPoller(port, ZONE), writer, new ChangePlan(ZONE, size));
+      return new ServedLine(made, writer, new ChangePlan(ZONE, zone.names));
     } catch (error) {
-      await gateway.remove();
+      await made.remove();
       throw error;
     }
   }
@@ -158,7 +141,7 @@ class ServedLine {
   async close(): Promise<void> {
     this.#poller.close();
     await this.#writer.end().catch(() => undefined);
-    await this.#gateway.remove();
+    await this.#made.remove();
   }
 
   /** Makes the next change and follows it to the nameserver. */
@@ -171,7 +154,7 @@ class ServedLine {
     const committed = performance.now();
     await this.#waitForSerialAfter(before);
     const soa = performance.now() - committed;
-    const connection = new TransferConnection(this.#gateway.target.port);
+    const connection = new TransferConnection(this.#made.gateway.target.port);
     const fetched = await connection.fetchDifference(ZONE, before).finally(() => connection.close());
     const ixfr = performance.now() - committed;
     if (fetched === undefined) throw new Error(`the IXFR from ${before} was refused or cut off`);
@@ -269,21 +252,47 @@ const FIGURES: readonly {
   { name: "write-ahead log, the writer's own", unit: 'octets', of: ({ writerWal }) => writerWal },
 ];
 
-function rowsOf(denial: string, sizes: readonly number[], samples: readonly (readonly Sample[])[]): Row[] {
-  const rows: Row[] = [];
-  const [small = 0, large = 0] = sizes;
+function rowsOf(
+  denial: string,
+  sizes: readonly [number, number],
+  samples: readonly (readonly Sample[])[],
+): Row[] {
+  const [small, large] = sizes;
   const peer = `${small} names`;
   const [smaller = [], larger = []] = samples;
+  const all = `changes, ${denial}, ${large} names`;
+  const arrival = (of: readonly Sample[]): number => median(of.map(({ ixfr }) => ixfr));
+  const most = (of: readonly Sample[]): number => Math.max(...of.map(({ signatures }) => signatures));
+  const rows: Row[] = [
+    {
+      ...row(`${all}, from commit to the IXFR received, median`, arrival(larger), 'ms'),
+      aim: 'change-time',
+    },
+    {
+      ...row(
+        `${all}, from commit to the IXFR received, beside a smaller zone`,
+        arrival(larger),
+        'ms',
+        peer,
+        arrival(smaller),
+      ),
+      aim: 'change-growth',
+    },
+    {
+      ...row(`${all}, signatures made, most of any change`, most(larger), 'signatures', peer, most(smaller)),
+      aim: 'change-signatures',
+    },
+  ];
   for (const { name, unit, of: figure } of FIGURES) {
     const [theirs, ours] = [smaller.map(figure), larger.map(figure)];
-    const what = `changes, ${denial}, ${large} names, ${name}`;
+    const what = `${all}, ${name}`;
     rows.push(row(`${what}, median`, median(ours), unit, peer, median(theirs)));
     rows.push(row(`${what}, 99 %`, quantile(ours, 0.99), unit, peer, quantile(theirs, 0.99)));
   }
   for (const kind of KINDS) {
     const signatures = (of: readonly Sample[]): number =>
       median(of.filter((sample) => sample.kind === kind).map((sample) => sample.signatures));
-    const what = `changes, ${denial}, ${large} names, signatures to ${kind}, median`;
+    const what = `${all}, signatures to ${kind}, median`;
     rows.push(row(what, signatures(larger), 'signatures', peer, signatures(smaller)));
   }
   return rows;

@@ -1,5 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
+import { systemClock } from '../src/clock.js';
+import { type TsigKey, TsigSigner } from '../src/dns/tsig.js';
 
 /** What a transfer took; milliseconds from the first byte asked. */
 export interface Fetched {
@@ -9,6 +11,15 @@ export interface Fetched {
   readonly octets: number;
   /** Of all answer sections. */
   readonly records: number;
+}
+
+/** How a zone is asked for. */
+export interface FetchOptions {
+  readonly timeoutMs?: number;
+  /** The address that is asked from, where it says which view one gets. */
+  readonly from?: string;
+  /** Signs the question; that the answer ends with a TSIG is checked, not what it says. */
+  readonly key?: TsigKey;
 }
 
 const QTYPE = { SOA: 6, IXFR: 251, AXFR: 252 } as const;
@@ -53,6 +64,19 @@ function nameEnd(message: Buffer, start: number): number {
   }
 }
 
+/** Type TSIG, class ANY, TTL 0 (RFC 8945 §4.2), which the name of the key stands before. */
+const TSIG_HEAD = Buffer.from([0, 250, 0, 255, 0, 0, 0, 0]);
+/** A TSIG record with its key's name lies within so many octets. */
+const TSIG_OCTETS = 400;
+
+/** Octets of a message before the TSIG that it ends with; undefined without one. */
+function beforeTsig(message: Buffer, key: TsigKey): number | undefined {
+  if (message.readUInt16BE(10) === 0) return undefined;
+  const from = Math.max(0, message.length - TSIG_OCTETS);
+  const at = message.subarray(from).lastIndexOf(TSIG_HEAD);
+  return at < 0 ? undefined : from + at - key.name.wire.length;
+}
+
 /** The last octets of each SOA in the answer section, undefined for each record of another type. */
 function* answers(message: Buffer): Generator<Buffer | undefined> {
   let at = 12;
@@ -74,6 +98,11 @@ interface Ending {
 /** The end of an AXFR, told by the octets with which the opening SOA ends: cheap, however large the zone. */
 class WholeZone implements Ending {
   #tail: Buffer | undefined;
+  readonly #key: TsigKey | undefined;
+
+  constructor(key: TsigKey | undefined) {
+    this.#key = key;
+  }
 
   isLast(message: Buffer): boolean {
     if (this.#tail === undefined) {
@@ -82,7 +111,10 @@ class WholeZone implements Ending {
       this.#tail = Buffer.from(opening);
       if (message.readUInt16BE(6) === 1) return false;
     }
-    return message.subarray(-SOA_TAIL).equals(this.#tail);
+    if (this.#key === undefined) return message.subarray(-SOA_TAIL).equals(this.#tail);
+    // the last message has a TSIG (RFC 8945 §5.3.1)
+    const end = beforeTsig(message, this.#key);
+    return end !== undefined && message.subarray(end - SOA_TAIL, end).equals(this.#tail);
   }
 }
 
@@ -120,8 +152,12 @@ export class TransferConnection {
   #take: ((message: Buffer | undefined) => void) | undefined;
   #fail: ((error: Error) => void) | undefined;
 
-  constructor(port: number, timeoutMs = 300_000) {
-    this.#socket = connect(port, '127.0.0.1');
+  constructor(port: number, timeoutMs = 300_000, from?: string) {
+    this.#socket = connect({
+      port,
+      host: '127.0.0.1',
+      ...(from === undefined ? {} : { localAddress: from }),
+    });
     this.#socket.setNoDelay(true);
     this.#socket.setTimeout(timeoutMs, () => this.#socket.destroy(new Error('the transfer took too long')));
     this.#socket.on('data', (chunk) => this.#receive(chunk));
@@ -142,8 +178,11 @@ export class TransferConnection {
     this.#socket.destroy();
   }
 
-  fetch(zone: string): Promise<Fetched | undefined> {
-    return this.#exchange(question(zone, 'AXFR'), new WholeZone());
+  fetch(zone: string, key?: TsigKey): Promise<Fetched | undefined> {
+    const plain = question(zone, 'AXFR');
+    const asked =
+      key === undefined ? plain : Buffer.from(new TsigSigner(key).sign(plain, systemClock.seconds()));
+    return this.#exchange(asked, new WholeZone(key));
   }
 
   /** Asks for the difference from a serial, which has to come as one: @throws Error when it does not */
@@ -199,15 +238,15 @@ export class TransferConnection {
   }
 }
 
-/** Asks for a zone over a connection of its own. */
+/** Asks for a zone over a connection of its own; undefined when it is refused or cut off. */
 export async function fetchZone(
   port: number,
   zone: string,
-  timeoutMs = 300_000,
+  options: FetchOptions = {},
 ): Promise<Fetched | undefined> {
-  const connection = new TransferConnection(port, timeoutMs);
+  const connection = new TransferConnection(port, options.timeoutMs ?? 300_000, options.from);
   try {
-    return await connection.fetch(zone);
+    return await connection.fetch(zone, options.key);
   } finally {
     connection.close();
   }

@@ -1,156 +1,211 @@
-import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import type { GatewayProcess } from '../interop/lib/gateway.js';
-import { startPostgres, type TestPostgres } from '../interop/lib/postgres.js';
 import { removeFolder, temporaryFolder } from '../interop/lib/processes.js';
-import { type Fetched, fetchZone } from './client.js';
-import { type Measured, processStatus } from './measure.js';
-import { knot, ldns, type Peer } from './peers.js';
-import { hasPeer, median, needTools, type Row, row, say, spread } from './report.js';
-import { fetchServed, prepareGateway, SERVE_ALL } from './served.js';
-import { writeZone } from './zone.js';
+import type { AimId } from './aims.js';
+import { type ColdRun, runCold, withGateway } from './cold-run.js';
+import { signingBound } from './control.js';
+import { tellProfiles } from './cpu-profile.js';
+import { inRounds, type Lab, type LabZone } from './lab.js';
+import type { Measured } from './measure.js';
+import { knot, ldns, type Peer, policyOf, type Variant } from './peers.js';
+import { prepareLargeZone } from './powerdns.js';
+import { during, say } from './progress.js';
+import { compared, median, type Outcome, type Row, row } from './rows.js';
+import { measureStore, type StoreSize, storeRows } from './store-size.js';
+import { hasPeer } from './tools.js';
+import { ZONE } from './zone.js';
 
-const ZONE = 'bench.example.';
-
-interface ColdOptions {
+export interface ColdOptions {
   readonly names: number;
+  /** Of the zone that RSA signs, where a signature takes fifteen times as long. */
+  readonly rsaNames: number;
   readonly rounds: number;
 }
 
-interface ColdRun extends Measured {
-  readonly fetched: Fetched;
+/** One way to sign, and what it is beside. */
+interface Comparison {
+  readonly variant: Variant;
+  /** What the peers' times are aimed at. */
+  readonly peers: readonly (readonly [peer: Peer, aim?: AimId])[];
+  readonly isPrincipal: boolean;
 }
 
+const NSEC: Variant = { name: 'NSEC', denial: 'nsec', algorithm: 13 };
+
+const COMPARISONS: readonly Comparison[] = [
+  {
+    variant: NSEC,
+    peers: [
+      [knot, 'cold-knot'],
+      [ldns, 'cold-ldns'],
+    ],
+    isPrincipal: true,
+  },
+  {
+    variant: { name: 'NSEC3', denial: 'nsec3', algorithm: 13 },
+    peers: [[knot, 'cold-nsec3'], [ldns]],
+    isPrincipal: false,
+  },
+  {
+    variant: { name: 'Ed25519', denial: 'nsec', algorithm: 15 },
+    peers: [[knot, 'cold-ed25519']],
+    isPrincipal: false,
+  },
+  {
+    variant: { name: 'RSA-2048', denial: 'nsec', algorithm: 8 },
+    peers: [[ldns, 'cold-rsa']],
+    isPrincipal: false,
+  },
+];
+
 /** A large zone from PostgreSQL to the last byte at a client, nothing signed before, beside other signers on the same zone. */
-export async function cold({ names, rounds }: ColdOptions): Promise<Row[]> {
-  needTools('postgres');
-  const peers: Peer[] = [];
-  if (hasPeer('ldns-signzone', 'ldns-signzone')) peers.push(ldns);
-  if (hasPeer('kzonesign', 'kzonesign', 'keymgr')) peers.push(knot);
+export async function cold(lab: Lab, { names, rsaNames, rounds }: ColdOptions): Promise<Outcome> {
   say(`cold: a zone of ${names} names, ${rounds} rounds`);
-  const folder = temporaryFolder('bench');
-  const postgres = await startPostgres({ durable: true });
+  const rows: Row[] = [];
+  for (const comparison of COMPARISONS) {
+    const size = comparison.variant.algorithm === 8 ? rsaNames : names;
+    const series = new Comparing(lab, await lab.zone(size), comparison);
+    await series.run(rounds);
+    rows.push(...series.rows(size === names ? undefined : `${size} names, for both sides`));
+  }
+  return { rows };
+}
+
+/** One cold transfer with `node --cpu-prof`, and where the gateway's threads spent their time. */
+export async function coldProfile(lab: Lab, names: number): Promise<Outcome> {
+  say(`cold, with a profile: a zone of ${names} names`);
+  const zone = await lab.zone(names);
+  const folder = temporaryFolder('profiles');
   try {
-    const file = join(folder, 'bench.zone');
-    await writeZone(file, ZONE, names);
-    const rows: Row[] = [];
-    for (const denial of ['nsec', 'nsec3'] as const) {
-      const results = await runRounds(postgres, peers, { folder, file, denial, rounds });
-      rows.push(...rowsOf(denial, results));
-    }
-    if (hasPeer('the control', 'openssl')) {
-      rows.push(row(`control: openssl speed, P-256 on ${cpus().length} cores`, bound(), 'signatures/s'));
-    }
-    return rows;
+    const settings = { policy: policyOf(NSEC), nodeArguments: ['--cpu-prof', `--cpu-prof-dir=${folder}`] };
+    const rows = await withGateway(lab, zone, settings, async (made) => {
+      const run = await runCold(lab, made);
+      await made.gateway.stop();
+      return [
+        { ...row('cold, NSEC, profiled', run.seconds, 's'), note: 'the profiler slows it down' },
+        row('cold, NSEC, profiled, CPU of the gateway', run.cpuSeconds, 's'),
+      ];
+    });
+    for (const line of tellProfiles(folder)) say(line);
+    return { rows };
   } finally {
-    postgres.remove();
     removeFolder(folder);
   }
 }
 
-interface Results {
-  readonly colds: readonly ColdRun[];
-  readonly warm: readonly number[];
-  readonly imports: readonly number[];
-  readonly peers: ReadonlyMap<string, readonly Measured[]>;
-}
+/** Zoneseal and its peers in turn. */
+class Comparing {
+  readonly #lab: Lab;
+  readonly #zone: LabZone;
+  readonly #comparison: Comparison;
+  readonly #colds: ColdRun[] = [];
+  readonly #peers = new Map<string, Measured[]>();
+  readonly #boundCpu: number[] = [];
+  #store: StoreSize | undefined;
 
-async function runRounds(
-  postgres: TestPostgres,
-  peers: readonly Peer[],
-  work: {
-    readonly folder: string;
-    readonly file: string;
-    readonly denial: 'nsec' | 'nsec3';
-    readonly rounds: number;
-  },
-): Promise<Results> {
-  const { folder, file, denial, rounds } = work;
-  const others = peers.map((peer) => ({
-    name: peer.name,
-    run: peer.prepare(join(folder, `${peer.name}-${denial}`), ZONE, file, denial),
-    results: [] as Measured[],
-  }));
-  const colds: ColdRun[] = [];
-  const warm: number[] = [];
-  const imports: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const said = `  ${denial} round ${round + 1}:`;
-    const database = `bench_${denial}_${round}`;
-    const gateway = await prepareGateway(postgres, database, { policy: [`denial=${denial}`] });
-    try {
-      const begun = performance.now();
-      await gateway.command(['zone', 'import', file, '--zone', ZONE]);
-      imports.push((performance.now() - begun) / 1000);
-      await gateway.command(['keys', 'generate', ZONE]);
-      await gateway.serve();
-      const result = await runCold(postgres, database, gateway);
-      colds.push(result);
-      const again = await fetchZone(gateway.target.port, ZONE);
-      warm.push((again as Fetched).milliseconds / 1000);
-      say(
-        `${said} import ${imports.at(-1)?.toFixed(1)} s, cold ${result.seconds.toFixed(2)} s, first message ${result.fetched.firstMessage.toFixed(0)} ms`,
+  constructor(lab: Lab, zone: LabZone, comparison: Comparison) {
+    this.#lab = lab;
+    this.#zone = zone;
+    this.#comparison = comparison;
+  }
+
+  async run(rounds: number): Promise<void> {
+    const { variant, isPrincipal } = this.#comparison;
+    const others = await this.#prepare();
+    await inRounds(`cold, ${variant.name}`, rounds, async (said) => {
+      await withGateway(this.#lab, this.#zone, { policy: policyOf(variant) }, async (made) => {
+        const result = await runCold(this.#lab, made);
+        this.#colds.push(result);
+        say(`${said} ${result.seconds.toFixed(2)} s, CPU ${result.cpuSeconds.toFixed(2)} s`);
+        if (isPrincipal) this.#store ??= await measureStore(this.#lab, made.database);
+      });
+      if (isPrincipal) this.#boundCpu.push((await signingBound()).cpuSeconds);
+      for (const [name, sign] of others) {
+        const result = await during(name, sign);
+        this.#peers.get(name)?.push(result);
+        say(`${said} ${name} ${result.seconds.toFixed(2)} s, CPU ${result.cpuSeconds.toFixed(2)} s`);
+      }
+    });
+  }
+
+  async #prepare(): Promise<[name: string, sign: () => Promise<Measured>][]> {
+    const { variant, peers, isPrincipal } = this.#comparison;
+    const { folder } = this.#lab;
+    const { file } = this.#zone;
+    const others = peers
+      .filter(([peer]) => hasPeer(peer.name))
+      .map(([peer]): [string, () => Promise<Measured>] => {
+        const own = join(folder, `${peer.name}-${variant.name}`);
+        return [peer.name, peer.prepare({ folder: own, zone: ZONE, file, variant })];
+      });
+    if (isPrincipal && hasPeer('PowerDNS')) {
+      others.push(['PowerDNS', await prepareLargeZone(this.#lab.postgres, this.#zone)]);
+    }
+    for (const [name] of others) this.#peers.set(name, []);
+    return others;
+  }
+
+  rows(note: string | undefined): Row[] {
+    const { variant, peers, isPrincipal } = this.#comparison;
+    const what = `cold, ${variant.name}`;
+    const noted = note === undefined ? {} : { note };
+    const seconds = this.#colds.map((run) => run.seconds);
+    const cpu = this.#colds.map((run) => run.cpuSeconds);
+    const beside: readonly (readonly [string, AimId | undefined])[] = [
+      ...peers.map(([peer, aim]) => [peer.name, aim] as const),
+      ...(isPrincipal ? ([['PowerDNS', 'cold-powerdns']] as const) : []),
+    ];
+    const rows: Row[] = [];
+    for (const [peer, aim] of beside) {
+      const theirs = this.#peers.get(peer);
+      const aimed = aim === undefined ? {} : { aim };
+      if (aim === undefined && theirs === undefined) continue;
+      rows.push(
+        compared(`${what}, database to client`, 's', seconds, {
+          peer: peer === 'PowerDNS' ? 'PowerDNS, first live-signed AXFR' : peer,
+          theirs: theirs?.map((run) => run.seconds),
+          ...aimed,
+          ...noted,
+        }),
+        compared(`${what}, CPU of the signer`, 's', cpu, {
+          peer,
+          theirs: theirs?.map((run) => run.cpuSeconds),
+        }),
+        compared(`${what}, peak memory of the signer`, 'MB', this.#peaks(this.#colds), {
+          peer,
+          theirs: theirs === undefined ? undefined : this.#peaks(theirs),
+        }),
       );
-    } finally {
-      await gateway.remove();
     }
-    for (const { name, run, results } of others) {
-      const result = await run();
-      results.push(result);
-      say(`${said} ${name} ${result.seconds.toFixed(2)} s`);
-    }
+    rows.push(
+      compared(
+        `${what}, CPU of PostgreSQL`,
+        's',
+        this.#colds.map((run) => run.databaseCpuSeconds),
+      ),
+      row(`${what}, signatures`, median(this.#colds.map((run) => run.signatures)), 'signatures'),
+      compared(
+        `${what}, first message`,
+        'ms',
+        this.#colds.map(({ fetched }) => fetched.firstMessage),
+      ),
+    );
+    return isPrincipal ? [...rows, ...this.#principalRows(cpu)] : rows;
   }
-  return { colds, warm, imports, peers: new Map(others.map(({ name, results }) => [name, results])) };
-}
 
-/** From the commit that makes the zone served to the last byte at a client. */
-async function runCold(postgres: TestPostgres, database: string, gateway: GatewayProcess): Promise<ColdRun> {
-  const before = processStatus(gateway.pid as number)?.cpuSeconds ?? 0;
-  const begun = performance.now();
-  postgres.psql(SERVE_ALL, database);
-  const fetched = await fetchServed(gateway.target.port, ZONE);
-  const seconds = (performance.now() - begun) / 1000;
-  const status = processStatus(gateway.pid as number);
-  return {
-    fetched,
-    seconds,
-    cpuSeconds: (status?.cpuSeconds ?? 0) - before,
-    ...(status === undefined ? {} : { peakMegabytes: status.peakMegabytes }),
-  };
-}
-
-function rowsOf(denial: string, { colds, warm, imports, peers }: Results): Row[] {
-  const rows: Row[] = [];
-  const seconds = colds.map((result) => result.seconds);
-  const cpu = colds.map((result) => result.cpuSeconds);
-  const what = `cold, database to client, ${denial}`;
-  if (peers.size === 0) rows.push(row(`${what} (${spread(seconds)})`, median(seconds), 's'));
-  for (const [peer, results] of peers) {
-    const theirs = results.map((result) => result.seconds);
-    const name = `${what} (${spread(seconds)}; ${peer} ${spread(theirs)})`;
-    rows.push(row(name, median(seconds), 's', peer, median(theirs)));
-    const theirCpu = median(results.map((result) => result.cpuSeconds));
-    rows.push(row(`cold, CPU of the gateway, ${denial}`, median(cpu), 's', peer, theirCpu));
+  #peaks(runs: readonly Measured[]): number[] {
+    return runs.map(({ peakMegabytes = Number.NaN }) => peakMegabytes);
   }
-  const first = colds.map(({ fetched }) => fetched.firstMessage);
-  const peak = colds.map(({ peakMegabytes }) => peakMegabytes ?? 0);
-  rows.push(
-    row(`cold, first message of the transfer, ${denial}`, median(first), 'ms'),
-    row(`cold, peak memory of the gateway, ${denial}`, median(peak), 'MB'),
-    row(`cold, the same transfer again, signed already, ${denial}`, median(warm), 's'),
-    row(`cold, import of the master file, ${denial}`, median(imports), 's'),
-  );
-  return rows;
-}
 
-/** Signatures a second of `openssl speed`, on as many cores as there are: a control that must come out as known. */
-function bound(): number {
-  const out = execFileSync(
-    'openssl',
-    ['speed', '-seconds', '2', '-multi', String(cpus().length), 'ecdsap256'],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-  );
-  const rate = /([0-9.]+)\s+[0-9.]+\s*$/m.exec(out.trim());
-  return Number(rate?.[1] ?? Number.NaN);
+  #principalRows(cpu: readonly number[]): Row[] {
+    const signatures = median(this.#colds.map((run) => run.signatures));
+    return [
+      compared('cold, NSEC, CPU of the gateway', 's', cpu, {
+        peer: `openssl speed, ${signatures} signatures on ${cpus().length} cores`,
+        theirs: this.#boundCpu.map((one) => one * signatures),
+        aim: 'cold-cpu',
+      }),
+      ...(this.#store === undefined ? [] : storeRows(this.#store)),
+    ];
+  }
 }

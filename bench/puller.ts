@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fetched, TransferConnection } from './client.js';
-import { quantile } from './report.js';
+import { quantile } from './rows.js';
 
 export interface PullOptions {
   readonly port: number;

@@ -1,89 +1,99 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { TOOLS } from '../interop/lib/tools.js';
+import { loadWarning, type Machine } from './machine.js';
+import { resultsPage } from './page.js';
+import { type JudgedRow, judgeRows, type Row, type Series } from './rows.js';
+import { loadsText, metText, numberText, spreadText } from './text.js';
 
-/** One figure, and what it is beside: another program's, or Zoneseal's own on another zone, in the same run. */
-export interface Row {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly peer?: string;
-  readonly peerValue?: number;
-  /** value / peerValue, unless that is 0. */
-  readonly ratio?: number;
+/** A whole run, or one so far. */
+export interface Run {
+  readonly machine: Machine;
+  /** The benchmarks that were to give rows. */
+  readonly benchmarks: readonly string[];
+  readonly quick: boolean;
+  readonly rows: readonly Row[];
+  readonly series: readonly Series[];
 }
 
-/** A row with its ratio; without a peer's value, the figure alone. */
-export function row(name: string, value: number, unit: string, peer?: string, peerValue?: number): Row {
-  if (peer === undefined || peerValue === undefined) return { name, value, unit };
-  if (peerValue === 0) return { name, value, unit, peer, peerValue };
-  return { name, value, unit, peer, peerValue, ratio: value / peerValue };
+const FOLDER = fileURLToPath(new URL('./results/', import.meta.url));
+
+/** Writes bench/results/latest.json, and beside it the page and what is known of the machine. */
+export function writeResults(run: Run): void {
+  const rows = judgeRows(run.rows, run);
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(join(FOLDER, 'latest.json'), `${JSON.stringify(rows, undefined, 2)}\n`);
+  const { machine, quick, series } = run;
+  writeFileSync(join(FOLDER, 'machine.json'), `${JSON.stringify(machine, undefined, 2)}\n`);
+  writeFileSync(join(FOLDER, 'latest.html'), resultsPage({ machine, quick, rows, series }));
 }
 
-/** The number below or at which that part of all are; NaN of none. */
-export function quantile(numbers: readonly number[], part: number): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
-}
-
-/** The middle one. */
-export function median(numbers: readonly number[]): number {
-  return quantile(numbers, 0.5);
-}
-
-/** The least and the greatest, as text. */
-export function spread(numbers: readonly number[]): string {
-  return `${Math.min(...numbers).toFixed(2)}–${Math.max(...numbers).toFixed(2)}`;
-}
-
-/** Tells how far a run has come. */
-export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-/** The Debian packages of tools that are not here. */
-function missing(tools: readonly string[]): string[] {
-  const lacking = tools.map((tool) => TOOLS[tool]).filter((tool) => !existsSync(tool?.path ?? ''));
-  return [...new Set(lacking.map((tool) => tool?.debian ?? ''))];
-}
-
-/** @throws Error that says how to install what is missing */
-export function needTools(...tools: string[]): void {
-  const packages = missing(tools);
-  if (packages.length > 0) throw new Error(`not installed: apt-get install ${packages.join(' ')}`);
-}
-
-/** Whether a peer can run; says how to install it when it cannot. */
-export function hasPeer(name: string, ...tools: string[]): boolean {
-  const packages = missing(tools);
-  if (packages.length > 0)
-    say(`${name} is left out, it is not installed: apt-get install ${packages.join(' ')}`);
-  return packages.length === 0;
-}
-
-/** Prints rows as a table, and writes them to bench/results/latest.json. */
-export function report(rows: readonly Row[]): void {
-  const load = loadavg()
-    .map((value) => value.toFixed(1))
-    .join(' ');
-  console.log(
-    `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}, load at the end ${load}`,
+/** Prints the table: the aims, what falls short of them, all other figures, and the machine. */
+export function printResults(run: Run): void {
+  const { machine, quick } = run;
+  const rows = judgeRows(run.rows, run);
+  const aims = rows.filter(({ aim }) => aim !== null);
+  const others = rows.filter(({ aim }) => aim === null);
+  const lines: string[] = [
+    `${machine.cpu}, ${machine.cores} cores, load ${loadsText(machine.loadAtStart)} at the start, ${loadsText(machine.loadAtEnd)} at the end`,
+  ];
+  const versions = Object.entries(machine.versions).map(([program, version]) => `${program} ${version}`);
+  lines.push(versions.join(', '));
+  const warning = loadWarning(machine.loadAtStart);
+  if (warning !== undefined) lines.push(warning);
+  if (quick) lines.push('--quick: less of everything, which shows that it runs; figures mean little');
+  lines.push(
+    '',
+    ...table(['', 'median', 'spread', 'beside', 'ratio', 'aim', ''], aims.map(aimCells)),
+    '',
+    ...table(['', 'median', 'spread', 'beside', 'ratio'], others.map(cells)),
+    '',
+    ...shortfalls(aims),
+    `in ${join(FOLDER, 'latest.json')} and, with plots, ${join(FOLDER, 'latest.html')}`,
   );
-  const width = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, value, unit, peer, peerValue, ratio } of rows) {
-    const beside =
-      peerValue === undefined
-        ? ''
-        : `  ${peer} ${text(peerValue)} ${unit}, ratio ${ratio?.toFixed(2) ?? '-'}`;
-    console.log(`${name.padEnd(width)} ${text(value).padStart(10)} ${unit}${beside}`);
-  }
-  const folder = fileURLToPath(new URL('./results/', import.meta.url));
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'latest.json'), `${JSON.stringify(rows, undefined, 2)}\n`);
+  console.log(lines.join('\n'));
 }
 
-function text(value: number): string {
-  return value.toFixed(Number.isInteger(value) || value >= 1000 ? 0 : 2);
+function shortfalls(aims: readonly JudgedRow[]): string[] {
+  const short = aims.filter(({ met }) => met === false);
+  const unknown = aims.filter(({ met }) => met === null);
+  const met = aims.length - short.length - unknown.length;
+  return [
+    `${met} of ${aims.length} rows meet their aims`,
+    ...short.map(
+      ({ name, aim, ratio, value }) =>
+        `  falls short: ${name}: ${ratio === null ? numberText(value) : `ratio ${numberText(ratio)}`}, to be ${aim}`,
+    ),
+    ...unknown.map(({ name, aim, note }) => `  not judged (${note ?? 'no peer'}): ${name}, to be ${aim}`),
+  ];
+}
+
+function cells({ name, value, unit, spread, peer, peerValue, peerSpread, ratio }: JudgedRow): string[] {
+  const beside =
+    peer === null || peerValue === null
+      ? ''
+      : `${peer} ${numberText(peerValue)}${peerSpread === null ? '' : ` (${spreadText(peerSpread)})`}`;
+  return [
+    name,
+    value === null ? '-' : `${numberText(value)} ${unit}`,
+    spread === null ? '' : spreadText(spread),
+    beside,
+    ratio === null ? '' : numberText(ratio),
+  ];
+}
+
+function aimCells(one: JudgedRow): string[] {
+  return [...cells(one), one.aim ?? '', metText(one.met)];
+}
+
+function table(heading: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  if (rows.length === 0) return [];
+  const all = [heading, ...rows];
+  const widths = heading.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all.map((row) =>
+    row
+      .map((word, column) => word.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
 }

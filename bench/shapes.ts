@@ -1,7 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import pg from 'pg';
 import { startPostgres } from '../interop/lib/postgres.js';
-import { median, needTools, type Row, row, say } from './report.js';
+import { during, say } from './progress.js';
+import { median, type Outcome, type Row, row } from './rows.js';
 
 interface ShapesOptions {
   /** Signatures of the zone. */
@@ -120,8 +121,7 @@ const SHAPES: readonly Shape[] = [
 ];
 
 /** The ways to keep signatures that were considered: what writing, reading and changing one costs, and what they take. */
-export async function shapes({ signatures }: ShapesOptions): Promise<Row[]> {
-  needTools('postgres');
+export async function shapes({ signatures }: ShapesOptions): Promise<Outcome> {
   say(`shapes: ${signatures} signatures of algorithm 13`);
   const postgres = await startPostgres({
     durable: true,
@@ -139,7 +139,7 @@ export async function shapes({ signatures }: ShapesOptions): Promise<Row[]> {
     const rows: Row[] = [];
     for (const [i, shape] of SHAPES.entries()) {
       const url = postgres.createDatabase(`shape${i}`);
-      const figures = await measureShape(shape, all, url);
+      const figures = await during(shape.name, () => measureShape(shape, all, url));
       const named = (what: string, value: number, unit: string): Row =>
         row(`shapes, ${shape.name}, ${what}`, value, unit);
       rows.push(
@@ -151,7 +151,7 @@ export async function shapes({ signatures }: ShapesOptions): Promise<Row[]> {
       );
       say(`  ${shape.name}: ${JSON.stringify(figures)}`);
     }
-    return rows;
+    return { rows };
   } finally {
     postgres.remove();
   }

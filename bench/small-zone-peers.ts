@@ -2,8 +2,10 @@ import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../interop/lib/ports.js';
 import type { TestPostgres } from '../interop/lib/postgres.js';
-import { RunningProgram, runWell, temporaryFolder, waitUntil } from '../interop/lib/processes.js';
-import { TOOLS } from '../interop/lib/tools.js';
+import { RunningProgram, temporaryFolder, waitUntil } from '../interop/lib/processes.js';
+import type { SecondaryKey } from '../interop/lib/secondary.js';
+import { toolPath } from '../interop/lib/tools.js';
+import { PowerDns } from './powerdns.js';
 import { loadPowerDns, sharePowerDnsKeys } from './small-zone-data.js';
 
 /** A server that has the small zones. */
@@ -12,54 +14,27 @@ export interface SmallZoneServer {
   readonly port: number;
 }
 
-const pathOf = (tool: string): string => TOOLS[tool]?.path ?? tool;
-const PDNS_SCHEMA = '/usr/share/pdns-backend-pgsql/schema/schema.pgsql.sql';
-
-/** PowerDNS that signs while it answers, on a database of its own in the same PostgreSQL. */
+/** PowerDNS that signs the small zones while it answers, with one key that all share; its defaults otherwise. */
 export async function startPowerDns(
   postgres: TestPostgres,
   database: string,
   zones: readonly string[],
 ): Promise<SmallZoneServer> {
-  const folder = temporaryFolder('pdns');
-  const port = await freePort();
-  postgres.createDatabase(database);
-  await runWell('/bin/sh', ['-c', `chmod 755 ${folder}`]);
-  postgres.psql(`\\i ${PDNS_SCHEMA}`, database);
+  const powerDns = await PowerDns.prepare(postgres, database);
   loadPowerDns(postgres, database, zones.length);
-  writeFileSync(
-    join(folder, 'pdns.conf'),
-    `local-address=127.0.0.1
-local-port=${port}
-socket-dir=${folder}
-launch=gpgsql
-gpgsql-host=127.0.0.1
-gpgsql-port=${postgres.port}
-gpgsql-dbname=${database}
-gpgsql-user=postgres
-gpgsql-dnssec=yes
-allow-axfr-ips=127.0.0.0/8
-max-tcp-connections=200
-security-poll-suffix=
-`,
-  );
-  const first = (zones[0] as string).replace(/\.$/, '');
-  await runWell(pathOf('pdnsutil'), [`--config-dir=${folder}`, 'secure-zone', first]);
+  await powerDns.util('secure-zone', (zones[0] as string).replace(/\.$/, ''));
   sharePowerDnsKeys(postgres, database);
-  const program = RunningProgram.start({
-    name: 'PowerDNS',
-    path: pathOf('pdns_server'),
-    args: [`--config-dir=${folder}`, '--daemon=no', '--guardian=no', '--disable-syslog', '--loglevel=4'],
-    cwd: folder,
-  });
-  await program.waitUntil('running', () => program.log.includes('ready to distribute questions'));
-  return { program, port };
+  return { program: await powerDns.start(), port: powerDns.port };
 }
 
-/** Knot DNS that has nothing yet and takes the zones from a primary; `whole` resolves to the seconds until it has all. */
+/**
+ * Knot DNS that has nothing yet and takes the zones from a primary; `whole` resolves to the seconds until it has all.
+ * @param key what transfers from it may be signed with
+ */
 export async function startKnotSecondary(
   primary: number,
   zones: readonly string[],
+  key?: SecondaryKey,
 ): Promise<SmallZoneServer & { readonly whole: (timeoutSeconds: number) => Promise<number> }> {
   const folder = temporaryFolder('knotd');
   const port = await freePort();
@@ -69,9 +44,14 @@ export async function startKnotSecondary(
     `database:\n    storage: "${folder}"`,
     `log:\n  - target: "${log}"\n    any: info`,
     `remote:\n  - id: primary\n    address: 127.0.0.1@${primary}`,
+    ...(key === undefined
+      ? []
+      : [`key:\n  - id: ${key.name}\n    algorithm: ${key.algorithm}\n    secret: ${key.secret}`]),
     'acl:\n  - id: copies\n    address: 127.0.0.0/8\n    action: transfer',
+    ...(key === undefined ? [] : [`  - id: signed\n    key: ${key.name}\n    action: transfer`]),
     // in memory alone
-    `template:\n  - id: default\n    storage: "${folder}"\n    master: primary\n    acl: copies`,
+    `template:\n  - id: default\n    storage: "${folder}"\n    master: primary`,
+    `    acl: [${key === undefined ? 'copies' : 'copies, signed'}]`,
     '    zonefile-load: none\n    zonefile-sync: -1\n    journal-content: none',
     'zone:',
     ...zones.map((zone) => `  - domain: ${zone}`),
@@ -80,7 +60,7 @@ export async function startKnotSecondary(
   const begun = performance.now();
   const program = RunningProgram.start({
     name: 'Knot DNS',
-    path: pathOf('knotd'),
+    path: toolPath('knotd'),
     args: ['-c', join(folder, 'knot.conf')],
     cwd: folder,
   });

@@ -1,5 +1,6 @@
+import type { AimId } from './aims.js';
 import type { Pulled } from './puller.js';
-import { type Row, row } from './report.js';
+import { type Row, row } from './rows.js';
 
 /** All zones pulled once from one server. */
 export interface Phase extends Pulled {
@@ -29,7 +30,7 @@ export interface PowerDnsPhases {
   readonly secondary: number | undefined;
 }
 
-type Peers = readonly (readonly [name: string, phase: Phase | undefined])[];
+type Peers = readonly (readonly [name: string, phase: Phase | undefined, aim?: AimId])[];
 
 /** The table: Zoneseal's phases beside those of the peers that ran. */
 export function smallZoneRows(
@@ -40,12 +41,12 @@ export function smallZoneRows(
   const { unsigned, started, again, kept, signatures, knot } = zoneseal;
   const { first: pdns, again: pdnsAgain } = powerDns ?? {};
   const phases: readonly (readonly [string, Phase, Peers])[] = [
-    ['nothing signed yet', unsigned, [['PowerDNS', pdns]]],
+    ['nothing signed yet', unsigned, [['PowerDNS', pdns, 'small-unsigned']]],
     [
       'signed, just started',
       started,
       [
-        ['PowerDNS', pdns],
+        ['PowerDNS', pdns, 'small-started'],
         ['Knot DNS', knot?.pulled],
       ],
     ],
@@ -54,7 +55,7 @@ export function smallZoneRows(
       again,
       [
         ['PowerDNS again', pdnsAgain],
-        ['Knot DNS', knot?.pulled],
+        ['Knot DNS', knot?.pulled, 'small-cached'],
       ],
     ],
     ['again, connections kept', kept, [['Knot DNS', knot?.kept]]],
@@ -107,13 +108,15 @@ function phaseRows(name: string, count: number, ours: Phase, peers: Peers): Row[
     [', CPU of PostgreSQL a zone', 'ms', ({ databaseCpu }) => (1000 * databaseCpu) / count],
     [', statements a zone', '', ({ statements }) => statements / count],
   ];
-  const known = peers.filter((peer): peer is [string, Phase] => peer[1] !== undefined);
+  const known = peers.filter((peer): peer is [string, Phase, AimId?] => peer[1] !== undefined);
   return figures.flatMap(([what, unit, of]) => {
     if (known.length === 0) return [row(name + what, of(ours), unit)];
-    return known.flatMap(([peer, theirs]) => {
+    return known.flatMap(([peer, theirs, aim]): Row[] => {
       // Knot DNS has no database
       const hasNone = peer.startsWith('Knot') && /PostgreSQL|statements/.test(what);
-      return hasNone ? [] : [row(name + what, of(ours), unit, peer, of(theirs))];
+      if (hasNone) return [];
+      const beside = row(name + what, of(ours), unit, peer, of(theirs));
+      return [aim === undefined || what !== '' ? beside : { ...beside, aim }];
     });
   });
 }

@@ -4,13 +4,15 @@ import { startPostgres, type TestPostgres } from '../interop/lib/postgres.js';
 import { removeFolder, temporaryFolder } from '../interop/lib/processes.js';
 import { tellProfiles } from './cpu-profile.js';
 import { processStatus, treeCpuSeconds } from './measure.js';
+import { during, say } from './progress.js';
 import { pullAll } from './puller.js';
-import { hasPeer, needTools, type Row, say } from './report.js';
+import type { Outcome } from './rows.js';
 import { prepareGateway, SERVE_ALL } from './served.js';
 import { loadZones, shareKeys, smallZoneNames } from './small-zone-data.js';
 import { type SmallZoneServer, startKnotSecondary, startPowerDns } from './small-zone-peers.js';
 import { type Phase, type PowerDnsPhases, smallZoneRows, type ZonesealPhases } from './small-zone-rows.js';
 import { type Statement, StatementCounter } from './statements.js';
+import { hasPeer } from './tools.js';
 
 const DATABASE = 'small_zones';
 const PDNS_DATABASE = 'small_zones_pdns';
@@ -36,28 +38,25 @@ interface Subject {
 }
 
 /** How soon a nameserver that comes up has many small zones, beside PowerDNS that signs live and Knot DNS that has them signed. */
-export async function smallZones({ zones: count, profile }: SmallZonesOptions): Promise<Row[]> {
-  needTools('postgres');
+export async function smallZones({ zones: count, profile }: SmallZonesOptions): Promise<Outcome> {
   say(`small zones: ${count} zones of 10 records`);
   const postgres = await startPostgres({ durable: true, settings: StatementCounter.settings });
   try {
-    const lab = new Lab(postgres, smallZoneNames(count), profile);
+    const lab = new SmallZoneLab(postgres, smallZoneNames(count), profile);
     const zoneseal = await lab.measureZoneseal();
-    const powerDns = hasPeer('PowerDNS', 'pdns_server', 'pdns-pgsql', 'pdnsutil')
-      ? await lab.measurePowerDns()
-      : undefined;
-    return smallZoneRows(count, zoneseal, powerDns);
+    const powerDns = hasPeer('PowerDNS') ? await lab.measurePowerDns() : undefined;
+    return { rows: smallZoneRows(count, zoneseal, powerDns) };
   } finally {
     postgres.remove();
   }
 }
 
-class Lab {
+class SmallZoneLab {
   readonly #postgres: TestPostgres;
   readonly #zones: readonly string[];
   readonly #profile: boolean;
   readonly #statements: StatementCounter;
-  readonly #hasKnot = hasPeer('Knot DNS', 'knotd');
+  readonly #hasKnot = hasPeer('knotd');
 
   constructor(postgres: TestPostgres, zones: readonly string[], profile: boolean) {
     this.#postgres = postgres;
@@ -145,7 +144,7 @@ class Lab {
   ): Promise<{ readonly seconds: number; readonly server: SmallZoneServer }> {
     const server = await startKnotSecondary(primary, this.#zones);
     try {
-      const seconds = await server.whole(PATIENCE);
+      const seconds = await during(`Knot DNS as a secondary of ${name}`, () => server.whole(PATIENCE));
       say(`  Knot DNS as a secondary of ${name} has all after ${seconds.toFixed(1)} s`);
       if (!isKept) await server.program.stop();
       return { seconds, server };
@@ -164,7 +163,9 @@ class Lab {
     const begun = performance.now();
     first?.();
     const firstSeconds = (performance.now() - begun) / 1000;
-    const pulled = await pullAll({ port, zones: this.#zones, connections: CONNECTIONS, keep, patience });
+    const pulled = await during(name, () =>
+      pullAll({ port, zones: this.#zones, connections: CONNECTIONS, keep, patience }),
+    );
     const phase = {
       ...pulled,
       serverCpu: cpu() - before.server,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestPostgres } from '../interop/lib/postgres.js';
 import { TOOLS } from '../interop/lib/tools.js';
-import { say } from './report.js';
+import { say } from './progress.js';
 
 /** One statement as it was executed in a phase. */
 export interface Statement {

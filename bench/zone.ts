@@ -7,6 +7,9 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 
+/** Name of the benchmarks' zone. */
+export const ZONE = 'bench.example.';
+
 const SEED = 0x5eed;
 
 /** Mulberry32: 32-bit pseudo-random numbers, the same on every machine. */
@@ -55,11 +58,13 @@ export function* zoneLines(zone: string, names: number): Generator<string> {
   }
 }
 
-/** Writes the zone to a master file. */
-export async function writeZone(file: string, zone: string, names: number): Promise<void> {
+/** Writes the zone to a master file; the number of its records. */
+export async function writeZone(file: string, zone: string, names: number): Promise<number> {
   const out = createWriteStream(file);
   let block = '';
+  let records = 0;
   for (const line of zoneLines(zone, names)) {
+    records++;
     block += `${line}\n`;
     if (block.length > 65_536) {
       if (!out.write(block)) await once(out, 'drain');
@@ -68,4 +73,5 @@ export async function writeZone(file: string, zone: string, names: number): Prom
   }
   out.end(block);
   await once(out, 'finish');
+  return records;
 }

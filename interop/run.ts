@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installPackages } from './lib/packages.js';
 import { GROUPS, TOOLS } from './lib/tools.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -25,16 +26,6 @@ function missingFor(groups: readonly string[]): { group: string; tool: string; p
   );
 }
 
-function install(packages: readonly string[]): void {
-  if (process.getuid?.() !== 0 || !present('/usr/bin/apt-get')) return;
-  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  console.error(`installing ${packages.join(' ')}`);
-  const run = (args: string[]): boolean =>
-    spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env: environment, timeout: 900_000 })
-      .status === 0;
-  if (run(['update', '-qq'])) run(['install', '-y', '-qq', '--no-install-recommends', ...packages]);
-}
-
 const asked = process.argv.slice(2);
 const known = Object.keys(GROUPS);
 const unknown = asked.filter((group) => !known.includes(group));
@@ -45,7 +36,7 @@ if (unknown.length > 0) {
 let groups = asked.length > 0 ? asked : known;
 
 const wanted = missingFor(groups);
-if (wanted.length > 0) install([...new Set(wanted.map((tool) => tool.package))]);
+if (wanted.length > 0) installPackages([...new Set(wanted.map((tool) => tool.package))]);
 const missing = missingFor(groups);
 for (const { group, tool, package: debian } of missing) {
   console.error(`group ${group} needs ${tool}: apt-get install ${debian}`);

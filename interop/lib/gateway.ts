@@ -25,6 +25,8 @@ export interface GatewayOptions {
   readonly quickstart?: boolean;
   /** For node itself when it serves, such as `--cpu-prof`. */
   readonly nodeArguments?: readonly string[];
+  /** For how long a command may run; default two minutes. */
+  readonly commandTimeoutMilliseconds?: number;
 }
 
 /** One line of the gateway's log. */
@@ -133,7 +135,7 @@ export class GatewayProcess {
       cwd: this.folder,
       environment: { ...CLEAN, ...this.#options.environment, ...this.#options.commandEnvironment },
       ...(input === undefined ? {} : { input }),
-      timeoutMilliseconds: 120_000,
+      timeoutMilliseconds: this.#options.commandTimeoutMilliseconds ?? 120_000,
     });
   }
 
