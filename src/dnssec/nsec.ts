@@ -1,4 +1,4 @@
-import { lowerOctets, type Name } from '../dns/name.js';
+import { type Name, writeLower } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { ZonesealError } from '../errors.js';
@@ -90,9 +90,7 @@ export function nsecTypes(
 
 /** NSEC rdata (RFC 4034 §4.1): the next name in lower case, then a type bitmap. */
 export function nsecRdata(next: Name, bitmap: Uint8Array): Uint8Array {
-  const name = lowerOctets(next.wire);
-  const rdata = new Uint8Array(name.length + bitmap.length);
-  rdata.set(name);
-  rdata.set(bitmap, name.length);
+  const rdata = new Uint8Array(next.wire.length + bitmap.length);
+  rdata.set(bitmap, writeLower(rdata, 0, next.wire));
   return rdata;
 }

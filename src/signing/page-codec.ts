@@ -75,7 +75,9 @@ export function firstExpiry(nodes: readonly SignedNode[]): number | null {
 
 /** The expiration field of RRSIG rdata (RFC 4034 §3.1.5), seconds since 1970. */
 export function expirationOf(rdata: Uint8Array): number {
-  return new DataView(rdata.buffer, rdata.byteOffset).getUint32(8);
+  let seconds = 0;
+  for (let i = 8; i < 12; i++) seconds = seconds * 256 + (rdata[i] as number);
+  return seconds;
 }
 
 /** What a node takes in a page, about: for deciding where one ends. */
@@ -89,10 +91,13 @@ export function packedOctets({ name, rrsets }: SignedNode): number {
   return octets;
 }
 
+/** Room for a page while it is put together; nothing is kept in it between calls. */
+let scratch = Buffer.allocUnsafe(24_576);
+
 class PageWriter {
   readonly #zone: Name;
   readonly #keys: { readonly algorithm: number; readonly tag: number; readonly print: number }[] = [];
-  #octets = Buffer.allocUnsafe(24_576);
+  #octets = scratch;
   #length = 0;
 
   constructor(zone: Name) {
@@ -109,7 +114,7 @@ class PageWriter {
     } else {
       const own = name.wire.length - this.#zone.wire.length;
       this.#uint8(own);
-      this.#put(name.wire.subarray(0, own));
+      this.#put(name.wire, 0, own);
     }
     const kept = kind === 'apex' ? rrsets.filter(({ rrset }) => !isOfPublication(kind, rrset.type)) : rrsets;
     this.#uint16(kept.length);
@@ -139,11 +144,11 @@ class PageWriter {
     this.#uint8(signatures.length);
     signatures.forEach((rdata, i) => {
       this.#uint8(this.#key(rdata, prints[i] as number));
-      this.#put(rdata.subarray(12, 16));
-      this.#put(rdata.subarray(8, 12));
-      const signature = rdata.subarray(18 + this.#zone.wire.length);
-      this.#uint16(signature.length);
-      this.#put(signature);
+      this.#put(rdata, 12, 16);
+      this.#put(rdata, 8, 12);
+      const signature = 18 + this.#zone.wire.length;
+      this.#uint16(rdata.length - signature);
+      this.#put(rdata, signature);
     });
   }
 
@@ -164,19 +169,23 @@ class PageWriter {
   }
 
   #uint16(value: number): void {
-    this.#grow(2);
-    this.#length = this.#octets.writeUInt16BE(value, this.#length);
+    this.#uint8(value >>> 8);
+    this.#uint8(value);
   }
 
   #uint32(value: number): void {
-    this.#grow(4);
-    this.#length = this.#octets.writeUInt32BE(value, this.#length);
+    this.#uint16(value >>> 16);
+    this.#uint16(value);
   }
 
-  #put(octets: Uint8Array): void {
-    this.#grow(octets.length);
-    this.#octets.set(octets, this.#length);
-    this.#length += octets.length;
+  #put(octets: Uint8Array, from = 0, to = octets.length): void {
+    this.#grow(to - from);
+    const target = this.#octets;
+    let at = this.#length;
+    // what is short costs less octet by octet than a view of it would
+    if (to - from <= 128) for (let i = from; i < to; i++) target[at++] = octets[i] as number;
+    else target.set(octets.subarray(from, to), at);
+    this.#length += to - from;
   }
 
   #grow(size: number): void {
@@ -184,6 +193,8 @@ class PageWriter {
     const larger = Buffer.allocUnsafe(Math.max(2 * this.#octets.length, this.#length + size));
     larger.set(this.#octets.subarray(0, this.#length));
     this.#octets = larger;
+    // a page is larger than most only where a node is
+    if (larger.length <= 1024 * 1024) scratch = larger;
   }
 }
 

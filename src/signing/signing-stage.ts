@@ -95,6 +95,7 @@ export class SigningStage {
   readonly #keySigning: Signers;
   readonly #zoneSigning: Signers;
   #open: PendingNode[] = [];
+  #finished = 0;
   #resignAt = Number.POSITIVE_INFINITY;
   #records = 0;
   #signatures = 0;
@@ -126,9 +127,9 @@ export class SigningStage {
     return this.#reused;
   }
 
-  /** Whether so many blocks are under way that the eldest should be awaited. */
+  /** Whether so many blocks are under way that the eldest should be awaited: the first ones soon, for whoever waits for the zone to begin. */
   get hasReady(): boolean {
-    return this.#blocks.length >= this.#input.signer.window;
+    return this.#blocks.length >= Math.min(this.#input.signer.window, 1 + this.#finished);
   }
 
   /** Whether blocks are under way. */
@@ -162,6 +163,7 @@ export class SigningStage {
   /** The nodes of the eldest block, signed. */
   async finishEldest(): Promise<SignedStep[]> {
     const block = this.#blocks.shift();
+    this.#finished++;
     if (block === undefined) throw new Error('no block is under way');
     const made = new SignedReader(await block.signed);
     return block.nodes.map(({ node, rrsets, before, gone }) => {

@@ -12,8 +12,9 @@ export class NotReached extends Error {
   }
 }
 
-/** Rows of one read. */
+/** Rows of one read; few of the first, so that a transfer that waits for them begins soon. */
 const BATCH_ROWS = 5000;
+const FIRST_ROWS = 200;
 
 /** Columns in the order of `rowOf`. */
 const COLUMNS = 'owner, sort_key, type, ttl, data, views';
@@ -105,13 +106,13 @@ async function* readCursor(
     await query(
       `declare zone_rows no scroll cursor for ${withNumbers(current ? NOW : THEN, zoneId, version)}`,
     );
-    for (;;) {
+    for (let wanted = FIRST_ROWS; ; wanted = BATCH_ROWS) {
       const { rows } = await client.query<Columns>({
-        text: `fetch ${BATCH_ROWS} from zone_rows`,
+        text: `fetch ${wanted} from zone_rows`,
         rowMode: 'array',
       });
       if (rows.length > 0) yield rows.map(rowOf);
-      if (rows.length < BATCH_ROWS) break;
+      if (rows.length < wanted) break;
     }
     await client.query('commit');
     clean = true;
