@@ -2,7 +2,7 @@ import { ZonesealError } from '../../errors.js';
 import { signsKeySets } from '../key-set.js';
 import { aliveNow } from './alive.js';
 import { changeKeys } from './apply.js';
-import { currentFacts, keySetFacts, plannedKey, signsKeys } from './facts.js';
+import { currentFacts, isPublishable, keySetFacts, plannedKey, signsKeys } from './facts.js';
 import { findGoals, fits } from './goals.js';
 import type { Conflict, KeyChange, ManagedKey, RolloverState, Step } from './model.js';
 import { newConflicts } from './safety.js';
@@ -24,7 +24,8 @@ export interface Emergency {
  * was made. What is left then (the parent's DS set, removal) is decided as in any other roll.
  * @param id of a key that is to be used no more
  * @param now seconds since 1970
- * @throws ZonesealError NOT_HELD when the zone has no such key, or has removed it
+ * @throws ZonesealError NOT_HELD when the zone has no such key, or has removed it; KEY_SET_INVALID when nothing could be published without
+ * it, as its policy wants no key like it
  */
 export function emergency(state: RolloverState, id: string, now: number, timing: Timing = TIMING): Emergency {
   const key = state.keys.find((it) => it.id === id && it.removedAt === null);
@@ -54,9 +55,27 @@ export function emergency(state: RolloverState, id: string, now: number, timing:
   );
   const needsDsByHand = breaksChain(asked, changes, now);
   if (create !== undefined) return { steps: [create], conflicts, needsDsByHand };
+  guardPublishing(asked, key, changes);
   const instead = successor === undefined ? '' : `, ${keyName(state, successor.id)} takes its place`;
   const reason = `${keyName(state, id)} goes out at once${instead}: an emergency`;
   return { steps: [{ kind: 'change', keys: changes, reason }], conflicts, needsDsByHand };
+}
+
+/** A key set that no gateway publishes would leave the key in use for good, and everything else waiting. */
+function guardPublishing(state: RolloverState, key: ManagedKey, changes: readonly KeyChange[]): void {
+  const { zone, views, keySetVersion, deleteSentinel } = state;
+  const after = keySetFacts(changeKeys(state.keys, changes), views, keySetVersion + 1, deleteSentinel);
+  const before = currentFacts(state);
+  const broken = views.filter(
+    (view) => isPublishable(state, before, view) && !isPublishable(state, after, view),
+  );
+  if (broken.length === 0) return;
+  throw new ZonesealError(
+    'KEY_SET_INVALID',
+    `zone ${zone}: without ${keyName(state, key.id)} it could not be published in ${broken.join(', ')}, for the policy wants no key to take its place; ` +
+      `have the policy want one (${key.role}, algorithm ${key.algorithm}), and try again`,
+    { zone },
+  );
 }
 
 function successorOf(

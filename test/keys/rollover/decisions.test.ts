@@ -237,7 +237,43 @@ describe('a use', () => {
   });
 });
 
+describe('a zone that is assigned to another view', () => {
+  // all keys that sign data are of view a: in view b it cannot be published yet
+  const own = key('y', 'ZSK', { view: 'a', keyTag: 300 });
+  const before = zone([ksk, own], { views: ['a'], policy: policy({ viewZsks: ['a'] }) });
+  const assigned: RolloverState = { ...before, views: ['a', 'b'] };
+  const made: RolloverState = { ...assigned, keys: [...assigned.keys, fresh('g', 'ZSK')] };
+
+  it('gets a key for it, which is published though the new view is not', () => {
+    expect(decide(assigned, 0).steps).toMatchObject([{ kind: 'create', role: 'ZSK', view: null }]);
+    expect(decide(made, 0).steps).toMatchObject([{ keys: [{ id: 'g', published: true }] }]);
+  });
+
+  it('is signed with it in the new view once no cache of the other one is without it', () => {
+    const published = after(made, 0, ['a']);
+    expect(decide(published, 1109)).toMatchObject({ steps: [], nextAt: 1110 }); // 100 + 1000 + 10
+    expect(decide(published, 1110).steps).toMatchObject([{ keys: [{ id: 'g', signs: true }] }]);
+  });
+
+  it('waits for the new view from then on', () => {
+    const signed = after(after(made, 0, ['a']), 1110, ['a']);
+    const rolling = { ...signed, asked: ['y'], keys: [...signed.keys, fresh('x', 'ZSK', { view: 'a' })] };
+    expect(
+      decide(rolling, 3000)
+        .waits.map(({ message }) => message)
+        .join(),
+    ).toContain('published in view b');
+  });
+});
+
 describe('an emergency roll', () => {
+  it('is refused where nothing could be published without the key, and the policy wants none like it', () => {
+    const state = zone([ksk, zsk], { policy: policy({ algorithm: 8 }) });
+    for (const id of ['k', 'z']) {
+      expect(() => emergency(state, id, 0)).toThrow(/could not be published in all, .* algorithm 13/);
+    }
+  });
+
   it('has a key made first, and says what validators will see', () => {
     const { steps, conflicts } = emergency(zone([ksk, zsk]), 'z', 0);
     expect(steps).toMatchObject([{ kind: 'create', role: 'ZSK', replaces: 'z' }]);
@@ -284,14 +320,15 @@ describe('an emergency roll', () => {
     expect(conflicts.map(({ kind, until }) => [kind, until])).toContainEqual(['ds-dnskey', null]);
   });
 
-  it('of an algorithm that goes has nothing in its place, and the next one comes all the same', () => {
+  it('that was not refused, and left an algorithm without its CSK, does not hold the next one', () => {
     const csk = key('c', 'CSK');
     const own = key('y', 'ZSK', { view: 'b' });
     const state = zone([csk, own], {
       views: ['a', 'b'],
       policy: policy({ algorithm: 15, keys: 'csk', viewZsks: ['b'] }),
     });
-    const [step] = emergency(state, 'c', 0).steps as [Exclude<Step, { kind: 'create' }>];
+    const out = { id: 'c', goal: 'out', published: false, signs: false, parent: false } as const;
+    const step: Exclude<Step, { kind: 'create' }> = { kind: 'change', keys: [out], reason: 'an emergency' };
     const next = { algorithm: 15 };
     const made = [fresh('c2', 'CSK', next), fresh('y2', 'ZSK', { ...next, view: 'b' })];
     const changed = applyStep({ ...state, keys: [...state.keys, ...made] }, step, 0);
