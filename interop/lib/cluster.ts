@@ -1,5 +1,6 @@
 /** Several gateways on one PostgreSQL and one Barbican, with nothing else in common. */
 import { join } from 'node:path';
+import { BarbicanClient } from '../../src/barbican/client.js';
 import { type DevelopmentBarbican, startDevelopmentBarbican } from '../../src/barbican/development.js';
 import type { ResourceRecord } from '../../src/dns/record.js';
 import type { TsigKey } from '../../src/dns/tsig-key.js';
@@ -133,6 +134,12 @@ export class Cluster {
     const gateway = this.gateways[index];
     if (gateway === undefined) throw new Error(`no gateway ${index}`);
     return gateway;
+  }
+
+  /** The Barbican that the gateways use, as whoever holds their credentials sees it. */
+  connectBarbican(): BarbicanClient {
+    const { keystoneUrl, barbicanUrl, credentials } = this.#barbican;
+    return new BarbicanClient({ keystoneUrl, barbicanUrl, credentials });
   }
 
   /** The URL of the database for a program that may write zone data and nothing else. */

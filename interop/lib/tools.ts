@@ -86,7 +86,8 @@ const clusters = [
 
 /** The groups, and what each needs. */
 export const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  codecs: [...codecs, ...signers, 'openssl'],
+  codecs: [...codecs, ...signers],
+  keyformats: [...clusters, 'openssl', 'pdnsutil', 'pdns-sqlite', 'sqlite3'],
   store: ['postgres'],
   validators: [...signers, 'named-compilezone', 'unbound', 'knotd', 'postgres'],
   secondaries: [...nameservers, 'postgres'],

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster } from '../lib/cluster.js';
 import { announcePeers } from '../lib/peers.js';
 import { waitUntil } from '../lib/processes.js';
+import { Random } from '../lib/random.js';
 import { Unbound } from '../lib/unbound.js';
+import { Killer } from './killer.js';
 import { PARENT_TTL, ParentLab } from './parent-lab.js';
 import { Prober } from './prober.js';
 
@@ -20,12 +22,14 @@ const POLICY = {
   zskLifetime: 0,
 };
 /** A roll takes some twenty seconds with these. */
-const PATIENCE = 150_000;
+const PATIENCE = 200_000;
 
 let cluster: Cluster;
 let parent: ParentLab;
 const resolvers = new Map<string, Unbound>();
 const prober = new Prober();
+const random = Random.fromEnvironment('gateways that are killed while keys roll');
+const kills: object[] = [];
 
 interface Key {
   readonly role: string;
@@ -140,6 +144,20 @@ async function setPolicy(change: Readonly<Record<string, unknown>>): Promise<voi
   );
 }
 
+/** Does something while gateways are killed, one at a time, and are started again. */
+async function whileKilling(work: () => Promise<void>): Promise<void> {
+  const killer = new Killer(cluster, random);
+  try {
+    await work();
+  } finally {
+    await killer.stop();
+    kills.push({ ...killer.counts, gateways: killer.killed.size });
+  }
+  expect(killer.counts.atSteps).toBeGreaterThanOrEqual(1);
+  expect(killer.counts.atSteps + killer.counts.between).toBeGreaterThanOrEqual(3);
+  expect(killer.killed.size).toBe(2);
+}
+
 const roll = (...more: string[]): Promise<unknown> =>
   cluster.gateway(0).command(['keys', 'roll', ZONE, ...more]);
 const noFaults = (): void => expect(prober.faults).toEqual([]);
@@ -153,31 +171,39 @@ describe('a key roll from its start to its end: no answer is bogus, in either vi
     noFaults();
   }, 200_000);
 
-  test.each(['double-signature', 'double-ds'])(
+  test.each([
+    ['double-signature, with gateways killed at its steps and between', 'double-signature', true],
+    ['double-ds', 'double-ds', false],
+  ] as const)(
     'of a KSK, by %s',
-    async (kskRoll) => {
+    async (_, kskRoll, isKilling) => {
       await setPolicy({ kskRoll });
       const [before] = tags('KSK') as [number];
       const { changes } = parent;
-      await roll(String(before));
-      await waitUntil(
-        () => `it does not end\n${cluster.tail(0)}`,
-        () => !tags('KSK').includes(before),
-        PATIENCE,
-      );
+      const rollIt = async (): Promise<void> => {
+        await roll(String(before));
+        await waitUntil(
+          () => `it does not end\n${cluster.tail(0)}\n${cluster.tail(1)}`,
+          () => !tags('KSK').includes(before),
+          PATIENCE,
+        );
+      };
+      await (isKilling ? whileKilling(rollIt) : rollIt());
       expect(parent.changes - changes).toBe(kskRoll === 'double-ds' ? 2 : 1);
       expect(parent.ds.map((ds) => Number(ds.split(' ')[0]))).toEqual(tags('KSK'));
       noFaults();
     },
-    200_000,
+    300_000,
   );
 
-  test('to another algorithm', async () => {
+  test('to another algorithm, with gateways killed at its steps and between', async () => {
     const before = [...tags('KSK'), ...tags('ZSK')];
-    await setPolicy({ algorithm: 15 });
-    await untilRolled(['KSK', 'ZSK'], before, 15);
+    await whileKilling(async () => {
+      await setPolicy({ algorithm: 15 });
+      await untilRolled(['KSK', 'ZSK'], before, 15);
+    });
     noFaults();
-  }, 200_000);
+  }, 300_000);
 
   test('to a CSK, and of it', async () => {
     const before = [...tags('KSK'), ...tags('ZSK')];
@@ -223,7 +249,9 @@ describe('a key roll from its start to its end: no answer is bogus, in either vi
   }, 400_000);
 
   test('was watched all the time', () => {
-    console.log(`rolls: ${JSON.stringify(prober.counts)}, ${parent.changes} changes of the DS set`);
+    console.log(
+      `rolls: ${JSON.stringify(prober.counts)}, ${parent.changes} changes of the DS set, kills: ${JSON.stringify(kills)}`,
+    );
     noFaults();
     expect(prober.counts.bogus).toBe(0);
     expect(prober.counts.secure).toBeGreaterThan(500);

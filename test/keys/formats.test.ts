@@ -133,6 +133,17 @@ describe('what is refused, and why', () => {
     ['a BIND field given twice', 'Private-key-format: v1.3\nAlgorithm: 13\nAlgorithm: 13\n', /given twice/],
     ['a BIND field of no base64', 'Private-key-format: v1.3\nAlgorithm: 15\nPrivateKey: *\n', /not base64/],
     ['a BIND seed cut off', 'Private-key-format: v1.3\nAlgorithm: 15\nPrivateKey: AAAA\n', /not 32 octets/],
+    // older writers leave out leading zeros: only where the file ends too early is a short one no key
+    [
+      'a BIND scalar cut off',
+      `Private-key-format: v1.2\nAlgorithm: 13\nPrivateKey: ${'BBBB'.repeat(9)}`,
+      /"PrivateKey" is short, .* its end is missing/,
+    ],
+    [
+      'an ECDSA scalar of zero',
+      `Private-key-format: v1.2\nAlgorithm: 13\nPrivateKey: ${Buffer.alloc(32).toString('base64')}\n`,
+      /no public key belongs to it/,
+    ],
     [
       'a key in a hardware module',
       'Private-key-format: v1.3\nAlgorithm: 13\nLabel: cGtjczEx\n',
@@ -142,6 +153,11 @@ describe('what is refused, and why', () => {
   ];
   it.each(texts)('%s', async (_, text, reason) => {
     expect((await refusal(decodePrivateKey(Buffer.from(text)))).message).toMatch(reason);
+  });
+
+  it('an ECDSA key of BIND is read without leading zeros, where its line has an end', async () => {
+    const text = `Private-key-format: v1.2\nAlgorithm: 13\nPrivateKey: ${Buffer.alloc(31, 7).toString('base64')}\n`;
+    expect((await decodePrivateKey(Buffer.from(text))).algorithms).toEqual([13]);
   });
 
   it('more than a key can be long is not looked at', async () => {

@@ -7,6 +7,8 @@ export interface BindKey {
   readonly rsa?: Readonly<Record<BindRsaField, Uint8Array>>;
   /** For ECDSA the scalar, for EdDSA the seed. */
   readonly secret?: Uint8Array;
+  /** Whether the file ends within the line of a field of the key itself: what is short there is cut off. */
+  readonly mayBeCut: boolean;
   /** Seconds since 1970 by the names of the file: Created, Publish, Activate, Revoke, Inactive, Delete … */
   readonly timing: Readonly<Record<string, number>>;
 }
@@ -51,11 +53,12 @@ export function parseBindKey(text: string): BindKey {
     throw unreadable('it names a key inside a hardware module and does not hold the key itself');
   }
   const timing = readTiming(fields);
+  const mayBeCut = /(^|\n)(PrivateKey|Coefficient):[^\n]*$/.test(text);
   if (fields.has('Modulus')) {
     const rsa = Object.fromEntries(BIND_RSA_FIELDS.map((name) => [name, decodeField(fields, name)]));
-    return { algorithm: Number(algorithm), rsa: rsa as Record<BindRsaField, Uint8Array>, timing };
+    return { algorithm: Number(algorithm), rsa: rsa as Record<BindRsaField, Uint8Array>, mayBeCut, timing };
   }
-  return { algorithm: Number(algorithm), secret: decodeField(fields, 'PrivateKey'), timing };
+  return { algorithm: Number(algorithm), secret: decodeField(fields, 'PrivateKey'), mayBeCut, timing };
 }
 
 function readFields(text: string): Map<string, string> {

@@ -49,9 +49,18 @@ export async function decodePrivateKey(input: Uint8Array, options: DecodeOptions
     algorithms: algorithm === undefined ? possible : [algorithm],
     pkcs8: privateKey.export({ format: 'der', type: 'pkcs8' }),
     privateKey,
-    publicKey: dnskeyPublicKey(privateKey),
+    publicKey: publicHalf(privateKey),
     ...(timing === undefined ? {} : { timing }),
   };
+}
+
+function publicHalf(privateKey: KeyObject): Uint8Array {
+  try {
+    return dnskeyPublicKey(privateKey);
+  } catch (error) {
+    if (error instanceof ZonesealError) throw error;
+    throw unreadable('no public key belongs to it');
+  }
 }
 
 /** OpenSSL's reasons may name offsets and lengths but say little; one sentence of ours stands for all. */

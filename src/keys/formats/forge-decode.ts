@@ -297,6 +297,7 @@ function decodeBind(key: BindKey): DecodedPkcs8 {
   const { algorithm, timing } = key;
   if (key.rsa !== undefined) {
     if (algorithm !== 8 && algorithm !== 10) throw unsupportedAlgorithm(algorithm);
+    if (key.mayBeCut && key.rsa.Coefficient.length < key.rsa.Prime1.length) throw cutOff('Coefficient');
     const [n, e, d, p, q, dP, dQ, qInv] = BIND_RSA_FIELDS.map((name) =>
       bigInteger(key.rsa?.[name] as Uint8Array),
     );
@@ -315,6 +316,7 @@ function decodeBind(key: BindKey): DecodedPkcs8 {
   const secret = key.secret as Uint8Array;
   const curve = EC_CURVES.get(algorithm);
   if (curve !== undefined) {
+    if (key.mayBeCut && secret.length < curve.octets) throw cutOff('PrivateKey');
     const scalar = padLeft(secret, curve.octets);
     const sec1 = asn1.toDer(sequence(integer('\x01'), octetString(scalar))).getBytes();
     return { pkcs8: privateKeyInfo([oid(OID_EC), oid(curve.oid)], sec1), algorithm, timing };
@@ -331,6 +333,10 @@ type Big = forge.jsbn.BigInteger;
 
 function bigInteger(octets: Uint8Array): Big {
   return new forge.jsbn.BigInteger(Buffer.from(octets).toString('hex') || '0', 16);
+}
+
+function cutOff(field: string): ZonesealError {
+  return unreadable(`the field "${field}" is short, and the file ends with it: its end is missing`);
 }
 
 /** Older writers left out the leading zeros of a scalar. */

@@ -1,4 +1,12 @@
-import { currentFacts, isAskedFor, isParentKnown, mayHaveDs, wantedDs } from './facts.js';
+import {
+  currentFacts,
+  isAskedFor,
+  isParentKnown,
+  isPublishable,
+  mayHaveDs,
+  servedIn,
+  wantedDs,
+} from './facts.js';
 import type { DsUse, KeySetFacts, KeySetUse, RolloverState } from './model.js';
 import { dnskeyInterval, dsInterval, signatureInterval, TIMING, type Timing } from './timing.js';
 
@@ -66,12 +74,18 @@ export function aliveNow(state: RolloverState, now: number, timing: Timing = TIM
   return merge([stillAlive(past, now), aliveOf(state, currentFacts(state))]);
 }
 
-/** What caches may hold of a key set once it is served: without end. Signatures are those of the state's views. */
+/**
+ * What caches may hold of a key set once it is served: without end. Signatures are those of the state's views, but for a view in which
+ * nothing is served and which cannot be published by it.
+ */
 export function aliveOf(state: RolloverState, facts: KeySetFacts): Alive {
   const wanted = wantedDs(facts);
+  const views = state.views.filter(
+    (view) => servedIn(state.uses, view) !== undefined || isPublishable(state, facts, view),
+  );
   return {
     dnskeys: [dnskeysItem(facts, null)],
-    signatures: state.views.map((view) => signaturesItem(view, facts, null)),
+    signatures: views.map((view) => signaturesItem(view, facts, null)),
     ds: wanted === undefined ? [] : [{ ...dsItem(wanted, algorithmsOf(state, wanted)), until: null }],
     guessed: [],
   };

@@ -1,6 +1,14 @@
 import { type Alive, aliveNow } from './alive.js';
 import { changeKeys } from './apply.js';
-import { currentFacts, isParentKnown, keySetFacts, pendingViews, signsKeys, signsZone } from './facts.js';
+import {
+  currentFacts,
+  isParentKnown,
+  isStuck,
+  keySetFacts,
+  pendingViews,
+  signsKeys,
+  signsZone,
+} from './facts.js';
 import { type CreateStep, dueAt, findGoals } from './goals.js';
 import type {
   Conflict,
@@ -29,8 +37,8 @@ export function decide(state: RolloverState, now: number, timing: Timing = TIMIN
   const { goals, creates, waiting } = findGoals(state, now);
   const keys = state.keys.map((key) => ({ ...key, goal: goals.get(key.id) ?? key.goal }));
   const draft = new Draft({ ...state, keys }, now, timing);
-  // what is not whole is never published, so nothing comes of waiting for that
-  const pending = draft.isWhole ? pendingViews(state) : [];
+  // nothing comes of waiting for what cannot be published
+  const pending = draft.isStuck ? [] : pendingViews(state);
   const blocked = draft.tryMoves([...creates, ...waiting], pending);
   if (pending.length === 0) draft.remove();
   const change = draft.step([...goalChanges(state, goals), ...activations(state, now)]);
@@ -53,8 +61,8 @@ class Draft {
   #deleteSentinel: boolean;
   readonly #changes: KeyChange[] = [];
   readonly #reasons: string[] = [];
-  /** Whether a gateway would publish the zone by the key set as it is. */
-  readonly isWhole: boolean;
+  /** Whether the zone is served signed, and cannot be published any more by the key set as it is. */
+  readonly isStuck: boolean;
 
   constructor(state: RolloverState, now: number, timing: Timing) {
     this.#state = state;
@@ -62,7 +70,7 @@ class Draft {
     this.#alive = aliveNow(state, now, timing);
     this.#keys = state.keys;
     this.#deleteSentinel = state.deleteSentinel;
-    this.isWhole = isWhole(state, currentFacts(state));
+    this.isStuck = isStuck(state);
   }
 
   /** Takes the moves that are safe, if no view is pending, and says what the others wait for. */
@@ -89,8 +97,8 @@ class Draft {
     }
     for (const option of move.options) {
       conflicts = this.#conflictsOf(option);
-      // by a key set that is not whole nothing is published, and signatures run out
-      if (conflicts.length > 0 && (this.isWhole || !this.#makesWhole(option))) continue;
+      // signatures run out meanwhile
+      if (conflicts.length > 0 && !(this.isStuck && this.#makesWhole(option))) continue;
       if (pending.length > 0) break;
       this.#take(option, option.reason ?? move.reason);
       return undefined;

@@ -2,7 +2,7 @@ import { ZonesealError } from '../../errors.js';
 import { signsKeySets } from '../key-set.js';
 import { aliveNow } from './alive.js';
 import { changeKeys } from './apply.js';
-import { currentFacts, keySetFacts, plannedKey, signsKeys } from './facts.js';
+import { currentFacts, isPublishable, keySetFacts, plannedKey, signsKeys } from './facts.js';
 import { findGoals, fits } from './goals.js';
 import type { Conflict, KeyChange, KeySetFacts, ManagedKey, RolloverState, Step } from './model.js';
 import { isWhole, newConflicts } from './safety.js';
@@ -52,11 +52,11 @@ export function emergency(state: RolloverState, id: string, now: number, timing:
   const made = planned.slice(asked.keys.length);
   const others = isInstead ? asked.keys.filter((it) => goals.get(it.id) === 'in' && !isInUse(it)) : [];
   const successors = [...made, ...(successor === undefined ? [] : [successor]), ...others];
-  const changes = withStranded(planned, [
+  const after: RolloverState = { ...asked, keys: planned };
+  const changes = withStranded(after, [
     { id, goal: 'out', published: false, signs: false, parent: false },
     ...successors.map(intoUse),
   ]);
-  const after: RolloverState = { ...asked, keys: planned };
   const facts = factsAfter(after, changes);
   if (!isWhole(after, facts) && isWhole(asked, currentFacts(asked))) throw nothingLeft(state, id);
   const conflicts = newConflicts(after, aliveNow(after, now, timing), currentFacts(after), facts);
@@ -69,13 +69,18 @@ export function emergency(state: RolloverState, id: string, now: number, timing:
   return { steps: [{ kind: 'change', keys: changes, reason }], conflicts, needsDsByHand };
 }
 
-/** With the keys of an algorithm of which no key is left that signs the DNSKEY RRset: they are of no use without one. */
-function withStranded(keys: readonly ManagedKey[], changes: readonly KeyChange[]): KeyChange[] {
-  const after = changeKeys(keys, changes).filter((key) => key.removedAt === null);
-  const entries = new Set(
-    after.filter((key) => key.published && signsKeys(key)).map(({ algorithm }) => algorithm),
-  );
-  const stranded = after.filter((key) => (key.published || key.signs) && !entries.has(key.algorithm));
+/** With the keys of algorithms that do not sign everything any more: published, they would keep the zone from being published. */
+function withStranded(state: RolloverState, changes: readonly KeyChange[]): KeyChange[] {
+  const { published, keySigners, zoneSigners } = factsAfter(state, changes);
+  const after = changeKeys(state.keys, changes).filter((key) => key.removedAt === null);
+  const signs = (algorithm: number, ids: readonly string[]): boolean =>
+    after.some((key) => key.algorithm === algorithm && ids.includes(key.id) && published.includes(key.id));
+  // a view that could not be published before is no reason to take out what signs the others
+  const before = currentFacts(state);
+  const views = state.views.filter((view) => isPublishable(state, before, view));
+  const isStranded = ({ algorithm }: ManagedKey): boolean =>
+    !signs(algorithm, keySigners) || views.some((view) => !signs(algorithm, zoneSigners[view] ?? []));
+  const stranded = after.filter((key) => (key.published || key.signs) && isStranded(key));
   return [
     ...changes,
     ...stranded.map(

@@ -35,14 +35,44 @@ export function currentFacts(state: RolloverState): KeySetFacts {
   return keySetFacts(state.keys, state.views, state.keySetVersion, state.deleteSentinel);
 }
 
-/** Views that do not serve yet what the key set says. */
+/**
+ * Whether a view can be published by a key set: each published algorithm signs the DNSKEY RRset and the view's data (RFC 4035 §2.2).
+ * Gateways publish no other.
+ */
+export function isPublishable(state: Pick<RolloverState, 'keys'>, facts: KeySetFacts, view: string): boolean {
+  const algorithms = (ids: readonly string[]): Set<number> => {
+    const named = state.keys.filter((key) => ids.includes(key.id) && facts.published.includes(key.id));
+    return new Set(named.map((key) => key.algorithm));
+  };
+  const [keys, data] = [algorithms(facts.keySigners), algorithms(facts.zoneSigners[view] ?? [])];
+  return [...algorithms(facts.published)].every((algorithm) => keys.has(algorithm) && data.has(algorithm));
+}
+
+/**
+ * Views that do not serve yet what the key set says, and will: one that cannot be published by it (the zone was assigned to it while
+ * all keys that sign data are of other views, or an emergency took what signed) is waiting for the next step itself.
+ */
 export function pendingViews(state: RolloverState): string[] {
   const facts = currentFacts(state);
   return state.views.filter((view) => {
+    if (!isPublishable(state, facts, view)) return false;
     const served = servedIn(state.uses, view);
     if (served !== undefined) return contentIn(state, served.facts, view) !== contentIn(state, facts, view);
     return facts.published.length > 0 || (facts.zoneSigners[view] ?? []).length > 0;
   });
+}
+
+/** Whether a zone is served signed in all its views, and cannot be published in any by its key set as it is. */
+export function isStuck(state: RolloverState): boolean {
+  const facts = currentFacts(state);
+  const isNone = facts.published.length === 0 && state.policy.signed;
+  return (
+    state.views.length > 0 &&
+    state.views.every((view) => {
+      const served = servedIn(state.uses, view)?.facts.published ?? [];
+      return served.length > 0 && (isNone || !isPublishable(state, facts, view));
+    })
+  );
 }
 
 /** The DS set that the parent may take: keys by id, none for "delete all"; undefined when nothing is asked of it. */
@@ -120,7 +150,7 @@ export function mayHaveDs(key: ManagedKey): boolean {
 }
 
 /** What a view serves now; undefined when it serves nothing. */
-function servedIn(uses: readonly KeySetUse[], view: string): KeySetUse | undefined {
+export function servedIn(uses: readonly KeySetUse[], view: string): KeySetUse | undefined {
   return uses
     .filter((use) => use.view === view && use.replacedAt === null && use.until === null)
     .sort((a, b) => b.facts.version - a.facts.version)[0];

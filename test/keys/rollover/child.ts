@@ -22,14 +22,15 @@ interface Publication {
 
 interface Nameserver {
   readonly isRegistered: boolean;
-  serves: { readonly publication: Publication; readonly from: number };
+  /** Undefined: it does not serve the zone. */
+  serves: { readonly publication: Publication; readonly from: number } | undefined;
   /** What it gave before, the newest last. */
   readonly past: { readonly publication: Publication; readonly until: number }[];
 }
 
-/** What is the same for all views: delays as the policy promises them, and the clocks that write times down. */
+/** What is the same for all views: delays as they are, and the clocks that write times down. */
 export interface ChildRules {
-  readonly propagationDelay: number;
+  readonly propagationDelay: () => number;
   readonly slowestSigning: number;
   readonly clock: (at: number) => number;
   readonly keyText: (id: string) => KeyText;
@@ -69,6 +70,14 @@ export function contentOf(
   };
 }
 
+/** Whether a gateway publishes it: each published algorithm signs the DNSKEY RRset and the data (RFC 4035 §2.2). */
+function isWhole({ published, keySigners, zoneSigners }: Content, keyText: (id: string) => KeyText): boolean {
+  const algorithms = (ids: readonly string[]): string[] =>
+    ids.filter((id) => published.includes(id)).map((id) => keyText(id).split(':')[0] as string);
+  const [keys, data] = [algorithms(keySigners), algorithms(zoneSigners)];
+  return algorithms(published).every((algorithm) => keys.includes(algorithm) && data.includes(algorithm));
+}
+
 /** The publications of one view, and the nameservers that serve them. */
 export class ChildView {
   readonly name: string;
@@ -78,32 +87,41 @@ export class ChildView {
   readonly #caches: Caches;
   readonly #nameservers: Nameserver[];
   readonly uses: KeySetUse[] = [];
-  #newest: Publication;
+  /** Undefined: the zone was not published in the view since it was assigned to it. */
+  #newest: Publication | undefined;
+  #number = 0;
+  /** Grows when the zone is assigned to the view, and when it is taken from it: what was begun before comes to nothing. */
+  #era = 0;
+  #isServed = true;
   #isBuilding = false;
   #ttl: number;
-  #builtTtl: number;
 
-  constructor(name: string, time: Timeline, random: Random, rules: ChildRules, caches: Caches, ttl: number) {
+  /** @param isOld whether the zone has been served in it for long; otherwise it is just assigned to it, and nobody has it */
+  constructor(
+    name: string,
+    time: Timeline,
+    random: Random,
+    rules: ChildRules,
+    caches: Caches,
+    { ttl, isOld }: { readonly ttl: number; readonly isOld: boolean },
+  ) {
     this.name = name;
     this.#time = time;
     this.#random = random;
     this.#rules = rules;
     this.#caches = caches;
     this.#ttl = ttl;
-    this.#builtTtl = ttl;
-    this.#newest = {
-      number: 0,
-      content: contentOf(name, rules.keySet()),
-      ttl,
-      dnskeyTtl: rules.dnskeyTtl(),
-    };
     const kinds = random.pick([[false], [true], [true, false], [false, false]]);
-    this.#nameservers = kinds.map((isRegistered) => ({
-      isRegistered,
-      serves: { publication: this.#newest, from: -1e8 },
-      past: [],
-    }));
-    this.#recordUse(this.#newest, -1e8);
+    this.#nameservers = kinds.map((isRegistered) => ({ isRegistered, serves: undefined, past: [] }));
+    if (!isOld) {
+      this.poke();
+      return;
+    }
+    const content = contentOf(name, rules.keySet());
+    const publication = { number: 0, content, ttl, dnskeyTtl: rules.dnskeyTtl() };
+    this.#newest = publication;
+    for (const nameserver of this.#nameservers) nameserver.serves = { publication, from: -1e8 };
+    this.#recordUse(publication, -1e8);
   }
 
   /** Another TTL for all of the zone: records with the old one are gone with the next publication. */
@@ -112,46 +130,87 @@ export class ChildView {
     this.poke();
   }
 
-  /** The key set or the zone may have changed: a publication is begun, once the one that is being made is ready. */
+  /** The zone is served in the view again. */
+  assign(): void {
+    this.#era++;
+    this.#isServed = true;
+    this.poke();
+  }
+
+  /**
+   * The zone is served in the view no more: nameservers get nothing of it, and are without it within the propagation delay, as far as
+   * they did not get it anew.
+   */
+  unassign(): void {
+    this.#era++;
+    this.#isServed = false;
+    this.#isBuilding = false;
+    this.#newest = undefined;
+    const at = this.#rules.clock(this.#time.now);
+    this.uses.forEach((use, i) => {
+      this.uses[i] = { ...use, replacedAt: use.replacedAt ?? at, until: use.until ?? at };
+    });
+    const last = this.#number;
+    for (const nameserver of this.#nameservers) {
+      this.#time.after(this.#random.edge(0, this.#rules.propagationDelay()), () => {
+        if (nameserver.serves !== undefined && nameserver.serves.publication.number <= last) {
+          this.#replace(nameserver, undefined);
+        }
+      });
+    }
+  }
+
+  /** The key set, the policy or the zone may have changed: a publication is begun, once the one that is being made is ready. */
   poke(): void {
-    if (this.#isBuilding) return;
+    if (this.#isBuilding || !this.#isServed) return;
     const content = contentOf(this.name, this.#rules.keySet());
-    const { version: _, ...before } = this.#newest.content;
-    const { version: __, ...after } = content;
-    if (JSON.stringify(before) === JSON.stringify(after) && this.#ttl === this.#builtTtl) return;
-    this.#builtTtl = this.#ttl;
-    const publication = {
-      number: this.#newest.number + 1,
-      content,
-      ttl: this.#ttl,
-      dnskeyTtl: this.#rules.dnskeyTtl(),
-    };
+    const [ttl, dnskeyTtl] = [this.#ttl, this.#rules.dnskeyTtl()];
+    const looks = (publication: Omit<Publication, 'number'>): string =>
+      JSON.stringify([{ ...publication.content, version: 0 }, publication.ttl, publication.dnskeyTtl]);
+    if (this.#newest !== undefined && looks(this.#newest) === looks({ content, ttl, dnskeyTtl })) return;
+    if (!isWhole(content, this.#rules.keyText)) return;
+    const publication = { number: ++this.#number, content, ttl, dnskeyTtl };
     this.#isBuilding = true;
-    this.#time.after(1 + this.#random.low(this.#rules.slowestSigning), () => this.#ready(publication));
+    const era = this.#era;
+    this.#time.after(1 + this.#random.low(this.#rules.slowestSigning), () => {
+      if (era === this.#era) this.#ready(publication);
+    });
   }
 
   #ready(publication: Publication): void {
     this.#isBuilding = false;
     this.#newest = publication;
     this.#recordUse(publication, this.#rules.clock(this.#time.now));
+    const era = this.#era;
     for (const nameserver of this.#nameservers) {
-      const delay = this.#random.edge(0, this.#rules.propagationDelay);
-      this.#time.after(delay, () => this.#pickUp(nameserver, publication));
+      const delay = this.#random.edge(0, this.#rules.propagationDelay());
+      this.#time.after(delay, () => {
+        // what it has fetched already it may load when the zone is not served in the view any more
+        if (era === this.#era || nameserver.serves !== undefined) this.#pickUp(nameserver, publication);
+      });
     }
     if (!this.#nameservers.some((it) => it.isRegistered)) this.#endUses(publication.number);
     this.poke();
   }
 
   #pickUp(nameserver: Nameserver, publication: Publication): void {
-    if (nameserver.serves.publication.number >= publication.number) return;
-    this.#account(nameserver, this.#time.now);
-    nameserver.past.push({ publication: nameserver.serves.publication, until: this.#time.now });
-    nameserver.serves = { publication, from: this.#time.now };
+    if (nameserver.serves !== undefined && nameserver.serves.publication.number >= publication.number) return;
+    this.#replace(nameserver, publication);
     if (!nameserver.isRegistered) return;
+    const era = this.#era;
     this.#time.after(this.#random.edge(0, 120), () => {
+      if (era !== this.#era) return;
       const registered = this.#nameservers.filter((it) => it.isRegistered);
-      this.#endUses(Math.min(...registered.map((it) => it.serves.publication.number)));
+      this.#endUses(Math.min(...registered.map((it) => it.serves?.publication.number ?? -1)));
     });
+  }
+
+  #replace(nameserver: Nameserver, publication: Publication | undefined): void {
+    const { serves } = nameserver;
+    this.#account(nameserver, this.#time.now);
+    if (serves !== undefined)
+      nameserver.past.push({ publication: serves.publication, until: this.#time.now });
+    nameserver.serves = publication === undefined ? undefined : { publication, from: this.#time.now };
   }
 
   readonly #firstOfUse: number[] = [];
@@ -159,7 +218,7 @@ export class ChildView {
   #recordUse(publication: Publication, since: number): void {
     const last = this.uses.at(-1);
     const { content, ttl, dnskeyTtl } = publication;
-    if (last?.facts.version === content.version) {
+    if (last?.replacedAt === null && last.facts.version === content.version) {
       this.uses[this.uses.length - 1] = {
         ...last,
         maxTtl: Math.max(last.maxTtl, ttl),
@@ -167,7 +226,7 @@ export class ChildView {
       };
       return;
     }
-    if (last !== undefined) this.uses[this.uses.length - 1] = { ...last, replacedAt: since };
+    if (last?.replacedAt === null) this.uses[this.uses.length - 1] = { ...last, replacedAt: since };
     const { version, published, keySigners, zoneSigners, cds } = content;
     const { keys, sentinel } = this.#rules.keySet();
     const named = keys.filter((key) => key.parent && key.removedAt === null).map((key) => key.id);
@@ -208,15 +267,14 @@ export class ChildView {
     }
   }
 
-  /** A CDS RRset that the parent gets here now, from a nameserver or from a cache of its own. */
-  readCds(): Content {
+  /** A CDS RRset that the parent gets here now, from a nameserver or from a cache of its own; undefined: nothing. */
+  readCds(): Content | undefined {
     const nameserver = this.#random.pick(this.#nameservers);
     const stale = nameserver.past.filter(
       ({ publication, until }) => until + publication.dnskeyTtl > this.#time.now,
     );
-    const serves = nameserver.serves.publication;
-    return (this.#random.chance(0.3) && stale.length > 0 ? this.#random.pick(stale).publication : serves)
-      .content;
+    const isStale = this.#random.chance(0.3) && stale.length > 0;
+    return (isStale ? this.#random.pick(stale) : nameserver.serves)?.publication.content;
   }
 
   /** Everything served until now is brought to the caches' account. */
@@ -225,6 +283,7 @@ export class ChildView {
   }
 
   #account({ serves }: Nameserver, until: number): void {
+    if (serves === undefined) return;
     const { content, ttl, dnskeyTtl } = serves.publication;
     const text = (ids: readonly string[]): KeyText[] => ids.map(this.#rules.keyText);
     const [keys, signedBy] = [text(content.published), text(content.keySigners)];

@@ -309,7 +309,57 @@ describe('keys that an operator adds to a zone that is served', () => {
   });
 });
 
+describe('a zone that is assigned to another view', () => {
+  // all keys that sign data are of view a: in view b it cannot be published yet
+  const own = key('y', 'ZSK', { view: 'a', keyTag: 300 });
+  const before = zone([ksk, own], { views: ['a'], policy: policy({ viewZsks: ['a'] }) });
+  const assigned: RolloverState = { ...before, views: ['a', 'b'] };
+  const made: RolloverState = { ...assigned, keys: [...assigned.keys, fresh('g', 'ZSK')] };
+
+  it('gets a key for it, which is published though the new view is not', () => {
+    expect(decide(assigned, 0).steps).toMatchObject([{ kind: 'create', role: 'ZSK', view: null }]);
+    expect(decide(made, 0).steps).toMatchObject([{ keys: [{ id: 'g', published: true }] }]);
+  });
+
+  it('is signed with it in the new view once no cache of the other one is without it', () => {
+    const published = after(made, 0, ['a']);
+    expect(decide(published, 1109)).toMatchObject({ steps: [], nextAt: 1110 }); // 100 + 1000 + 10
+    expect(decide(published, 1110).steps).toMatchObject([{ keys: [{ id: 'g', signs: true }] }]);
+  });
+
+  it('waits for the new view from then on', () => {
+    const signed = after(after(made, 0, ['a']), 1110, ['a']);
+    const rolling = { ...signed, asked: ['y'], keys: [...signed.keys, fresh('x', 'ZSK', { view: 'a' })] };
+    expect(
+      decide(rolling, 3000)
+        .waits.map(({ message }) => message)
+        .join(),
+    ).toContain('published in view b');
+  });
+});
+
 describe('an emergency roll', () => {
+  it('of a key of an algorithm that goes takes the algorithm out, once what the policy wants is there', () => {
+    const state = zone([ksk, zsk], { policy: policy({ algorithm: 8 }) });
+    const made = [fresh('k8', 'KSK', { algorithm: 8 }), fresh('z8', 'ZSK', { algorithm: 8 })];
+    for (const [id, other] of [
+      ['k', 'z'],
+      ['z', 'k'],
+    ] as const) {
+      expect(emergency(state, id, 0).steps).toMatchObject([{ kind: 'create', role: 'KSK', algorithm: 8 }]);
+      expect(emergency({ ...state, keys: [...state.keys, ...made] }, id, 0).steps).toMatchObject([
+        {
+          keys: [
+            { id, goal: 'out', published: false },
+            { id: 'k8', published: true, signs: true },
+            { id: 'z8', published: true, signs: true },
+            { id: other, goal: 'out', published: false, signs: false },
+          ],
+        },
+      ]);
+    }
+  });
+
   it('has a key made first, and says what validators will see', () => {
     const { steps, conflicts } = emergency(zone([ksk, zsk]), 'z', 0);
     expect(steps).toMatchObject([{ kind: 'create', role: 'ZSK', replaces: 'z' }]);

@@ -11,7 +11,7 @@ interface ParentNameserver {
 }
 
 export interface ParentRules {
-  readonly propagationDelay: number;
+  readonly propagationDelay: () => number;
   readonly dsTtl: number;
   readonly keyText: (id: string) => KeyText;
   /** What people put in by hand, when they do; undefined: nothing. */
@@ -27,6 +27,7 @@ export class Parent {
   readonly #nameservers: ParentNameserver[];
   #ds: readonly string[];
   #changes = 0;
+  #dsTtl: number;
 
   constructor(time: Timeline, random: Random, caches: Caches, rules: ParentRules, ds: readonly string[]) {
     this.#time = time;
@@ -34,12 +35,26 @@ export class Parent {
     this.#caches = caches;
     this.#rules = rules;
     this.#ds = ds;
+    this.#dsTtl = rules.dsTtl;
     const kinds = random.pick([[true], [true, false], [true, true, false]]);
     this.#nameservers = kinds.map((isObserved) => ({ isObserved, ds, from: -1e8, change: 0 }));
   }
 
   get ds(): readonly string[] {
     return this.#ds;
+  }
+
+  get dsTtl(): number {
+    return this.#dsTtl;
+  }
+
+  /** All of its nameservers give DS RRsets with another TTL from now on. */
+  setDsTtl(ttl: number): void {
+    for (const nameserver of this.#nameservers) {
+      this.#account(nameserver);
+      nameserver.from = this.#time.now;
+    }
+    this.#dsTtl = ttl;
   }
 
   /** Looks for CDS once; true if it took something new. */
@@ -49,7 +64,7 @@ export class Parent {
     this.#ds = wanted;
     const change = ++this.#changes;
     for (const nameserver of this.#nameservers) {
-      const delay = this.#random.edge(0, this.#rules.propagationDelay);
+      const delay = this.#random.edge(0, this.#rules.propagationDelay());
       this.#time.after(nameserver.isObserved ? this.#random.low(delay) : delay, () => {
         if (nameserver.change >= change) return;
         this.#account(nameserver);
@@ -60,7 +75,7 @@ export class Parent {
   }
 
   #readCds(views: readonly ChildView[]): readonly string[] | undefined {
-    const { cds, published, keySigners } = this.#random.pick(views).readCds();
+    const { cds = null, published = [], keySigners = [] } = this.#random.pick(views).readCds() ?? {};
     if (cds === null) return undefined;
     const signs = (id: string): boolean => published.includes(id) && keySigners.includes(id);
     return this.#ds.length === 0 || this.#ds.some(signs) ? cds : undefined;
@@ -78,6 +93,6 @@ export class Parent {
 
   #account({ ds, from }: ParentNameserver): void {
     const held = { kind: 'ds', keys: ds.map(this.#rules.keyText) } as const;
-    this.#caches.served(held, from, this.#time.now, this.#rules.dsTtl);
+    this.#caches.served(held, from, this.#time.now, this.#dsTtl);
   }
 }

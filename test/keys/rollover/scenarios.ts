@@ -9,6 +9,9 @@ function span(least: number, most: number): fc.Arbitrary<number> {
   return fc.oneof(fc.constant(least), fc.constant(most), fc.integer({ min: least, max: most }));
 }
 
+/** No policy here takes longer for a roll. */
+const LONGEST_ROLL = 3 * (8000 + 3600 + 80_000) + 8000 + 80_000;
+
 const algorithm = fc.constantFrom(8, 13, 15);
 const viewZsks = fc.subarray(['internal', 'external']);
 
@@ -22,13 +25,43 @@ const policyChange: fc.Arbitrary<Partial<Policy>> = fc.oneof(
     arbitrary: fc.record<Partial<Policy>>({ kskRoll: fc.constantFrom('double-signature', 'double-ds') }),
   },
   { weight: 1, arbitrary: fc.record<Partial<Policy>>({ dnskeyTtl: span(60, 40_000) }) },
+  { weight: 1, arbitrary: fc.record<Partial<Policy>>({ publishSafety: span(120, 3600) }) },
+  { weight: 1, arbitrary: fc.record<Partial<Policy>>({ keyRetention: span(60, 400_000) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record<Partial<Policy>>({
+      zskLifetime: fc.constantFrom(0, 3 * LONGEST_ROLL, 9 * LONGEST_ROLL),
+      kskLifetime: fc.constantFrom(0, 6 * LONGEST_ROLL, 20 * LONGEST_ROLL),
+    }),
+  },
 );
 
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 4, arbitrary: policyChange.map((change) => ({ kind: 'policy', change }) as const) },
   { weight: 4, arbitrary: fc.nat(5).map((which) => ({ kind: 'roll', which }) as const) },
   { weight: 1, arbitrary: fc.boolean().map((isHeld) => ({ kind: 'hold', isHeld }) as const) },
-  { weight: 1, arbitrary: span(60, 80_000).map((ttl) => ({ kind: 'ttl', ttl }) as const) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({ ttl: span(60, 80_000), view: fc.constantFrom(undefined, 'internal', 'external') })
+      .map(({ ttl, view }) => ({ kind: 'ttl', ttl, ...(view === undefined ? {} : { view }) }) as const),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({
+        of: fc.constantFrom('propagationDelay', 'parentPropagationDelay'),
+        seconds: span(60, 8000),
+      })
+      .map((delay) => ({ kind: 'delay', ...delay }) as const),
+  },
+  { weight: 1, arbitrary: span(60, 80_000).map((ttl) => ({ kind: 'dsTtl', ttl }) as const) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .record({ view: fc.constantFrom('internal', 'external'), isServed: fc.boolean() })
+      .map((change) => ({ kind: 'view', ...change }) as const),
+  },
 );
 
 const policy: fc.Arbitrary<Policy> = fc

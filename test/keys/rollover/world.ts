@@ -1,3 +1,4 @@
+import { ZonesealError } from '../../../src/errors.js';
 import type { Policy } from '../../../src/keys/policy.js';
 import type {
   Decision,
@@ -8,9 +9,10 @@ import type {
   Step,
 } from '../../../src/keys/rollover/model.js';
 import { type Bogus, Caches } from './caches.js';
-import { ChildView } from './child.js';
+import { type ChildRules, ChildView } from './child.js';
 import { Parent } from './parent.js';
 import { Random } from './random.js';
+import { scaleOf } from './scale.js';
 import { Timeline } from './timeline.js';
 
 type SeenDs = Pick<DsUse, 'keys' | 'algorithms' | 'ttl'>;
@@ -36,7 +38,17 @@ export type Action =
   | { readonly kind: 'roll'; readonly which: number }
   | { readonly kind: 'emergency'; readonly which: number }
   | { readonly kind: 'hold'; readonly isHeld: boolean }
-  | { readonly kind: 'ttl'; readonly ttl: number };
+  /** Of one view, or of all. */
+  | { readonly kind: 'ttl'; readonly ttl: number; readonly view?: string }
+  /** Nameservers, or the parent's, become slower or faster. */
+  | { readonly kind: 'delay'; readonly of: Delay; readonly seconds: number }
+  /** The parent gives DS RRsets another TTL. */
+  | { readonly kind: 'dsTtl'; readonly ttl: number }
+  /** The zone is served in a view, or no more; the last one stays. */
+  | { readonly kind: 'view'; readonly view: string; readonly isServed: boolean };
+
+/** Delays that the policy promises. */
+export type Delay = 'propagationDelay' | 'parentPropagationDelay';
 
 export interface Scenario {
   readonly seed: number;
@@ -71,7 +83,9 @@ export class World {
   readonly #time = new Timeline();
   readonly #random: Random;
   readonly #caches = new Caches();
-  readonly #views: ChildView[];
+  /** Those in which the zone is not served any more as well. */
+  readonly #views = new Map<string, ChildView>();
+  readonly #childRules: ChildRules;
   readonly #parent: Parent;
   readonly #skews: readonly number[];
   readonly #algorithms = new Map<string, number>();
@@ -83,6 +97,9 @@ export class World {
   #isBarbicanAway = false;
   #isSettling = false;
   #parentKnownFrom = 0;
+  /** The delays and the TTL as they are, which is no more than what the policy promises. */
+  readonly #true: Record<Delay | 'parentDsTtl', number>;
+  #isDsTtlSeen = true;
   readonly #log: string[] = [];
 
   constructor(scenario: Scenario, subject: Subject) {
@@ -90,14 +107,19 @@ export class World {
     this.#scenario = scenario;
     this.#subject = subject;
     this.#random = new Random(seed);
-    const half = Math.floor(policy.publishSafety / 2);
-    this.#skews = this.#random.chance(0.5) ? [-half, half] : [0, this.#random.between(-half, half)];
-    const ttls = scenario.actions.map(({ action }) =>
-      action.kind === 'ttl' ? action.ttl : action.kind === 'policy' ? (action.change.dnskeyTtl ?? 0) : 0,
+    const changes = scenario.actions.flatMap(({ action }) =>
+      action.kind === 'policy' ? [action.change] : [],
     );
-    const largest = Math.max(scenario.zoneTtl, policy.dnskeyTtl, ...ttls);
-    const { propagationDelay, publishSafety, parentPropagationDelay, parentDsTtl } = policy;
-    this.#scale = 3 * (propagationDelay + publishSafety + largest) + parentPropagationDelay + parentDsTtl;
+    const half = Math.floor(
+      Math.min(policy.publishSafety, ...changes.map((it) => it.publishSafety ?? policy.publishSafety)) / 2,
+    );
+    this.#skews = this.#random.chance(0.5) ? [-half, half] : [0, this.#random.between(-half, half)];
+    this.#true = {
+      propagationDelay: policy.propagationDelay,
+      parentPropagationDelay: policy.parentPropagationDelay,
+      parentDsTtl: scenario.dsTtl,
+    };
+    this.#scale = scaleOf(scenario, changes);
     const keys = start === 'unsigned' ? [] : this.#importedKeys();
     const ksk = keys.filter((key) => key.parent).map((key) => key.id);
     const algorithms = ksk.length === 0 ? [] : [policy.algorithm];
@@ -115,8 +137,8 @@ export class World {
       deleteSentinel: false,
     };
     const keyText = (id: string): string => `${this.#algorithms.get(id)}:${id}`;
-    const rules = {
-      propagationDelay,
+    this.#childRules = {
+      propagationDelay: () => this.#true.propagationDelay,
       slowestSigning: Math.max(1, Math.floor(this.#scale / 12)),
       clock: (at: number) => at + this.#random.pick(this.#skews),
       keyText,
@@ -126,12 +148,10 @@ export class World {
       },
       dnskeyTtl: () => this.#state.policy.dnskeyTtl,
     };
-    this.#views = views.map(
-      (view) => new ChildView(view, this.#time, this.#random, rules, this.#caches, scenario.zoneTtl),
-    );
+    for (const view of views) this.#views.set(view, this.#childView(view, true));
     const byHand = (): readonly string[] | undefined => this.#saidByHand();
     const parentRules = {
-      propagationDelay: parentPropagationDelay,
+      propagationDelay: () => this.#true.parentPropagationDelay,
       dsTtl: scenario.dsTtl,
       keyText,
       byHand,
@@ -152,7 +172,7 @@ export class World {
     }
     this.#time.runUntil(this.#time.now + 6 * this.#scale);
     this.#settle();
-    for (const view of this.#views) view.finish();
+    for (const view of this.#views.values()) view.finish();
     this.#parent.finish();
     return {
       bogus: this.#caches.bogus(),
@@ -175,7 +195,7 @@ export class World {
   #act(action: Action): void {
     this.#note(`operator: ${JSON.stringify(action)}`);
     if (action.kind === 'policy') {
-      this.#state = { ...this.#state, policy: { ...this.#state.policy, ...action.change } };
+      this.#setPolicy(action.change);
     } else if (action.kind === 'hold') {
       this.#state = { ...this.#state, isHeld: action.isHeld };
     } else if (action.kind === 'roll') {
@@ -186,20 +206,76 @@ export class World {
       const keys = this.#state.keys.filter((key) => key.removedAt === null);
       const key = keys[action.which % Math.max(1, keys.length)];
       if (key !== undefined) this.#emergency(key.id);
+    } else if (action.kind === 'delay') {
+      this.#promise(action.of, action.seconds);
+    } else if (action.kind === 'dsTtl') {
+      // a TTL that came and went between two looks is nowhere to be seen
+      if (!this.#isDsTtlSeen) return;
+      this.#isDsTtlSeen = false;
+      this.#promise('parentDsTtl', action.ttl);
+      this.#parent.setDsTtl(action.ttl);
+    } else if (action.kind === 'view') {
+      this.#serve(action.view, action.isServed);
     } else {
-      for (const view of this.#views) view.setTtl(action.ttl);
+      for (const [name, view] of this.#views) {
+        if (action.view === undefined || action.view === name) view.setTtl(action.ttl);
+      }
     }
   }
 
-  /** An operator has a key out, whatever that breaks. */
+  #setPolicy(change: Partial<Policy>): void {
+    this.#state = { ...this.#state, policy: { ...this.#state.policy, ...change } };
+    for (const view of this.#views.values()) this.#time.after(this.#random.low(60), () => view.poke());
+  }
+
+  /**
+   * A delay or TTL becomes another one. The policy promises what is so, of what caches still hold as well: it is raised at once, and
+   * lowered when nothing that was served under the old one is left in them (docs/keys.md).
+   */
+  #promise(what: Delay | 'parentDsTtl', seconds: number): void {
+    this.#true[what] = seconds;
+    const promised = this.#state.policy[what];
+    if (seconds >= promised) return this.#setPolicy({ [what]: seconds });
+    this.#time.after(promised + this.#scale, () => {
+      if (this.#true[what] === seconds) this.#setPolicy({ [what]: seconds });
+    });
+  }
+
+  #serve(name: string, isServed: boolean): void {
+    const { views } = this.#state;
+    if (isServed === views.includes(name) || (!isServed && views.length === 1)) return;
+    const after = isServed ? [...views, name].sort() : views.filter((it) => it !== name);
+    this.#state = { ...this.#state, views: after };
+    const view = this.#views.get(name);
+    if (!isServed) view?.unassign();
+    else if (view !== undefined) view.assign();
+    else this.#views.set(name, this.#childView(name, false));
+  }
+
+  #childView(name: string, isOld: boolean): ChildView {
+    const ttl = this.#scenario.zoneTtl;
+    return new ChildView(name, this.#time, this.#random, this.#childRules, this.#caches, { ttl, isOld });
+  }
+
+  /** An operator has a key out, whatever that breaks, unless it is refused. */
   #emergency(id: string): void {
-    this.#state = { ...this.#state, asked: [...this.#state.asked, id] };
     for (let rounds = 0; rounds < 2; rounds++) {
-      for (const step of this.#subject.emergency(this.#current(), id, this.#time.now).steps) {
+      const steps = this.#emergencySteps(id);
+      if (steps.length > 0) this.#state = { ...this.#state, asked: [...this.#state.asked, id] };
+      for (const step of steps) {
         if (step.kind === 'create') this.#create(step);
         else this.#change(step, this.#time.now);
         if (step.kind === 'change') return;
       }
+    }
+  }
+
+  #emergencySteps(id: string): readonly Step[] {
+    try {
+      return this.#subject.emergency(this.#current(), id, this.#time.now).steps;
+    } catch (error) {
+      if (error instanceof ZonesealError && error.code === 'KEY_SET_INVALID') return [];
+      throw error;
     }
   }
 
@@ -246,7 +322,7 @@ export class World {
     this.#state = this.#subject.apply(this.#current(), step, at);
     const keys = step.kind === 'change' ? JSON.stringify(step.keys) : step.key;
     this.#note(`version ${this.#state.keySetVersion}: ${step.reason} ${keys}`);
-    for (const view of this.#views) this.#time.after(this.#random.low(60), () => view.poke());
+    for (const view of this.#views.values()) this.#time.after(this.#random.low(60), () => view.poke());
   }
 
   #create({ role, algorithm, view, replaces, reason }: Extract<Step, { kind: 'create' }>): void {
@@ -288,7 +364,7 @@ export class World {
     const patience = this.#isSettling ? 0.5 : this.#scenario.parentPatience;
     const hasBroken = this.#scenario.actions.some(({ action }) => action.kind === 'emergency');
     const isTold = this.#state.policy.cdsDigests.length === 0 || (this.#isSettling && hasBroken);
-    if (this.#parent.scan(this.#views, isTold)) {
+    if (this.#parent.scan([...this.#views.values()], isTold)) {
       this.#note(`parent takes the DS of ${this.#parent.ds.join(', ') || 'no key'}`);
       if (this.#random.chance(0.8)) this.#time.after(this.#random.low(60), () => this.#observe());
     }
@@ -312,11 +388,13 @@ export class World {
 
   #observe(): void {
     if (this.#time.now < this.#parentKnownFrom) return;
+    const { dsTtl: ttl } = this.#parent;
     const seen = this.#parent.observe().map((keys) => ({
       keys,
       algorithms: [...new Set(keys.map((id) => this.#algorithms.get(id) as number))],
-      ttl: this.#scenario.dsTtl,
+      ttl,
     }));
+    this.#isDsTtlSeen = true;
     const at = this.#time.now + this.#random.pick(this.#skews);
     this.#state = { ...this.#state, ds: this.#subject.observe(this.#current(), seen, at) };
   }
@@ -331,21 +409,20 @@ export class World {
 
   #forget(now: number): void {
     const state = this.#current();
-    for (const view of this.#views) view.forget((use) => this.#subject.needsUse(state, use, now));
+    for (const view of this.#views.values()) view.forget((use) => this.#subject.needsUse(state, use, now));
     this.#state = { ...this.#state, ds: state.ds.filter((use) => this.#subject.needsDs(state, use, now)) };
   }
 
   #current(): RolloverState {
-    return { ...this.#state, uses: this.#views.flatMap((view) => view.uses) };
+    return { ...this.#state, uses: [...this.#views.values()].flatMap((view) => view.uses) };
   }
 
   #unfinished(): string[] {
-    const { policy, keys } = this.#state;
+    const { policy, keys, views } = this.#state;
     const { steps, waits } = this.#subject.decide(this.#current(), this.#time.now);
     const found = [...steps.map((step) => step.reason), ...waits.map((wait) => wait.message)];
-    const own = policy.viewZsks.filter((view) => this.#scenario.views.includes(view));
-    const general =
-      policy.keys === 'csk' ? ['CSK'] : own.length === this.#views.length ? ['KSK'] : ['KSK', 'ZSK'];
+    const own = policy.viewZsks.filter((view) => views.includes(view));
+    const general = policy.keys === 'csk' ? ['CSK'] : own.length === views.length ? ['KSK'] : ['KSK', 'ZSK'];
     const wanted = policy.signed ? [...general, ...own.map((view) => `ZSK ${view}`)] : [];
     const here = keys.filter((key) => key.removedAt === null);
     const is = here.map((key) => (key.view === null ? key.role : `${key.role} ${key.view}`));

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Name } from '../../src/dns/name.js';
 import { ALGORITHMS } from '../../src/dnssec/algorithm.js';
 import { tagsOf } from '../../src/dnssec/dnskey.js';
+import { ZonesealError } from '../../src/errors.js';
 import { decodePrivateKey } from '../../src/keys/formats/decode.js';
 import {
   bindFileName,
@@ -141,6 +142,55 @@ describe('keys of other programs', () => {
   });
 });
 
+describe('a file whose end is missing', () => {
+  const P256 = ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  const openssl = (...args: string[]) => runWell('/usr/bin/openssl', args);
+  /** The forms that the programs write, of an ECDSA key: each is decoded once an octet. */
+  const forms: readonly (readonly [string, (own: string) => Promise<unknown>, string?])[] = [
+    ['BIND', (own) => runWell('/usr/bin/dnssec-keygen', ['-q', '-a', '13', '-K', own, 'cut.example'])],
+    ['PKCS#8 PEM', (own) => openssl('genpkey', ...P256, '-out', join(own, 'key.private'))],
+    ['PKCS#8 DER', (own) => openssl('genpkey', ...P256, '-outform', 'DER', '-out', join(own, 'key.private'))],
+    [
+      'encrypted PKCS#8',
+      (own) =>
+        openssl('genpkey', ...P256, '-aes256', '-pass', 'pass:secret', '-out', join(own, 'key.private')),
+      'secret',
+    ],
+    [
+      'SEC1',
+      (own) =>
+        openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', join(own, 'key.private')),
+    ],
+  ];
+
+  it.each(forms.map((it) => [it[0], it] as const))(
+    'is never another key, %s',
+    async (form, [, make, passphrase]) => {
+      const own = temporaryFolder('cut-off');
+      await make(own);
+      const file = readdirSync(own).find((name) => name.endsWith('.private')) as string;
+      const octets = readFileSync(join(own, file));
+      const options = passphrase === undefined ? {} : { passphrase };
+      const whole = Buffer.from((await decodePrivateKey(octets, options)).publicKey);
+      let refused = 0;
+      for (let length = 0; length < octets.length; length++) {
+        const decoded = await decodePrivateKey(octets.subarray(0, length), options).catch(
+          (error: unknown) => {
+            expect(error).toBeInstanceOf(ZonesealError);
+            refused++;
+          },
+        );
+        if (decoded !== undefined)
+          expect(whole.equals(decoded.publicKey), `${form} cut at ${length}`).toBe(true);
+      }
+      // what may be missing is the end of the last line, and of BIND's the times
+      const needed = form === 'BIND' ? octets.indexOf('Created') - 1 : octets.length - 1;
+      expect(refused).toBeGreaterThanOrEqual(needed);
+      removeFolder(own);
+    },
+  );
+});
+
 describe('our keys in other programs', () => {
   const write = (key: NewKey, into: string): string => {
     const name = bindFileName(zone, key.algorithm, key.keyTag);
@@ -160,6 +210,8 @@ describe('our keys in other programs', () => {
     const keys = [kskName, zskName].map((name) => readFileSync(join(into, `${name}.key`), 'utf8'));
     writeFileSync(input, master + keys.join(''));
     const bind = [
+      '-d',
+      into,
       '-o',
       zone.toString(),
       '-K',
