@@ -1,6 +1,6 @@
 import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
-import type { ZoneKey } from '../keys/key-set.js';
+import type { ManagedKey } from '../keys/rollover/model.js';
 import { confirmDeletion } from './confirm.js';
 import { withDatabase } from './database.js';
 import type { GlobalOptions } from './global-options.js';
@@ -16,7 +16,7 @@ export interface DeleteKeyOptions extends GlobalOptions {
 export async function deleteKey(zone: Name, tag: number, options: DeleteKeyOptions): Promise<void> {
   await withDatabase(options, async (parts) => {
     const key = findKey(zone, tag, await parts.keys.list(zone.toString()));
-    if (key.signs || key.published) throw inUse(zone, key);
+    if (key.signs || key.published || key.parent) throw inUse(zone, key);
     hint(
       options,
       `warning: caches may hold signatures of ${keyText(key)} for as long as the largest TTL after it was taken out`,
@@ -33,7 +33,7 @@ export async function deleteKey(zone: Name, tag: number, options: DeleteKeyOptio
   });
 }
 
-function findKey(zone: Name, tag: number, keys: readonly ZoneKey[]): ZoneKey {
+function findKey(zone: Name, tag: number, keys: readonly ManagedKey[]): ManagedKey {
   const found = keys.filter((key) => key.keyTag === tag);
   const [key] = found;
   const fields = { zone: zone.toString(), keyTag: tag };
@@ -44,9 +44,9 @@ function findKey(zone: Name, tag: number, keys: readonly ZoneKey[]): ZoneKey {
       fields,
     );
   }
-  const idle = found.filter(({ signs, published }) => !signs && !published);
+  const idle = found.filter(({ signs, published, parent }) => !signs && !published && !parent);
   if (found.length === 1 || idle.length === 0) return key;
-  if (idle.length === 1) return idle[0] as ZoneKey;
+  if (idle.length === 1) return idle[0] as ManagedKey;
   const which = found.map(keyText).join(' and ');
   throw new ZonesealError(
     'KEY_IN_USE',
@@ -55,11 +55,15 @@ function findKey(zone: Name, tag: number, keys: readonly ZoneKey[]): ZoneKey {
   );
 }
 
-function inUse(zone: Name, key: ZoneKey): ZonesealError {
-  const does = [...(key.signs ? ['signs'] : []), ...(key.published ? ['is published'] : [])].join(' and ');
+function inUse(zone: Name, key: ManagedKey): ZonesealError {
+  const does = [
+    ...(key.signs ? ['signs'] : []),
+    ...(key.published ? ['is published'] : []),
+    ...(key.parent ? ['is wanted at the parent'] : []),
+  ].join(' and ');
   return new ZonesealError(
     'KEY_IN_USE',
-    `zone ${zone}: ${keyText(key)} ${does}, and is not deleted; take it out of use first`,
+    `zone ${zone}: ${keyText(key)} ${does}, and is not deleted; have it replaced first: zoneseal keys roll ${zone} ${key.keyTag}`,
     { zone: zone.toString(), keyTag: key.keyTag },
   );
 }

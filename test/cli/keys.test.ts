@@ -78,7 +78,7 @@ describe('keys delete', () => {
     const refused = await f.run(`keys delete ${ZONE} ${keyTag} --yes`);
     expect([refused.code, refused.stderr]).toEqual([
       1,
-      `zoneseal: zone example.: ZSK ${keyTag} (ECDSAP256SHA256) signs and is published, and is not deleted; take it out of use first\n`,
+      `zoneseal: zone example.: ZSK ${keyTag} (ECDSAP256SHA256) signs and is published, and is not deleted; have it replaced first: zoneseal keys roll example. ${keyTag}\n`,
     ]);
     const unknown = (await list()).some((key) => key.keyTag === 1) ? 2 : 1;
     expect((await f.run(`keys delete ${ZONE} ${unknown} --yes`)).stderr).toContain(`has no key ${unknown}`);
