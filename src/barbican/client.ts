@@ -276,7 +276,7 @@ export class BarbicanClient implements SecretKeeper {
       : `the user has no role in the project that may ${does} secrets`;
     return new ZonesealError('KEYSTORE_FORBIDDEN', `Barbican (${operation}): ${reason} (status 403)`, {
       ...error.fields,
-      refusal: mayList ? (method === 'GET' ? 'acl' : 'role') : 'role',
+      refusal: mayList ? (method === 'GET' ? 'acl' : 'change') : 'role',
     });
   }
 

@@ -1,11 +1,20 @@
 import { algorithmToText } from '../dnssec/algorithm.js';
 import type { KeyRole, ZoneKey } from '../keys/key-set.js';
+import type { ManagedKey } from '../keys/rollover/model.js';
+import { timeText } from '../keys/rollover/words.js';
 
 /** A key without anything secret, for a program. */
 export function keyJson(key: ZoneKey): object {
   const { id, zone, role, algorithm, keyTag, flags, publicKey, secretRef, view, signs, published } = key;
   const text = Buffer.from(publicKey).toString('base64');
   return { id, zone, role, algorithm, keyTag, flags, publicKey: text, secretRef, view, signs, published };
+}
+
+/** The same with what a roll has made of the key. */
+export function managedKeyJson(key: ManagedKey): object {
+  const { parent, goal, activeAt, removedAt } = key;
+  const time = (at: number | null): string | null => (at === null ? null : timeText(at));
+  return { ...keyJson(key), parent, goal, activeAt: time(activeAt), removedAt: time(removedAt) };
 }
 
 /** `KSK 12345 (ECDSAP256SHA256)` */

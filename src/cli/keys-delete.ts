@@ -1,6 +1,6 @@
 import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
-import type { ZoneKey } from '../keys/key-set.js';
+import type { ManagedKey } from '../keys/rollover/model.js';
 import { confirmDeletion } from './confirm.js';
 import { withDatabase } from './database.js';
 import type { GlobalOptions } from './global-options.js';
@@ -19,7 +19,7 @@ export interface DeleteKeyOptions extends GlobalOptions {
 export async function deleteKey(zone: Name, tag: number, options: DeleteKeyOptions): Promise<void> {
   await withDatabase(options, async (parts) => {
     const key = findKey(zone, tag, await parts.keys.list(zone.toString()));
-    if (key.signs || key.published || key.parent === true) throw inUse(zone, key);
+    if (key.signs || key.published || key.parent) throw inUse(zone, key);
     hint(
       options,
       `warning: caches may hold signatures of ${keyText(key)} for as long as the largest TTL after it was taken out`,
@@ -41,7 +41,7 @@ export async function deleteKey(zone: Name, tag: number, options: DeleteKeyOptio
   });
 }
 
-function findKey(zone: Name, tag: number, keys: readonly ZoneKey[]): ZoneKey {
+function findKey(zone: Name, tag: number, keys: readonly ManagedKey[]): ManagedKey {
   const found = keys.filter((key) => key.keyTag === tag);
   const [key] = found;
   const fields = { zone: zone.toString(), keyTag: tag };
@@ -52,9 +52,9 @@ function findKey(zone: Name, tag: number, keys: readonly ZoneKey[]): ZoneKey {
       fields,
     );
   }
-  const idle = found.filter(({ signs, published }) => !signs && !published);
+  const idle = found.filter(({ signs, published, parent }) => !signs && !published && !parent);
   if (found.length === 1 || idle.length === 0) return key;
-  if (idle.length === 1) return idle[0] as ZoneKey;
+  if (idle.length === 1) return idle[0] as ManagedKey;
   const which = found.map(keyText).join(' and ');
   throw new ZonesealError(
     'KEY_IN_USE',
@@ -63,18 +63,18 @@ function findKey(zone: Name, tag: number, keys: readonly ZoneKey[]): ZoneKey {
   );
 }
 
-function goneMeanwhile(zone: Name, key: ZoneKey): ZonesealError {
+function goneMeanwhile(zone: Name, key: ManagedKey): ZonesealError {
   return new ZonesealError('NOT_HELD', `zone ${zone}: ${keyText(key)} was deleted meanwhile`, {
     zone: zone.toString(),
     keyTag: key.keyTag,
   });
 }
 
-function inUse(zone: Name, key: ZoneKey): ZonesealError {
+function inUse(zone: Name, key: ManagedKey): ZonesealError {
   const does = [
     ...(key.signs ? ['signs'] : []),
     ...(key.published ? ['is published'] : []),
-    ...(key.parent === true ? ['is wanted at the parent'] : []),
+    ...(key.parent ? ['is wanted at the parent'] : []),
   ];
   const what = does.length === 0 ? 'may have its DS at the parent' : does.join(' and ');
   return new ZonesealError(

@@ -3,6 +3,7 @@ import type { Name } from '../dns/name.js';
 import { DsDigest, dnskeyRdata, dsRdata } from '../dnssec/dnskey.js';
 import type { ManagedKey, Step, Wait } from '../keys/rollover/model.js';
 import type { PlanEntry } from '../keys/rollover/plan.js';
+import { FAILED, type KeyEvent } from '../keys/rollover/ports.js';
 import { timeText } from '../keys/rollover/words.js';
 import { jsonOption, nameArgument, numberArgument, timeArgument, ttlArgument } from './arguments.js';
 import { withDatabase } from './database.js';
@@ -40,6 +41,8 @@ const PLAN_SECONDS = 400 * DAY;
 const SIGNING_SECONDS = 60;
 const PARENT_SECONDS = 3600;
 const MOST_EVENTS = 10_000;
+/** Events among which steps are looked for that failed. */
+const FAILURES_READ = 50;
 
 const tagArgument = numberArgument(0, 65_535);
 const tagsArgument = (text: string, before: readonly number[] | undefined): readonly number[] => [
@@ -54,7 +57,7 @@ export function addRollCommands(keys: Command): void {
     .summary('print the timetable of coming key rolls')
     .description(
       'Prints the steps that are to come to the keys of a zone, when each comes if all goes well, what it waits for, and who could hold it; then what waits now and why. ' +
-        'It is worked out from the policy and from what is known now: nothing is changed.',
+        'It is worked out from the policy and from what is known now, with a minute for publications to be signed and an hour for the parent to follow its CDS: nothing is changed.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .option('--until <time>', 'how far to look ahead (default: 400 days)', timeArgument)
@@ -137,9 +140,10 @@ export function addRollCommands(keys: Command): void {
 
 async function plan(zone: Name, options: PlanOptions): Promise<void> {
   const { planRolls } = await import('../keys/rollover/plan.js');
-  const { loaded, peers } = await withDatabase(options, async (parts) => ({
+  const { loaded, peers, events } = await withDatabase(options, async (parts) => ({
     loaded: await loadKeys(parts, zone),
     peers: (await parts.peers.list()).length,
+    events: await parts.rollovers.listEvents(zone.toString(), FAILURES_READ),
   }));
   const { state, now } = loaded;
   const until = options.until ?? now + PLAN_SECONDS;
@@ -150,13 +154,15 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
     parentDelay: PARENT_SECONDS,
   });
   const { decide } = await import('../keys/rollover/decide.js');
-  // what a decision taken now would wait for
-  const present = decide(state, now).waits;
+  // what a decision taken now would wait for, and what of it was tried in vain
+  const { steps: due, waits: present } = decide(state, now);
+  const failures = failuresOf(due, events);
   if (options.json === true) {
     await printJson({
       zone: state.zone,
       held: state.isHeld,
       steps: entries.map((entry) => ({ ...entry, at: timeText(entry.at) })),
+      failures: failures.map(({ at, what, why }) => ({ at: timeText(at), what, why })),
       waits: present.map(waitJson),
       open: waits.map(waitJson),
     });
@@ -167,12 +173,24 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
   if (entries.length === 0) lines.push(`nothing is to come before ${timeText(until)}`);
   await printLines(lines);
   if (entries.length > 0) {
-    await printTable(['WHEN', 'STEP', 'WAITS FOR', 'COULD BE HELD BY'], entries.map(entryLine));
+    await printTable(['WHEN', 'STEP', 'WAITS', 'COULD BE HELD BY'], entries.map(entryLine));
+  }
+  if (failures.length > 0) {
+    const tried = failures.map(({ at, what, why }) => `  ${what} since ${timeText(at)}: ${why}`);
+    await printLines(['', 'cannot be done now, and is tried again:', ...tried]);
   }
   if (present.length > 0)
     await printLines(['', 'waits now:', ...present.map(({ message }) => `  ${message}`)]);
   if (waits.length > 0)
     await printLines(['', 'still waits at the end:', ...waits.map(({ message }) => `  ${message}`)]);
+}
+
+/** What is noted of steps that are due and could not be taken since the last one that was. */
+function failuresOf(due: readonly Step[], events: readonly KeyEvent[]): KeyEvent[] {
+  const taken = events.findIndex(({ what }) => !what.startsWith(FAILED));
+  return events
+    .slice(0, taken === -1 ? events.length : taken)
+    .filter(({ why }) => due.some((step) => why.startsWith(`${step.reason}: `)));
 }
 
 function entryLine({ at, step, waitedFor, heldBy }: PlanEntry): string[] {

@@ -18,7 +18,7 @@ import {
 } from './arguments.js';
 import { withDatabase } from './database.js';
 import type { GlobalOptions } from './global-options.js';
-import { keyJson } from './key-text.js';
+import { keyJson, managedKeyJson } from './key-text.js';
 import { type DeleteKeyOptions, deleteKey } from './keys-delete.js';
 import { type GenerateOptions, generateKeys } from './keys-generate.js';
 import { type ImportKeysOptions, importKeys } from './keys-import.js';
@@ -90,7 +90,7 @@ export function addKeysCommands(program: Command): void {
     .action(async (zone: Name | undefined, _: unknown, self: Command) => {
       const options = self.optsWithGlobals<ListOptions>();
       const found = await withDatabase(options, (parts) => parts.keys.list(zone?.toString()));
-      if (options.json === true) await printJson(found.map(keyJson));
+      if (options.json === true) await printJson(found.map(managedKeyJson));
       else
         await printTable(
           ['ZONE', 'ROLE', 'TAG', 'ALGORITHM', 'VIEW', 'STATE', 'SECRET'],

@@ -13,6 +13,8 @@ export interface NamedKey {
 /** By what the key store did not allow (`fields.refusal` of its errors), where that is known. */
 const BY_REFUSAL: Readonly<Record<string, string>> = {
   role: 'give the user a role in the project that may: observer to read, creator to store and delete',
+  change:
+    'a secret that is closed (barbican.privateSecrets) is deleted by the user who stored it, or by an administrator of the project; others need the role creator',
   acl: 'let the user in again (openstack acl user add), or open the secret to the project',
   quota:
     'raise the quota of secrets of the project (openstack secret quota), or delete secrets that nobody uses',

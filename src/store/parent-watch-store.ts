@@ -41,10 +41,11 @@ export class PostgresParentWatchStore implements ParentWatchStore {
   }
 
   async claim(limit: number, claimSeconds: number): Promise<ParentClaim[]> {
+    // now(), which an index can be asked for; clock_timestamp() would have all zones read each time
     const rows = await this.#database.query<ClaimRow>(
       `update zoneseal.parent_looks l set due_at = clock_timestamp() + make_interval(secs => $2::float8)
        from (
-         select zone_id from zoneseal.parent_looks where due_at <= clock_timestamp()
+         select zone_id from zoneseal.parent_looks where due_at <= now()
          order by due_at limit $1 for update skip locked
        ) due join zoneseal.zones z on z.id = due.zone_id
        where l.zone_id = due.zone_id

@@ -1,12 +1,13 @@
 import type { DsUse, KeyChange, RolloverState, Step } from '../keys/rollover/model.js';
-import type {
-  DsSighting,
-  DueZone,
-  KeyEvent,
-  LoadedRollover,
-  Look,
-  MadeKey,
-  RolloverStore,
+import {
+  type DsSighting,
+  type DueZone,
+  FAILED,
+  type KeyEvent,
+  type LoadedRollover,
+  type Look,
+  type MadeKey,
+  type RolloverStore,
 } from '../keys/rollover/ports.js';
 import type { Database, Transaction } from './database.js';
 import { GATEWAY_GONE_SECONDS } from './gateway-registry.js';
@@ -103,18 +104,26 @@ export class PostgresRolloverStore implements RolloverStore {
   async recordDs(zone: string, servers: readonly string[], sightings: readonly DsSighting[]): Promise<void> {
     await this.#database.transaction(async (transaction) => {
       const { id } = await findZone(transaction, zone, 'write');
-      await transaction.execute(
-        `update zoneseal.ds_sightings set listed = server = '' or server = any ($2::text[]) where zone_id = $1`,
+      let changes = await transaction.execute(
+        `update zoneseal.ds_sightings set listed = not listed
+         where zone_id = $1 and listed <> (server = '' or server = any ($2::text[]))`,
         [id, servers],
       );
-      await transaction.execute(
+      changes += await transaction.execute(
         `insert into zoneseal.ds_sightings (zone_id, server, first_seen, last_seen)
          select $1, s, now(), now() from unnest($2::text[]) s
          where not exists (select from zoneseal.ds_sightings d where d.zone_id = $1 and d.server = s)`,
         [id, servers],
       );
-      for (const sighting of sightings) await recordSighting(transaction, id, sighting);
-      await transaction.execute('insert into zoneseal.key_looks (zone_id) values ($1)', [id]);
+      for (const sighting of sightings) {
+        if (await recordSighting(transaction, id, sighting)) changes++;
+      }
+      // what was seen before, once more, tells nothing unless a roll waits for the parent
+      await transaction.execute(
+        `insert into zoneseal.key_looks (zone_id) select $1
+         where $2 or coalesce((select l.awaits from zoneseal.parent_looks l where l.zone_id = $1), true)`,
+        [id, changes > 0],
+      );
     });
   }
 
@@ -160,6 +169,21 @@ export class PostgresRolloverStore implements RolloverStore {
         if (asked === 0) throw notHeld('key in use with id', key, 'see: zoneseal keys list');
         await noteEvent(transaction, id, key, 'roll asked for', why);
       }
+    });
+  }
+
+  async noteFailed(zone: string, step: Step, code: string | null, reason: string): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      const { id } = await findZone(transaction, zone);
+      const what = code === null ? FAILED : `${FAILED} (${code})`;
+      const key = step.kind === 'destroy' ? step.key : null;
+      // what is tried again and again is noted once; a reason may have a request's id in it
+      const [known] = await transaction.query(
+        `select from zoneseal.key_events e where e.zone_id = $1 and e.what = $2 and starts_with(e.why, $3)
+           and not exists (select from zoneseal.key_events l where l.zone_id = $1 and l.id > e.id and not starts_with(l.what, $4))`,
+        [id, what, step.reason, FAILED],
+      );
+      if (known === undefined) await noteEvent(transaction, id, key, what, `${step.reason}: ${reason}`);
     });
   }
 
@@ -291,24 +315,30 @@ async function replaceDs(transaction: Transaction, zoneId: number, ds: readonly 
   }
 }
 
-/** The same set once more prolongs the sighting before; another one is a sighting of its own. */
+/** The same set once more prolongs the sighting before; another one is a sighting of its own. False: it is what was seen before. */
 async function recordSighting(
   transaction: Transaction,
   zoneId: number,
   { server, ds, ttl }: DsSighting,
-): Promise<void> {
+): Promise<boolean> {
   const sorted = ds.map((rdata) => Buffer.from(rdata)).sort((a, b) => Buffer.compare(a, b));
-  const prolonged = await transaction.execute(
+  const [prolonged] = await transaction.query<{ news: boolean }>(
     `update zoneseal.ds_sightings s set last_seen = clock_timestamp(), ttl = greatest(s.ttl, $4)
-     where s.id = (select max(l.id) from zoneseal.ds_sightings l where l.zone_id = $1 and l.server = $2) and s.ds = $3::bytea[]`,
+     from (select l.id, l.ttl, l.last_seen from zoneseal.ds_sightings l where l.zone_id = $1 and l.server = $2 order by l.id desc limit 1) before
+     where s.id = before.id and s.ds = $3::bytea[]
+     returning s.ttl is distinct from before.ttl
+       -- and it counts again, in place of what an operator said since
+       or exists (select from zoneseal.ds_sightings h
+         where h.zone_id = $1 and h.server = '' and h.last_seen > before.last_seen) as news`,
     [zoneId, server, sorted, ttl],
   );
-  if (prolonged > 0) return;
+  if (prolonged !== undefined) return prolonged.news;
   await transaction.execute(
     `insert into zoneseal.ds_sightings (zone_id, server, ds, ttl, first_seen, last_seen)
      select $1, $2, $3::bytea[], $4, t.at, t.at from (select clock_timestamp() as at) t`,
     [zoneId, server, sorted, ttl],
   );
+  return true;
 }
 
 async function noteEvent(

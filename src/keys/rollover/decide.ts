@@ -25,7 +25,9 @@ import { isWhole, newConflicts } from './safety.js';
 import { TIMING, type Timing } from './timing.js';
 import { keyName, timeText } from './words.js';
 
-const SAY_DS = 'have the parent asked, or say what it has with `zoneseal keys ds-seen`';
+const SAY_DS =
+  'have the parent asked (`zoneseal parent set`), or say what it has with `zoneseal keys ds-seen`';
+const PARENT_UNKNOWN = `for the parent's DS set is not known; ${SAY_DS}`;
 
 /**
  * What is to be done to a zone's keys now, and what waits, and why: each step is one after which no cache can hold
@@ -88,12 +90,7 @@ class Draft {
     const last = move.options.at(-1) as Option;
     const step = { kind: 'change' as const, keys: last.changes, ...sentinel(last), reason: move.reason };
     if (move.needsParent === true && !isParentKnown(this.#state)) {
-      return {
-        step,
-        conflicts,
-        until: null,
-        message: `${move.reason}: the parent's DS set is not known; ${SAY_DS}`,
-      };
+      return waitOf(step, null, PARENT_UNKNOWN);
     }
     for (const option of move.options) {
       conflicts = this.#conflictsOf(option);
@@ -104,8 +101,7 @@ class Draft {
       return undefined;
     }
     if (conflicts.length > 0) return waitForCaches(step, conflicts);
-    const message = `${move.reason}: waits until what the key set says is published in ${viewNames(pending)}`;
-    return { step, conflicts, until: null, message };
+    return waitOf(step, null, `until what the key set says is published in ${viewNames(pending)}`);
   }
 
   #conflictsOf(option: Option): Conflict[] {
@@ -146,11 +142,11 @@ class Draft {
       const until = ends.includes(null) ? null : Math.max(...(ends as number[]));
       const why =
         until === null
-          ? `the parent may have its DS still; ${SAY_DS}`
-          : `caches may hold it or what it signed until ${timeText(until)}`;
+          ? `for the parent may have its DS still; ${SAY_DS}`
+          : `for caches may hold it or what it signed until ${timeText(until)}`;
       const reason = `${keyName(this.#state, id)} is removed`;
       const step = { kind: 'change', keys: [{ id, removedAt: until ?? this.#now }], reason } as const;
-      return [{ step, conflicts: [], until, message: `${reason}: waits, for ${why}` }];
+      return [waitOf(step, until, why)];
     });
   }
 
@@ -211,20 +207,23 @@ function destructions(state: RolloverState, now: number): Step[] {
 }
 
 function waitForParent(step: CreateStep): Wait {
-  const message = `${step.reason}: waits, for the parent's DS set is not known; ${SAY_DS}`;
-  return { step, conflicts: [], until: null, message };
+  return waitOf(step, null, PARENT_UNKNOWN);
 }
 
 function waitForRelease(step: Step): Wait {
-  return { step, conflicts: [], until: null, message: `${step.reason}: waits, for the zone's keys are held` };
+  return waitOf(step, null, "for the zone's keys are held");
 }
 
 function waitForCaches(step: Step, conflicts: readonly Conflict[]): Wait {
   const open = conflicts.filter((conflict) => conflict.until === null);
   const until = open.length > 0 ? null : Math.max(...conflicts.map((conflict) => conflict.until as number));
   const last = open[0] ?? conflicts.find((conflict) => conflict.until === until);
-  const when = until === null ? 'waits until that is changed' : `waits until ${timeText(until)}`;
-  return { step, conflicts, until, message: `${step.reason}: ${when}: ${last?.message}` };
+  return waitOf(step, until, `for otherwise ${last?.message}`, conflicts);
+}
+
+function waitOf(step: Step, until: number | null, why: string, conflicts: readonly Conflict[] = []): Wait {
+  const comma = why.startsWith('for ') ? ',' : '';
+  return { step, conflicts, until, why, message: `${step.reason}: waits${comma} ${why}` };
 }
 
 function dueTimes(keys: readonly ManagedKey[], state: RolloverState): (number | null)[] {

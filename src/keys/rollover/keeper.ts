@@ -57,6 +57,9 @@ export interface KeyKeeperCounts {
   readonly failing: number;
 }
 
+/** What came of looking at a zone: it is looked at again, nothing is to be done now, or nothing that is due could be done. */
+type Outcome = 'taken' | 'done' | 'failed';
+
 /** Zones looked at in a round, and steps taken of one zone in a row. */
 const ZONES_AT_ONCE = 200;
 const MOST_STEPS = 20;
@@ -97,47 +100,68 @@ export class KeyKeeper {
   }
 
   async #keep({ zoneId, zone }: DueZone): Promise<void> {
-    const { store, log } = this.#options;
+    const { store } = this.#options;
     let loaded: LoadedRollover | undefined;
     try {
       for (let steps = 0; steps < MOST_STEPS && !this.#closed; steps++) {
         loaded = await store.load(zone);
+        const outcome = loaded === undefined ? 'done' : await this.#goOn(loaded);
+        if (outcome === 'failed') return;
         // it is gone, or nothing is to be done of it now
-        if (loaded === undefined || !(await this.#goOn(loaded))) break;
+        if (outcome === 'done') break;
       }
       this.#failures.delete(zone);
     } catch (error) {
-      this.#failed++;
-      const before = this.#failures.get(zone) ?? 0;
-      this.#failures.set(zone, before + 1);
-      log.error(
-        { zone, code: error instanceof ZonesealError ? error.code : undefined, reason: errorMessage(error) },
-        'a step of a key roll could not be taken; it is tried again',
-      );
-      const wait = Math.min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2 ** before);
+      const wait = this.#noteFailure(zone, error);
       // where the database is what failed, this fails as well and ends the round; a zone's own fault stops no other zone
       if (loaded === undefined) await store.postpone(zoneId, wait);
       else await store.noteLooked(loaded.look, loaded.now + wait);
     }
   }
 
-  /** Takes the next steps of a zone; false when there is none now. */
-  async #goOn({ state: stored, parent, look, now, unknownUntil }: LoadedRollover): Promise<boolean> {
+  /** Seconds after which it is tried again. */
+  #noteFailure(zone: string, error: unknown): number {
+    this.#failed++;
+    const before = this.#failures.get(zone) ?? 0;
+    this.#failures.set(zone, before + 1);
+    this.#options.log.error(
+      { zone, code: error instanceof ZonesealError ? error.code : undefined, reason: errorMessage(error) },
+      'a step of a key roll could not be taken; it is tried again',
+    );
+    return Math.min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2 ** before);
+  }
+
+  /** Takes the next step of a zone. */
+  async #goOn({ state: stored, parent, look, now, unknownUntil }: LoadedRollover): Promise<Outcome> {
     const { store, onLooked } = this.#options;
     if (unknownUntil !== null && unknownUntil > now) {
       await store.noteLooked(look, unknownUntil);
-      return false;
+      return 'done';
     }
     const ds = parent === null ? stored.ds : observeDs(stored, parent.sets, parent.at);
     const state: RolloverState = { ...stored, ds };
-    if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return true;
+    if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return 'taken';
     const decision = decide(state, now);
     if (await this.#isLeftAlone(state, decision)) {
       await store.noteLooked(look, null);
-      return false;
+      return 'done';
     }
-    const [step] = decision.steps;
-    if (step !== undefined) return this.#take(state, step, look.zoneId, now);
+    const faults: unknown[] = [];
+    for (const step of decision.steps) {
+      try {
+        return (await this.#take(state, step, look.zoneId, now)) ? 'taken' : 'done';
+      } catch (error) {
+        // a key that cannot be made or destroyed holds up no other step
+        faults.push(error);
+        await store.noteFailed(
+          state.zone,
+          step,
+          error instanceof ZonesealError ? error.code : null,
+          errorMessage(error),
+        );
+      }
+    }
+    const again = faults.length === 0 ? null : now + this.#noteFailure(state.zone, faults[0]);
     this.#tellWaits(state, decision);
     await onLooked({
       zoneId: look.zoneId,
@@ -147,8 +171,9 @@ export class KeyKeeper {
         ds.filter((use) => use.until === null).length > 1 ||
         ds.some((use) => use.until === null && use.seenAt === null),
     });
-    await store.noteLooked(look, decision.nextAt);
-    return false;
+    const times = [again, decision.nextAt].filter((time) => time !== null);
+    await store.noteLooked(look, times.length === 0 ? null : Math.min(...times));
+    return again === null ? 'done' : 'failed';
   }
 
   /**

@@ -139,7 +139,9 @@ export interface Wait {
   readonly conflicts: readonly Conflict[];
   /** When to look again; null: when something has happened (a publication, a DS seen, a peer). */
   readonly until: number | null;
-  /** What it waits for, in words. */
+  /** Why it waits, in words, without the step: what comes behind "waits". */
+  readonly why: string;
+  /** The step and why it waits, in words. */
   readonly message: string;
 }
 

@@ -2,7 +2,7 @@ import { algorithmsOf, cdsEnd, isDsAlive, isUseAlive } from './alive.js';
 import { applyStep, observeDs } from './apply.js';
 import { decide } from './decide.js';
 import { currentFacts, isParentKnown, pendingViews, plannedKey, wantedDs } from './facts.js';
-import type { Decision, KeySetUse, RolloverState, Step, Wait } from './model.js';
+import type { KeyChange, KeySetUse, ManagedKey, RolloverState, Step, Wait } from './model.js';
 
 /** What a timetable takes for granted, in seconds. */
 export interface PlanAssumptions {
@@ -22,7 +22,7 @@ export interface PlanEntry {
   /** When it comes if all goes as assumed, seconds since 1970. */
   readonly at: number;
   readonly step: Step;
-  /** What it waited for last; null: for nothing. */
+  /** Why it waited last, as in `Wait.why`; null: it did not. */
   readonly waitedFor: string | null;
   readonly heldBy: readonly Holder[];
 }
@@ -115,8 +115,14 @@ class Forecast {
 
   #take(step: Step): void {
     const wait = this.waits.find((it) => isOf(it, step));
-    const heldBy = this.#isHeld ? (['operator', ...holders(step, wait)] as const) : holders(step, wait);
-    this.entries.push({ at: this.#now, step, waitedFor: wait?.message ?? null, heldBy });
+    const { waitedFor, heldBy } =
+      wait === undefined ? unhindered(step, this.#state) : hindered(step, wait, this.#state);
+    this.entries.push({
+      at: this.#now,
+      step,
+      waitedFor,
+      heldBy: this.#isHeld ? ['operator', ...heldBy] : heldBy,
+    });
     if (step.kind === 'create') {
       const key = plannedKey(step, this.#state, this.#now);
       this.#state = { ...this.#state, keys: [...this.#state.keys, key] };
@@ -189,13 +195,36 @@ function isOf(wait: Wait, step: Step): boolean {
   return step.reason.includes(wait.step.reason);
 }
 
-function holders(step: Step, wait: Decision['waits'][number] | undefined): Holder[] {
-  if (step.kind !== 'change') return ['key store'];
-  const found: Holder[] = [];
-  if (step.keys.some((change) => change.signs === true)) found.push('key store');
-  if (wait === undefined) return found;
-  found.push('nameservers');
+type Reason = Pick<PlanEntry, 'waitedFor' | 'heldBy'>;
+
+/** A step that was decided to wait before. */
+function hindered(step: Step, wait: Wait, state: RolloverState): Reason {
+  const heldBy: Holder[] = usesKeyStore(step) ? ['key store'] : [];
+  heldBy.push('nameservers');
+  const hasDs = step.kind === 'change' && !step.keys.every(({ id }) => roleOf(state, id) === 'ZSK');
   const isParents = wait.conflicts.some((conflict) => conflict.kind === 'ds-dnskey');
-  if (isParents || wait.conflicts.length === 0) found.push('parent');
-  return found;
+  if (isParents || (wait.conflicts.length === 0 && hasDs)) heldBy.push('parent');
+  return { waitedFor: wait.why, heldBy };
+}
+
+function unhindered(step: Step, state: RolloverState): Reason {
+  if (step.kind === 'destroy') return { waitedFor: 'for keyRetention to pass', heldBy: ['key store'] };
+  if (usesKeyStore(step)) return { waitedFor: null, heldBy: ['key store'] };
+  if (step.kind !== 'change' || !step.keys.every(isFirstUse)) return { waitedFor: null, heldBy: [] };
+  return step.keys.every(({ id }) => roleOf(state, id) === 'ZSK')
+    ? { waitedFor: 'until what it signed is published', heldBy: ['key store'] }
+    : { waitedFor: "until the parent's nameservers are seen with its DS", heldBy: ['parent'] };
+}
+
+function usesKeyStore(step: Step): boolean {
+  return step.kind !== 'change' || step.keys.some((change) => change.signs === true);
+}
+
+/** Whether all that becomes of a key is that it is in use now, which nobody sees. */
+function isFirstUse(change: KeyChange): boolean {
+  return Object.keys(change).sort().join() === 'activeAt,id';
+}
+
+function roleOf(state: RolloverState, id: string): ManagedKey['role'] | undefined {
+  return state.keys.find((key) => key.id === id)?.role;
 }

@@ -60,6 +60,9 @@ export interface KeyEvent {
   readonly why: string;
 }
 
+/** `KeyEvent.what` of steps that could not be taken begins with it; `why` begins with the step's reason. */
+export const FAILED = 'failed';
+
 /** A zone whose keys are to be looked at. */
 export interface DueZone {
   readonly zoneId: string;
@@ -108,6 +111,8 @@ export interface RolloverStore {
   hold(zone: string, isHeld: boolean, why: string): Promise<boolean>;
   /** Asks for keys to be replaced, by id. @throws ZonesealError NOT_HELD naming the first that the zone has not in use */
   askRoll(zone: string, keys: readonly string[], why: string): Promise<void>;
+  /** Notes that a step could not be taken, once for each step and code until another event comes. @param code null: it has none */
+  noteFailed(zone: string, step: Step, code: string | null, reason: string): Promise<void>;
   /** The newest events, the newest first. @throws ZonesealError NOT_HELD */
   listEvents(zone: string, limit: number): Promise<KeyEvent[]>;
 }

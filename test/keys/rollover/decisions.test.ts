@@ -68,7 +68,8 @@ describe('a decision', () => {
           },
         ],
         until: 1110,
-        message: expect.stringContaining('waits until 1970-01-01T00:18:30Z') as string,
+        why: expect.stringMatching(/^for otherwise signatures of view all/) as string,
+        message: expect.stringMatching(/: waits, for otherwise .*, until 1970-01-01T00:18:30Z$/) as string,
       },
     ]);
     expect(nextAt).toBe(1110);

@@ -53,6 +53,7 @@ class FakeStore {
   broken: string | undefined;
   isGone = false;
   readonly postponed: string[] = [];
+  readonly failed: string[] = [];
 
   readonly port = {
     listDue: () =>
@@ -108,6 +109,10 @@ class FakeStore {
       this.state = { ...this.state, isHeld };
       return Promise.resolve(true);
     },
+    noteFailed: (_: string, step: Step, code: string | null, reason: string) => {
+      this.failed.push(`${step.kind} ${code}: ${reason}`);
+      return Promise.resolve();
+    },
     listEvents: () => Promise.resolve(this.events),
   } as unknown as RolloverStore;
 }
@@ -120,6 +125,8 @@ describe('the keeper of keys', () => {
   let isAlone: boolean;
   const looked: LookedZone[] = [];
   const logged: string[] = [];
+  const destroyed: string[] = [];
+  const undeletable = new Set<string>();
   let keeper: KeyKeeper;
 
   beforeEach(() => {
@@ -127,6 +134,8 @@ describe('the keeper of keys', () => {
     [made, discarded, fault, isAlone] = [0, 0, undefined, true];
     logged.length = 0;
     looked.length = 0;
+    destroyed.length = 0;
+    undeletable.clear();
     const log = (level: string) => (fields: { reason?: string }, message: string) =>
       void logged.push(`${level} ${message}${fields.reason === undefined ? '' : ` (${fields.reason})`}`);
     keeper = new KeyKeeper({
@@ -142,7 +151,12 @@ describe('the keeper of keys', () => {
           discarded++;
           return Promise.resolve();
         },
-        destroyKey: () => Promise.resolve('deleted'),
+        destroyKey: ({ id }) => {
+          if (undeletable.has(id))
+            return Promise.reject(new ZonesealError('KEYSTORE_FORBIDDEN', 'not yours'));
+          destroyed.push(id);
+          return Promise.resolve('deleted');
+        },
       },
       alone: (_, work) => (isAlone ? work() : Promise.resolve(undefined)),
       onLooked: (zone) => {
@@ -237,6 +251,43 @@ describe('the keeper of keys', () => {
     await keeper.keepDue();
     expect(keeper.counts).toMatchObject({ failing: 0 });
     expect(made).toBe(2);
+  });
+
+  it('has a key that cannot be destroyed hold up no other step, nor the question what the parent has', async () => {
+    const gone = { goal: 'out', signs: false, published: false, removedAt: NOW - 9_000_000 } as const;
+    const others = [managed('3', 'KSK', gone), managed('4', 'ZSK', gone)];
+    store.events = [event];
+    store.state = { ...store.state, keys: [...store.state.keys, ...others] };
+    undeletable.add('3');
+    store.isTaken = false; // or it would be destroyed again and again
+    await keeper.keepDue();
+    expect(new Set(destroyed)).toEqual(new Set(['4']));
+    store.state = {
+      ...store.state,
+      keys: store.state.keys.filter(({ id }) => id !== '4'),
+      asked: ['1'],
+      ds: [],
+    };
+    [store.looked.length, looked.length] = [0, 0];
+    await keeper.keepDue();
+    expect(looked).toHaveLength(1);
+    expect(store.looked).toEqual([NOW + 15]);
+    expect(store.failed.at(-1)).toBe('destroy KEYSTORE_FORBIDDEN: not yours');
+    expect(keeper.counts).toMatchObject({ failing: 1 });
+  });
+
+  it('looks at a zone no later than its next step comes, whatever fails', async () => {
+    const gone = { goal: 'out', signs: false, published: false } as const;
+    const keys = [
+      managed('3', 'KSK', { ...gone, removedAt: NOW - 9_000_000 }),
+      managed('4', 'ZSK', { ...gone, removedAt: NOW - 604_800 + 5 }),
+    ];
+    store.events = [event];
+    store.state = { ...store.state, keys: [...store.state.keys, ...keys] };
+    undeletable.add('3');
+    await keeper.keepDue();
+    await keeper.keepDue();
+    expect(store.looked).toEqual([NOW + 5, NOW + 5]);
   });
 
   it('leaves a zone for later that cannot be loaded, and goes on with those behind it', async () => {

@@ -16,14 +16,11 @@ describe('a timetable', () => {
       [0, null],
       [
         1117,
-        'the parent is asked for the DS of new KSK (1) alone: waits until 1970-01-01T00:18:37Z: a resolver with the DS set (new KSK (1)) finds no key of algorithm 13 in the DNSKEY RRset (KSK 100, ZSK 200; signed by KSK 100), until 1970-01-01T00:18:37Z',
+        'for otherwise a resolver with the DS set (new KSK (1)) finds no key of algorithm 13 in the DNSKEY RRset (KSK 100, ZSK 200; signed by KSK 100), until 1970-01-01T00:18:37Z',
       ],
-      [1127, null], // the new key is in use
-      [
-        22_644,
-        expect.stringMatching(/^KSK 100 leaves the key set: waits until 1970-01-01T06:17:24Z: a resolver/),
-      ],
-      [23_761, expect.stringMatching(/^KSK 100 is removed: waits, for caches may hold it/)],
+      [1127, "until the parent's nameservers are seen with its DS"], // the new key is in use
+      [22_644, expect.stringMatching(/^for otherwise a resolver .*, until 1970-01-01T06:17:24Z$/)],
+      [23_761, expect.stringMatching(/^for caches may hold it/)],
     ]);
   });
 
@@ -31,7 +28,16 @@ describe('a timetable', () => {
     const kinds = entries.map(({ step, heldBy }) => [step.kind, ...heldBy]);
     expect(kinds[0]).toEqual(['create', 'key store']);
     expect(kinds[1]).toEqual(['change', 'key store']);
+    expect(entries.find(({ at }) => at === 1127)?.heldBy).toEqual(['parent']);
     expect(entries.find(({ at }) => at === 22_644)?.heldBy).toEqual(['nameservers', 'parent']);
+  });
+
+  it('does not have the parent hold a ZSK', () => {
+    const { entries: steps } = planRolls(zone([ksk, zsk], { asked: ['z'] }), 0, 50_000, assumed);
+    expect(steps.flatMap(({ heldBy }) => heldBy)).not.toContain('parent');
+    expect(steps.find(({ step }) => step.reason === 'new ZSK (1) is in use')?.waitedFor).toBe(
+      'until what it signed is published',
+    );
   });
 
   it('ends with nothing that waits', () => {
@@ -60,7 +66,7 @@ describe('a timetable', () => {
   it('says what waits where it ends', () => {
     const early = planRolls(state, 0, 2000, assumed);
     expect(early.waits.map(({ message }) => message)).toEqual([
-      expect.stringContaining('KSK 100 leaves the key set: waits until'),
+      expect.stringContaining('KSK 100 leaves the key set: waits, for otherwise'),
     ]);
   });
 });

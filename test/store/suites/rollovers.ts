@@ -84,6 +84,41 @@ export function rolloversSuite(open: () => Fixture): void {
       ]);
     });
 
+    it('that fail are noted once, until another one is taken', async () => {
+      const f = open();
+      const store = storeOf(f);
+      const zone = await f.newZone(undefined, ['external']);
+      const [id] = await f.keys.add(zone.name, [csk(1)]);
+      const destroy: Step = { kind: 'destroy', key: id as string, reason: 'it was taken out' };
+      const create: Step = {
+        kind: 'create',
+        role: 'CSK',
+        algorithm: 13,
+        view: null,
+        replaces: null,
+        reason: 'it is old',
+      };
+      const fail = async (): Promise<void> => {
+        await store.noteFailed(
+          zone.name,
+          destroy,
+          'KEYSTORE_FORBIDDEN',
+          `not yours (request ${Math.random()})`,
+        );
+        await store.noteFailed(zone.name, create, null, 'no room');
+      };
+      await fail();
+      await fail();
+      const events = async (): Promise<string[]> =>
+        (await store.listEvents(zone.name, 10)).map(({ key, what }) => `${what} ${key === id}`);
+      const once = ['failed false', 'failed (KEYSTORE_FORBIDDEN) true'];
+      expect(await events()).toEqual(once);
+      expect((await store.listEvents(zone.name, 1))[0]?.why).toBe('it is old: no room');
+      await store.hold(zone.name, true, 'a test');
+      await fail();
+      expect(await events()).toEqual([...once, 'keys held false', ...once]);
+    });
+
     it('take keys out, which stay as rows until they are destroyed', async () => {
       const f = open();
       const store = storeOf(f);
@@ -150,6 +185,41 @@ export function rolloversSuite(open: () => Fixture): void {
         await look(f, zone, 4_000_000_000);
         expect(await isDue(f, zone), String(event)).toBe(false);
       }
+    });
+
+    it('are not those whose parent has what it had, unless a roll waits for it', async () => {
+      const f = open();
+      const store = storeOf(f);
+      const zone = await f.newZone(undefined, ['external']);
+      await f.keys.add(zone.name, [csk(1)]);
+      const server = '192.0.2.1';
+      const dueAfter = async (work: () => Promise<void>): Promise<boolean> => {
+        await look(f, zone, 4_000_000_000);
+        await work();
+        return isDue(f, zone);
+      };
+      const see = (ds: readonly Uint8Array[], ttl = 60, servers = [server]) =>
+        dueAfter(() => store.recordDs(zone.name, servers, [{ server, ds, ttl }]));
+      const ds = dsRdata(Name.parse(zone.name), dnskeyRdata(csk(1)), 2);
+      const awaits = (value: boolean) =>
+        f.database.execute(
+          `insert into zoneseal.parent_looks as l (zone_id, awaits) values ($1, $2)
+           on conflict (zone_id) do update set awaits = excluded.awaits`,
+          [zone.id, value],
+        );
+      await awaits(false);
+      expect(await see([ds])).toBe(true);
+      expect(await see([ds])).toBe(false);
+      expect(await see([ds], 61)).toBe(true);
+      expect(await see([ds], 61, [server, '192.0.2.2'])).toBe(true);
+      expect(await see([ds])).toBe(true); // the other one is none of the parent's any more
+      expect(await see([ds])).toBe(false);
+      expect(await dueAfter(() => store.recordDsByHand(zone.name, [], null))).toBe(true);
+      expect(await see([ds])).toBe(true); // which counts instead of what was said by hand
+      expect(await see([ds])).toBe(false);
+      expect(await see([])).toBe(true);
+      await awaits(true);
+      expect(await see([])).toBe(true);
     });
 
     it('are so once more when something happens while they are looked at', async () => {
