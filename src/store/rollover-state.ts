@@ -29,6 +29,7 @@ interface SightingRow {
   /** Base64. */
   readonly ds: string[] | null;
   readonly ttl: number | null;
+  readonly first_seen: number;
   readonly last_seen: number;
 }
 
@@ -76,7 +77,8 @@ const USES = rowsOf(
 
 const SIGHTINGS = rowsOf(
   'server',
-  `select distinct on (s.server) s.server, s.ttl, extract(epoch from s.last_seen)::float8 as last_seen,
+  `select distinct on (s.server) s.server, s.ttl,
+     extract(epoch from s.first_seen)::float8 as first_seen, extract(epoch from s.last_seen)::float8 as last_seen,
      case when s.ds is not null then array(
        select translate(encode(d, 'base64'), E'\\n', '') from unnest(s.ds) with ordinality e (d, i) order by i) end as ds
    from zoneseal.ds_sightings s
@@ -146,11 +148,18 @@ function useOf(zone: string, use: UseRow, views: readonly string[]): KeySetUse {
   };
 }
 
-function sightingOf({ server, ds, ttl, last_seen: lastSeen }: SightingRow): LastSighting {
+function sightingOf({
+  server,
+  ds,
+  ttl,
+  first_seen: firstSeen,
+  last_seen: lastSeen,
+}: SightingRow): LastSighting {
   return {
     server,
     ds: ds?.map((octets) => new Uint8Array(Buffer.from(octets, 'base64'))) ?? null,
     ttl,
+    firstSeen,
     lastSeen,
   };
 }

@@ -291,7 +291,10 @@ async function replaceDs(transaction: Transaction, zoneId: number, ds: readonly 
   }
 }
 
-/** The same set once more prolongs the sighting before; another one is a sighting of its own. */
+/**
+ * The same set once more prolongs the sighting before; another one is a sighting of its own. All of one transaction are of one time:
+ * what servers were seen with together they had together.
+ */
 async function recordSighting(
   transaction: Transaction,
   zoneId: number,
@@ -299,14 +302,14 @@ async function recordSighting(
 ): Promise<void> {
   const sorted = ds.map((rdata) => Buffer.from(rdata)).sort((a, b) => Buffer.compare(a, b));
   const prolonged = await transaction.execute(
-    `update zoneseal.ds_sightings s set last_seen = clock_timestamp(), ttl = greatest(s.ttl, $4)
+    `update zoneseal.ds_sightings s set last_seen = greatest(s.last_seen, now()), ttl = greatest(s.ttl, $4)
      where s.id = (select max(l.id) from zoneseal.ds_sightings l where l.zone_id = $1 and l.server = $2) and s.ds = $3::bytea[]`,
     [zoneId, server, sorted, ttl],
   );
   if (prolonged > 0) return;
   await transaction.execute(
     `insert into zoneseal.ds_sightings (zone_id, server, ds, ttl, first_seen, last_seen)
-     select $1, $2, $3::bytea[], $4, t.at, t.at from (select clock_timestamp() as at) t`,
+     values ($1, $2, $3::bytea[], $4, now(), now())`,
     [zoneId, server, sorted, ttl],
   );
 }

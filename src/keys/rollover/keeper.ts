@@ -2,7 +2,7 @@ import { Name } from '../../dns/name.js';
 import { errorMessage, ZonesealError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { KeyRole, ZoneKey } from '../key-set.js';
-import { applyStep, observeDs } from './apply.js';
+import { applyStep, observeParent } from './apply.js';
 import { decide } from './decide.js';
 import type { Decision, DsUse, RolloverState, Step } from './model.js';
 import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
@@ -126,7 +126,7 @@ export class KeyKeeper {
       await store.noteLooked(look, unknownUntil);
       return false;
     }
-    const ds = parent === null ? stored.ds : observeDs(stored, parent.sets, parent.at);
+    const ds = parent === null ? stored.ds : observeParent(stored, parent);
     const state: RolloverState = { ...stored, ds };
     if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return true;
     const decision = decide(state, now);

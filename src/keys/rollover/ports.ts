@@ -26,6 +26,8 @@ export interface ParentNow {
   readonly sets: readonly PresentDs[];
   /** When the last sighting was made that this rests on, seconds since 1970. */
   readonly at: number;
+  /** The last moment at which each of them is known to have had that, none having had another set since; null: there was none yet. */
+  readonly settledAt: number | null;
 }
 
 /** A zone as decisions look at it. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isDsAlive, isUseAlive } from '../../../src/keys/rollover/alive.js';
-import { applyStep, observeDs } from '../../../src/keys/rollover/apply.js';
+import { applyStep, observeDs, observeParent } from '../../../src/keys/rollover/apply.js';
 import { decide } from '../../../src/keys/rollover/decide.js';
 import { emergency } from '../../../src/keys/rollover/emergency.js';
 import { currentFacts, takenKeyTags } from '../../../src/keys/rollover/facts.js';
@@ -215,6 +215,38 @@ describe('what the parent is seen with', () => {
     expect(old).toMatchObject({ until: 2000, ttl: 500 });
     expect(isDsAlive(state, old as NonNullable<typeof old>, 2000 + 200 + 500 + 10 - 1)).toBe(true);
     expect(isDsAlive(state, old as NonNullable<typeof old>, 2000 + 200 + 500 + 10)).toBe(false);
+  });
+
+  it('ends no set that a server may have taken which was not heard of since', () => {
+    const past = { keys: ['old'], algorithms: [13], since: 20, seenAt: 30, until: null, ttl: null };
+    const state = { ...asked(), ds: [...asked().ds, past] };
+    const sets = [{ keys: ['k'], algorithms: [13], ttl: 500 }, ...seen];
+    const untilOf = (settledAt: number | null): (number | null)[] =>
+      observeParent(state, { sets, at: 90_000, settledAt }).map(({ until }) => until);
+    // seen at another one since then
+    expect(untilOf(10)).toEqual([null, null, null]);
+    expect(untilOf(null)).toEqual([null, null, null]);
+    expect(untilOf(2000)).toEqual([null, 2000, null]);
+  });
+
+  it('does not end what its older CDS said when the server was last heard of', () => {
+    const at = (settledAt: number) => observeParent(asked(), { sets: seen, at: 90_000, settledAt })[0]?.until;
+    expect([at(1309), at(1310)]).toEqual([null, 1310]);
+    const byHand = (settledAt: number) => {
+      const past = asked();
+      const uses = past.uses.map((use) =>
+        use.until === null ? use : { ...use, replacedAt: 700, until: 700 },
+      );
+      const people = { ...past, uses, policy: policy({ cdsDigests: [] }) };
+      return observeParent(people, { sets: seen, at: 90_000, settledAt })[0]?.until;
+    };
+    expect([byHand(699), byHand(700)]).toEqual([null, 700]);
+  });
+
+  it('is not known of it as a whole until all servers were seen at one time', () => {
+    const state = { ...asked(), ds: [] };
+    expect(observeParent(state, { sets: seen, at: 9, settledAt: null })).toMatchObject([{ seenAt: null }]);
+    expect(observeParent(state, { sets: seen, at: 9, settledAt: 8 })).toMatchObject([{ seenAt: 9 }]);
   });
 
   it('may be a key that is none of ours: the chain that there is stays', () => {

@@ -226,6 +226,13 @@ export function rolloversSuite(open: () => Fixture): void {
         { keys: [id, `unknown:${csk(9).keyTag}`], algorithms: [13], ttl: 3600 },
         { keys: [], algorithms: [], ttl: 300 },
       ]);
+      expect((await parentOf())?.settledAt).toBeNull();
+      // what is seen together was there at one time
+      await store.recordDs(zone.name, servers, [
+        { server: '192.0.2.1', ds: [ds, foreign], ttl: 3600 },
+        { server: '2001:db8::1', ds: [ds], ttl: 300 },
+      ]);
+      expect((await parentOf())?.settledAt).toBeGreaterThan(0);
       // the same again in another order and with another TTL; the other server is none of the parent's any more
       await store.recordDs(zone.name, ['192.0.2.1'], [{ server: '192.0.2.1', ds: [foreign, ds], ttl: 7200 }]);
       expect((await parentOf())?.sets).toEqual([
@@ -235,7 +242,7 @@ export function rolloversSuite(open: () => Fixture): void {
         'select count(*) from zoneseal.ds_sightings where zone_id = $1 and ds is not null',
         [zone.id],
       );
-      expect(count?.count).toBe(2);
+      expect(count?.count).toBe(3);
       await store.recordDsByHand(zone.name, [ds], null);
       expect((await parentOf())?.sets).toEqual([{ keys: [id], algorithms: [13], ttl: null }]);
       const uses: DsUse[] = [
