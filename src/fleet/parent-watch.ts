@@ -8,10 +8,16 @@ export interface ParentClaim {
   readonly zone: string;
   /** Whether a key roll waits for the parent. */
   readonly awaits: boolean;
-  /** Seconds since the parent was told of changed CDS; null: it was not, since the roll waits. */
+  /** The DS set that its CDS ask for; null: they ask for none. */
+  readonly wanted: string | null;
+  /** Seconds until nameservers have these CDS, none once they do; null: not all views are published with them. */
+  readonly tellSeconds: number | null;
+  /** Seconds since the parent was told of these CDS; null: it was not. */
   readonly toldSeconds: number | null;
   /** Seconds since a roll began to wait for the parent, or since none does. */
   readonly waitedSeconds: number;
+  /** Another one once something of this has changed. */
+  readonly revision: number;
 }
 
 /** What a nameserver of a parent was seen with. */
@@ -30,8 +36,8 @@ export interface ParentWatchStore {
   findAbove(zone: string): Promise<(ParentZone & { readonly notify: readonly ParentServer[] }) | undefined>;
   /** Notes what was seen; servers that are not among those seen have what they had. */
   record(zone: string, servers: readonly string[], seen: readonly SeenDs[]): Promise<void>;
-  /** Notes when to ask again, and whether the parent was told. */
-  noteAsked(zoneId: string, nextSeconds: number, isTold: boolean): Promise<void>;
+  /** Notes when to ask again, at once where something has changed since the claim, and whether the parent was told of the CDS that it names. */
+  noteAsked(claim: ParentClaim, nextSeconds: number, isTold: boolean): Promise<void>;
 }
 
 export interface ParentWatchOptions {
@@ -96,9 +102,9 @@ export class ParentWatch {
 
   async #ask(claim: ParentClaim): Promise<void> {
     const { store, client, pollSeconds, recheckSeconds } = this.#options;
-    const { zone, zoneId, awaits, waitedSeconds } = claim;
+    const { zone, awaits, waitedSeconds, tellSeconds } = claim;
     const parent = await store.findAbove(zone);
-    if (parent === undefined) return store.noteAsked(zoneId, recheckSeconds, false);
+    if (parent === undefined) return store.noteAsked(claim, recheckSeconds, false);
     const isTold = await this.#tell(claim, parent.notify);
     const answers = await Promise.all(
       parent.servers.map(async (server) => ({
@@ -119,15 +125,18 @@ export class ParentWatch {
     const isSoon = awaits || seen.length < answers.length;
     // a parent that takes days is not asked every minute
     const patient = Math.min(recheckSeconds, Math.max(pollSeconds, waitedSeconds / PATIENCE));
-    await store.noteAsked(zoneId, isSoon ? patient : recheckSeconds, isTold);
+    const next = isSoon ? patient : recheckSeconds;
+    const isComing = awaits && parent.notify.length > 0 && tellSeconds !== null && tellSeconds > 0;
+    await store.noteAsked(claim, isComing ? Math.min(next, tellSeconds) : next, isTold);
   }
 
-  /** NOTIFY(CDS) where a roll waits for the parent, and from time to time again (RFC 9859 §4). */
+  /** NOTIFY(CDS) where a roll waits for the parent and nameservers have the CDS, and from time to time again (RFC 9859 §4). */
   async #tell(
-    { zone, awaits, toldSeconds }: ParentClaim,
+    { zone, awaits, tellSeconds, toldSeconds }: ParentClaim,
     targets: readonly ParentServer[],
   ): Promise<boolean> {
-    if (!awaits || (toldSeconds !== null && toldSeconds < TELL_AGAIN_SECONDS)) return false;
+    if (!awaits || tellSeconds === null || tellSeconds > 0) return false;
+    if (toldSeconds !== null && toldSeconds < TELL_AGAIN_SECONDS) return false;
     const { client, log } = this.#options;
     for (const target of targets) {
       const problem = await client.notifyCds(zone, target, this.#end.signal).catch(errorMessage);

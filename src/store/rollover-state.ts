@@ -49,6 +49,7 @@ interface StateRow {
   readonly uses: UseRow[];
   readonly ds: DsUseRow[];
   readonly sightings: SightingRow[];
+  readonly peered: string[];
   readonly events: number[];
   readonly now: number;
 }
@@ -102,6 +103,7 @@ const STATE = `
        from zoneseal.ds_uses u where u.zone_id = z.id`,
     )} as ds,
     ${SIGHTINGS} as sightings,
+    array(select distinct s.view from zoneseal.peer_states s where s.zone_id = z.id) as peered,
     array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events,
     ${begin('clock_timestamp()')} as now
   from zoneseal.zones z join zoneseal.policies p on p.name = z.policy
@@ -130,6 +132,7 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
       deleteSentinel: row.delete_sentinel,
     },
     parent: parentNow(Name.parse(row.name), keys, row.sightings.map(sightingOf)),
+    peeredViews: row.peered,
     look: { zoneId: String(row.id), policyVersion: row.policy_version, events: row.events },
     now: row.now,
   };

@@ -25,6 +25,9 @@ describe('the watch over parents', () => {
     zoneId: '1',
     zone: 'child.example.',
     awaits: false,
+    wanted: '["1"]',
+    tellSeconds: 0,
+    revision: 0,
     toldSeconds: null,
     waitedSeconds: 5,
     ...more,
@@ -54,7 +57,7 @@ describe('the watch over parents', () => {
         recorded.push(`${zone} ${servers.join()} saw ${seen.map(({ server }) => server).join()}`);
         return Promise.resolve();
       },
-      noteAsked: (zoneId, seconds, isTold) => {
+      noteAsked: ({ zoneId }, seconds, isTold) => {
         noted.push(`${zoneId} in ${seconds}${isTold ? ', told' : ''}`);
         return Promise.resolve();
       },
@@ -99,6 +102,17 @@ describe('the watch over parents', () => {
     await watch.look();
     expect(noted).toEqual(['1 in 60, told', '1 in 1000', '1 in 3600, told']);
     expect(told).toEqual(['child.example. to 192.0.2.9', 'child.example. to 192.0.2.9']);
+  });
+
+  it('does not tell of CDS that not all nameservers have, and does so as soon as they are to', async () => {
+    claims = [claim({ awaits: true, tellSeconds: null })];
+    await watch.look();
+    claims = [claim({ awaits: true, tellSeconds: 20 })];
+    await watch.look();
+    expect([told, noted]).toEqual([[], ['1 in 60', '1 in 20']]);
+    claims = [claim({ awaits: true })];
+    await watch.look();
+    expect([told.length, noted.at(-1)]).toEqual([1, '1 in 60, told']);
   });
 
   it('tells of a nameserver that does not say once, asks again soon, and records what the others said', async () => {

@@ -3,6 +3,7 @@ import { errorMessage, ZonesealError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { KeyRole, ZoneKey } from '../key-set.js';
 import { applyStep, observeParent } from './apply.js';
+import { type CdsNews, cdsNews } from './cds-news.js';
 import { decide } from './decide.js';
 import type { Decision, DsUse, RolloverState, Step } from './model.js';
 import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
@@ -45,6 +46,8 @@ export interface LookedZone {
   readonly hasEntry: boolean;
   /** Whether what the parent is to have is not what it was seen with. */
   readonly awaitsParent: boolean;
+  /** What its CDS ask for; null: nothing. */
+  readonly news: CdsNews | null;
 }
 
 /** Counts since the start, for metrics. */
@@ -120,7 +123,14 @@ export class KeyKeeper {
   }
 
   /** Takes the next steps of a zone; false when there is none now. */
-  async #goOn({ state: stored, parent, look, now, unknownUntil }: LoadedRollover): Promise<boolean> {
+  async #goOn({
+    state: stored,
+    parent,
+    peeredViews,
+    look,
+    now,
+    unknownUntil,
+  }: LoadedRollover): Promise<boolean> {
     const { store, onLooked } = this.#options;
     if (unknownUntil !== null && unknownUntil > now) {
       await store.noteLooked(look, unknownUntil);
@@ -144,6 +154,7 @@ export class KeyKeeper {
       awaitsParent:
         ds.filter((use) => use.until === null).length > 1 ||
         ds.some((use) => use.until === null && use.seenAt === null),
+      news: cdsNews(state, peeredViews),
     });
     await store.noteLooked(look, decision.nextAt);
     return false;

@@ -35,6 +35,8 @@ export interface LoadedRollover {
   readonly state: RolloverState;
   /** Null while one of the parent's nameservers has never answered, or none is known. */
   readonly parent: ParentNow | null;
+  /** The views that have peers for the zone. */
+  readonly peeredViews: readonly string[];
   /** Until when caches may hold what the database, which was set back, knows nothing of: no step is taken before. Null: nothing of the kind. */
   readonly unknownUntil: number | null;
   readonly look: Look;

@@ -67,6 +67,7 @@ class FakeStore {
       return Promise.resolve({
         state: this.state,
         parent: null,
+        peeredViews: [],
         look: { zoneId: '1', policyVersion: 1, events: [] },
         now: NOW,
         unknownUntil: this.unknownUntil,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Name } from '../../../src/dns/name.js';
 import { dnskeyRdata, dsRdata } from '../../../src/dnssec/dnskey.js';
 import type { DsUse, Step } from '../../../src/keys/rollover/model.js';
+import { PostgresParentWatchStore } from '../../../src/store/parent-watch-store.js';
 import { PostgresRecoveryStore } from '../../../src/store/recovery-store.js';
 import { PostgresRolloverStore } from '../../../src/store/rollover-store.js';
 import type { Fixture } from '../fixture.js';
@@ -253,6 +254,56 @@ export function rolloversSuite(open: () => Fixture): void {
       expect(await store.storeDs(state, uses)).toBe(true);
       expect((await stateOf(f, zone)).ds).toEqual(uses);
       expect(await store.storeDs({ ...state, keySetVersion: 0 }, [])).toBe(false);
+    });
+  });
+
+  describe('the parent of a zone', () => {
+    const looked = (zone: Zone, wanted: string | null, tellIn: number | null, awaitsParent = true) => {
+      const tellAt = tellIn === null ? null : Date.now() / 1000 + tellIn;
+      const news = wanted === null ? null : { wanted, tellAt };
+      return { zoneId: zone.id, zone: zone.name, hasEntry: true, awaitsParent, news };
+    };
+    const setUp = async () => {
+      const f = open();
+      const store = new PostgresParentWatchStore(f.database, storeOf(f));
+      const zone = await f.newZone(undefined, ['external']);
+      const claim = async () =>
+        (await store.claim(100_000, 60)).find(({ zoneId }) => zoneId === String(zone.id));
+      return { store, zone, claim };
+    };
+
+    it('is told of each DS set that is wanted once nameservers have it, whether one was waited for before or not', async () => {
+      const { store, zone, claim } = await setUp();
+      await store.schedule(looked(zone, 'a', null));
+      const first = await claim();
+      expect(first).toMatchObject({ awaits: true, wanted: 'a', tellSeconds: null, toldSeconds: null });
+      await store.noteAsked(first as NonNullable<typeof first>, 3600, false);
+      expect(await claim()).toBeUndefined();
+      // the nameservers have it
+      await store.schedule(looked(zone, 'a', -1));
+      const second = await claim();
+      expect(second).toMatchObject({ wanted: 'a', tellSeconds: 0, toldSeconds: null });
+      await store.noteAsked(second as NonNullable<typeof second>, 3600, true);
+      // another one while the first is waited for
+      await store.schedule(looked(zone, 'b', 500));
+      const third = await claim();
+      expect(third).toMatchObject({ wanted: 'b', toldSeconds: null });
+      expect(third?.tellSeconds).toBeGreaterThan(400);
+      await store.noteAsked(third as NonNullable<typeof third>, 3600, false);
+      await store.schedule(looked(zone, 'b', -1));
+      const fourth = await claim();
+      expect(fourth).toMatchObject({ tellSeconds: 0, toldSeconds: null });
+      await store.noteAsked(fourth as NonNullable<typeof fourth>, 0, true);
+      expect((await claim())?.toldSeconds).toBeGreaterThanOrEqual(0);
+    });
+
+    it('is asked at once again where something has changed while it was asked', async () => {
+      const { store, zone, claim } = await setUp();
+      await store.schedule(looked(zone, 'a', -1, false));
+      const before = await claim();
+      await store.schedule(looked(zone, 'b', -1));
+      await store.noteAsked(before as NonNullable<typeof before>, 3600, true);
+      expect(await claim()).toMatchObject({ awaits: true, wanted: 'b', toldSeconds: null });
     });
   });
 }
