@@ -150,8 +150,13 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
     parentDelay: PARENT_SECONDS,
   });
   const { decide } = await import('../keys/rollover/decide.js');
+  const { bogusDs, unseenDs } = await import('../keys/rollover/parent-fault.js');
+  const ofParent = [bogusDs(state), unseenDs(state)].filter((message) => message !== null);
   // what a decision taken now would wait for
-  const present = decide(state, now).waits;
+  const present = [
+    ...ofParent.map((message) => ({ message, until: null, conflicts: [] })),
+    ...decide(state, now).waits,
+  ];
   if (options.json === true) {
     await printJson({
       zone: state.zone,
@@ -250,6 +255,6 @@ function keyOfTag(zone: Name, keys: readonly ManagedKey[], tag: number): Managed
   );
 }
 
-function waitJson({ message, until, conflicts }: Wait): object {
+function waitJson({ message, until, conflicts }: Pick<Wait, 'message' | 'until' | 'conflicts'>): object {
   return { message, until: until === null ? null : timeText(until), conflicts };
 }

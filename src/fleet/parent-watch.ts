@@ -18,6 +18,10 @@ export interface ParentClaim {
   readonly waitedSeconds: number;
   /** Another one once something of this has changed. */
   readonly revision: number;
+  /** What is wrong with the DS that the parent has, so that the zone is bogus; null: nothing. */
+  readonly fault: string | null;
+  /** Seconds since that was told of; null: it was not. */
+  readonly faultToldSeconds: number | null;
 }
 
 /** What a nameserver of a parent was seen with. */
@@ -38,6 +42,10 @@ export interface ParentWatchStore {
   record(zone: string, servers: readonly string[], seen: readonly SeenDs[]): Promise<void>;
   /** Notes when to ask again, at once where something has changed since the claim, and whether the parent was told of the CDS that it names. */
   noteAsked(claim: ParentClaim, nextSeconds: number, isTold: boolean): Promise<void>;
+  /** Notes that the fault of a claim was told of. */
+  noteFaultTold(claim: ParentClaim): Promise<void>;
+  /** Zones that the DS at their parents makes bogus. */
+  countFaults(): Promise<number>;
 }
 
 export interface ParentWatchOptions {
@@ -57,6 +65,8 @@ export interface ParentWatchCounts {
   readonly seen: number;
   readonly unknown: number;
   readonly told: number;
+  /** Zones that the DS at their parents makes bogus, when it was last looked. */
+  readonly bogus: number;
 }
 
 /** Zones asked for at the same time; all questions of one are sent at once. */
@@ -65,6 +75,8 @@ const AT_ONCE = 16;
 const PATIENCE = 20;
 /** A parent that does not follow its CDS is told again after so long. */
 const TELL_AGAIN_SECONDS = 3600;
+/** A zone that the DS at its parent makes bogus is told of again after so long. */
+const FAULT_AGAIN_SECONDS = 3600;
 const REMEMBERED_PROBLEMS = 10_000;
 
 /** Asks parents what DS sets zones have, more often while a key roll waits for it, and tells them of changed CDS. */
@@ -72,7 +84,7 @@ export class ParentWatch {
   readonly #options: ParentWatchOptions;
   readonly #end = new AbortController();
   readonly #problems = new Map<string, string>();
-  readonly #counts = { seen: 0, unknown: 0, told: 0 };
+  readonly #counts = { seen: 0, unknown: 0, told: 0, bogus: 0 };
 
   constructor(options: ParentWatchOptions) {
     this.#options = options;
@@ -92,8 +104,9 @@ export class ParentWatch {
         // a zone that was deleted meanwhile stops no other
         if (!(reason instanceof ZonesealError && reason.code === 'NOT_HELD')) throw reason;
       }
-      if (claims.length < AT_ONCE || this.#end.signal.aborted) return;
+      if (claims.length < AT_ONCE || this.#end.signal.aborted) break;
     }
+    this.#counts.bogus = await store.countFaults();
   }
 
   close(): void {
@@ -103,6 +116,7 @@ export class ParentWatch {
   async #ask(claim: ParentClaim): Promise<void> {
     const { store, client, pollSeconds, recheckSeconds } = this.#options;
     const { zone, awaits, waitedSeconds, tellSeconds } = claim;
+    await this.#tellFault(claim);
     const parent = await store.findAbove(zone);
     if (parent === undefined) return store.noteAsked(claim, recheckSeconds, false);
     const isTold = await this.#tell(claim, parent.notify);
@@ -145,6 +159,14 @@ export class ParentWatch {
         log.warn({ zone, address: target.address, reason: problem }, 'a parent was not told of changed CDS');
     }
     return targets.length > 0;
+  }
+
+  /** That a zone is bogus is told of when it comes to be, and from time to time while it is. */
+  async #tellFault(claim: ParentClaim): Promise<void> {
+    const { zone, fault, faultToldSeconds } = claim;
+    if (fault === null || (faultToldSeconds !== null && faultToldSeconds < FAULT_AGAIN_SECONDS)) return;
+    this.#options.log.warn({ zone, reason: fault }, 'the DS at the parent makes a zone bogus');
+    await this.#options.store.noteFaultTold(claim);
   }
 
   /** A server's problem is told of once, until it is another. */

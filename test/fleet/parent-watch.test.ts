@@ -28,6 +28,8 @@ describe('the watch over parents', () => {
     wanted: '["1"]',
     tellSeconds: 0,
     revision: 0,
+    fault: null,
+    faultToldSeconds: null,
     toldSeconds: null,
     waitedSeconds: 5,
     ...more,
@@ -61,6 +63,11 @@ describe('the watch over parents', () => {
         noted.push(`${zoneId} in ${seconds}${isTold ? ', told' : ''}`);
         return Promise.resolve();
       },
+      noteFaultTold: ({ zoneId }) => {
+        noted.push(`${zoneId} told of its fault`);
+        return Promise.resolve();
+      },
+      countFaults: () => Promise.resolve(3),
     };
     const write =
       () =>
@@ -115,6 +122,18 @@ describe('the watch over parents', () => {
     expect([told.length, noted.at(-1)]).toEqual([1, '1 in 60, told']);
   });
 
+  it('tells of a zone that the DS makes bogus, and again each hour', async () => {
+    for (const faultToldSeconds of [null, 600, 3600]) {
+      claims = [claim({ fault: 'the DS is of another key', faultToldSeconds })];
+      await watch.look();
+    }
+    expect(logged).toEqual([
+      expect.stringContaining('the DS is of another key'),
+      expect.stringContaining('makes a zone bogus'),
+    ]);
+    expect(noted.filter((line) => line.includes('fault'))).toHaveLength(2);
+  });
+
   it('tells of a nameserver that does not say once, asks again soon, and records what the others said', async () => {
     answers.set('192.0.2.2', { kind: 'unknown', problem: 'REFUSED' });
     for (let i = 0; i < 3; i++) {
@@ -124,7 +143,7 @@ describe('the watch over parents', () => {
     expect(logged).toEqual([expect.stringContaining('REFUSED')]);
     expect(recorded[0]).toBe('child.example. 192.0.2.1 53,192.0.2.2 53 saw 192.0.2.1 53');
     expect(noted).toEqual(['1 in 60', '1 in 60', '1 in 60']);
-    expect(watch.counts).toEqual({ seen: 3, unknown: 3, told: 0 });
+    expect(watch.counts).toEqual({ seen: 3, unknown: 3, told: 0, bogus: 3 });
   });
 
   it('goes on where a zone was deleted meanwhile, and tells of what else cannot be recorded once all were asked', async () => {

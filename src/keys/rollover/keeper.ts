@@ -6,6 +6,7 @@ import { applyStep, observeParent } from './apply.js';
 import { type CdsNews, cdsNews } from './cds-news.js';
 import { decide } from './decide.js';
 import type { Decision, DsUse, RolloverState, Step } from './model.js';
+import { bogusDs } from './parent-fault.js';
 import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
 
 /** A key that is in the key store, and of which the database does not know yet. */
@@ -48,6 +49,8 @@ export interface LookedZone {
   readonly awaitsParent: boolean;
   /** What its CDS ask for; null: nothing. */
   readonly news: CdsNews | null;
+  /** What is wrong with the DS that the parent has, so that the zone is bogus, for an operator; null: nothing. */
+  readonly fault: string | null;
 }
 
 /** Counts since the start, for metrics. */
@@ -155,6 +158,7 @@ export class KeyKeeper {
         ds.filter((use) => use.until === null).length > 1 ||
         ds.some((use) => use.until === null && use.seenAt === null),
       news: cdsNews(state, peeredViews),
+      fault: bogusDs(state),
     });
     await store.noteLooked(look, decision.nextAt);
     return false;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Name } from '../../../src/dns/name.js';
 import { dnskeyRdata, dsRdata } from '../../../src/dnssec/dnskey.js';
 import type { DsUse, Step } from '../../../src/keys/rollover/model.js';
+import { ParentStore } from '../../../src/store/parent-store.js';
 import { PostgresParentWatchStore } from '../../../src/store/parent-watch-store.js';
 import { PostgresRecoveryStore } from '../../../src/store/recovery-store.js';
 import { PostgresRolloverStore } from '../../../src/store/rollover-store.js';
@@ -258,10 +259,16 @@ export function rolloversSuite(open: () => Fixture): void {
   });
 
   describe('the parent of a zone', () => {
-    const looked = (zone: Zone, wanted: string | null, tellIn: number | null, awaitsParent = true) => {
+    const looked = (
+      zone: Zone,
+      wanted: string | null,
+      tellIn: number | null,
+      awaitsParent = true,
+      fault: string | null = null,
+    ) => {
       const tellAt = tellIn === null ? null : Date.now() / 1000 + tellIn;
       const news = wanted === null ? null : { wanted, tellAt };
-      return { zoneId: zone.id, zone: zone.name, hasEntry: true, awaitsParent, news };
+      return { zoneId: zone.id, zone: zone.name, hasEntry: true, awaitsParent, news, fault };
     };
     const setUp = async () => {
       const f = open();
@@ -269,8 +276,28 @@ export function rolloversSuite(open: () => Fixture): void {
       const zone = await f.newZone(undefined, ['external']);
       const claim = async () =>
         (await store.claim(100_000, 60)).find(({ zoneId }) => zoneId === String(zone.id));
-      return { store, zone, claim };
+      const faults = () => new ParentStore(f.database).listFaults(zone.name, 10);
+      return { store, zone, claim, faults };
     };
+
+    it('is told of at once where its DS makes the zone bogus, until it does not', async () => {
+      const { store, zone, claim, faults } = await setUp();
+      await store.schedule(looked(zone, 'a', -1, false));
+      expect(await claim()).toMatchObject({ fault: null });
+      const before = await store.countFaults();
+      await store.schedule(looked(zone, 'a', -1, false, 'another key'));
+      const found = await claim();
+      expect(found).toMatchObject({ fault: 'another key', faultToldSeconds: null });
+      await store.noteFaultTold(found as NonNullable<typeof found>);
+      await store.noteAsked(found as NonNullable<typeof found>, 0, false);
+      expect((await claim())?.faultToldSeconds).toBeGreaterThanOrEqual(0);
+      expect(await faults()).toMatchObject([{ zone: zone.name, fault: 'another key' }]);
+      expect(await store.countFaults()).toBe(before + 1);
+      await store.schedule(looked(zone, 'a', -1, false, 'a third key'));
+      expect(await claim()).toMatchObject({ fault: 'a third key', faultToldSeconds: null });
+      await store.schedule(looked(zone, 'a', -1, false));
+      expect([await faults(), await store.countFaults()]).toEqual([[], before]);
+    });
 
     it('is told of each DS set that is wanted once nameservers have it, whether one was waited for before or not', async () => {
       const { store, zone, claim } = await setUp();
