@@ -30,6 +30,8 @@ export interface SeenDs {
   readonly server: string;
   readonly ds: readonly Uint8Array[];
   readonly ttl: number;
+  /** Whether the TTL is valid by a trust anchor. */
+  readonly isTtlProved: boolean;
 }
 
 /** The port to where it is kept what parents have. */
@@ -129,7 +131,9 @@ export class ParentWatch {
     if (this.#end.signal.aborted) return;
     for (const { server, sighting } of answers) this.#note(zone, server, sighting);
     const seen = answers.flatMap(({ server, sighting }): SeenDs[] =>
-      sighting.kind === 'seen' ? [{ server, ds: sighting.ds, ttl: sighting.ttl }] : [],
+      sighting.kind === 'seen'
+        ? [{ server, ds: sighting.ds, ttl: sighting.ttl, isTtlProved: sighting.isProved }]
+        : [],
     );
     await store.record(
       zone,

@@ -29,6 +29,7 @@ interface SightingRow {
   /** Base64. */
   readonly ds: string[] | null;
   readonly ttl: number | null;
+  readonly ttl_proved: boolean;
   readonly first_seen: number;
   readonly last_seen: number;
 }
@@ -78,7 +79,7 @@ const USES = rowsOf(
 
 const SIGHTINGS = rowsOf(
   'server',
-  `select distinct on (s.server) s.server, s.ttl,
+  `select distinct on (s.server) s.server, s.ttl, s.ttl_proved,
      extract(epoch from s.first_seen)::float8 as first_seen, extract(epoch from s.last_seen)::float8 as last_seen,
      case when s.ds is not null then array(
        select translate(encode(d, 'base64'), E'\\n', '') from unnest(s.ds) with ordinality e (d, i) order by i) end as ds
@@ -115,12 +116,13 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
   if (row === undefined) return undefined;
   const keys = row.keys.map(keyOf);
   const { views } = row;
+  const policy = parsePolicy(row.policy, row.document);
   return {
     unknownUntil: row.unknown_until,
     state: {
       zone: row.name,
       views,
-      policy: parsePolicy(row.policy, row.document),
+      policy,
       keySetVersion: row.key_set_version,
       keys,
       uses: row.uses.map((use) => useOf(row.name, use, views)),
@@ -131,7 +133,11 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
       asked: row.asked,
       deleteSentinel: row.delete_sentinel,
     },
-    parent: parentNow(Name.parse(row.name), keys, row.sightings.map(sightingOf)),
+    parent: parentNow(
+      Name.parse(row.name),
+      keys,
+      row.sightings.map((it) => sightingOf(it, policy.parentDsTtl)),
+    ),
     peeredViews: row.peered,
     look: { zoneId: String(row.id), policyVersion: row.policy_version, events: row.events },
     now: row.now,
@@ -151,17 +157,13 @@ function useOf(zone: string, use: UseRow, views: readonly string[]): KeySetUse {
   };
 }
 
-function sightingOf({
-  server,
-  ds,
-  ttl,
-  first_seen: firstSeen,
-  last_seen: lastSeen,
-}: SightingRow): LastSighting {
+/** A TTL that was not signed may be a lie, so that it makes no wait shorter than the policy does. */
+function sightingOf(row: SightingRow, leastTtl: number): LastSighting {
+  const { server, ds, ttl, first_seen: firstSeen, last_seen: lastSeen } = row;
   return {
     server,
     ds: ds?.map((octets) => new Uint8Array(Buffer.from(octets, 'base64'))) ?? null,
-    ttl,
+    ttl: ttl === null || row.ttl_proved ? ttl : Math.max(ttl, leastTtl),
     firstSeen,
     lastSeen,
   };

@@ -121,7 +121,7 @@ export class PostgresRolloverStore implements RolloverStore {
   async recordDsByHand(zone: string, ds: readonly Uint8Array[], ttl: number | null): Promise<void> {
     await this.#database.transaction(async (transaction) => {
       const { id } = await findZone(transaction, zone, 'write');
-      await recordSighting(transaction, id, { server: '', ds, ttl });
+      await recordSighting(transaction, id, { server: '', ds, ttl, isTtlProved: true });
       await noteEvent(
         transaction,
         id,
@@ -298,19 +298,20 @@ async function replaceDs(transaction: Transaction, zoneId: number, ds: readonly 
 async function recordSighting(
   transaction: Transaction,
   zoneId: number,
-  { server, ds, ttl }: DsSighting,
+  { server, ds, ttl, isTtlProved }: DsSighting,
 ): Promise<void> {
   const sorted = ds.map((rdata) => Buffer.from(rdata)).sort((a, b) => Buffer.compare(a, b));
   const prolonged = await transaction.execute(
-    `update zoneseal.ds_sightings s set last_seen = greatest(s.last_seen, now()), ttl = greatest(s.ttl, $4)
+    `update zoneseal.ds_sightings s set last_seen = greatest(s.last_seen, now()),
+       ttl = case when $5 and not s.ttl_proved then $4 else greatest(s.ttl, $4) end, ttl_proved = $5
      where s.id = (select max(l.id) from zoneseal.ds_sightings l where l.zone_id = $1 and l.server = $2) and s.ds = $3::bytea[]`,
-    [zoneId, server, sorted, ttl],
+    [zoneId, server, sorted, ttl, isTtlProved],
   );
   if (prolonged > 0) return;
   await transaction.execute(
-    `insert into zoneseal.ds_sightings (zone_id, server, ds, ttl, first_seen, last_seen)
-     values ($1, $2, $3::bytea[], $4, now(), now())`,
-    [zoneId, server, sorted, ttl],
+    `insert into zoneseal.ds_sightings (zone_id, server, ds, ttl, ttl_proved, first_seen, last_seen)
+     values ($1, $2, $3::bytea[], $4, $5, now(), now())`,
+    [zoneId, server, sorted, ttl, isTtlProved],
   );
 }
 

@@ -40,7 +40,9 @@ describe('the watch over parents', () => {
     claims = [claim()];
     isKnown = true;
     faults = new Map();
-    answers = new Map(SERVERS.map(({ address }) => [address, { kind: 'seen', ds: [DS], ttl: 60 }]));
+    answers = new Map(
+      SERVERS.map(({ address }) => [address, { kind: 'seen', ds: [DS], ttl: 60, isProved: true }]),
+    );
     const store: ParentWatchStore = {
       claim: () => Promise.resolve(claims.splice(0)),
       findAbove: () =>

@@ -51,6 +51,8 @@ export interface DsSighting {
   /** DS rdata; none: it answers that there is no DS. */
   readonly ds: readonly Uint8Array[];
   readonly ttl: number | null;
+  /** Whether the TTL can be relied on: it was signed, or an operator said it. Else caches are taken to keep it for no less than the policy says. */
+  readonly isTtlProved: boolean;
 }
 
 /** What became of a key, or of a zone's keys. */

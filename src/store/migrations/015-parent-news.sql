@@ -16,3 +16,9 @@ create index parent_looks_faulty on zoneseal.parent_looks (zone_id) where fault 
 comment on column zoneseal.parent_looks.fault is 'what is wrong with the DS set at the parent, so that resolvers take the zone for bogus';
 comment on column zoneseal.parent_looks.wanted is 'the DS set that CDS and CDNSKEY ask for; told_at is of this one';
 comment on column zoneseal.parent_looks.tell_at is 'when nameservers have the CDS and CDNSKEY, and the parent may be told; null: not yet published';
+
+alter table zoneseal.ds_sightings
+  -- whether the TTL can be relied on: it was signed, or an operator said it
+  add column ttl_proved boolean not null default false;
+comment on column zoneseal.ds_sightings.ttl_proved is 'whether the TTL was signed, or said by hand; else the policy''s parentDsTtl counts where it is larger';
+update zoneseal.ds_sightings set ttl_proved = true where server = '';

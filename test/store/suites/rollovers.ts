@@ -221,9 +221,13 @@ export function rolloversSuite(open: () => Fixture): void {
       const parentOf = async () => (await loadZone(f, zone)).parent;
       expect(await parentOf()).toBeNull();
       const servers = ['192.0.2.1', '2001:db8::1'];
-      await store.recordDs(zone.name, servers, [{ server: '192.0.2.1', ds: [ds, foreign], ttl: 3600 }]);
+      await store.recordDs(zone.name, servers, [
+        { server: '192.0.2.1', ds: [ds, foreign], ttl: 3600, isTtlProved: true },
+      ]);
       expect(await parentOf()).toBeNull();
-      await store.recordDs(zone.name, servers, [{ server: '2001:db8::1', ds: [], ttl: 300 }]);
+      await store.recordDs(zone.name, servers, [
+        { server: '2001:db8::1', ds: [], ttl: 300, isTtlProved: true },
+      ]);
       expect((await parentOf())?.sets).toEqual([
         { keys: [id, `unknown:${csk(9).keyTag}`], algorithms: [13], ttl: 3600 },
         { keys: [], algorithms: [], ttl: 300 },
@@ -231,12 +235,16 @@ export function rolloversSuite(open: () => Fixture): void {
       expect((await parentOf())?.settledAt).toBeNull();
       // what is seen together was there at one time
       await store.recordDs(zone.name, servers, [
-        { server: '192.0.2.1', ds: [ds, foreign], ttl: 3600 },
-        { server: '2001:db8::1', ds: [ds], ttl: 300 },
+        { server: '192.0.2.1', ds: [ds, foreign], ttl: 3600, isTtlProved: true },
+        { server: '2001:db8::1', ds: [ds], ttl: 300, isTtlProved: true },
       ]);
       expect((await parentOf())?.settledAt).toBeGreaterThan(0);
       // the same again in another order and with another TTL; the other server is none of the parent's any more
-      await store.recordDs(zone.name, ['192.0.2.1'], [{ server: '192.0.2.1', ds: [foreign, ds], ttl: 7200 }]);
+      await store.recordDs(
+        zone.name,
+        ['192.0.2.1'],
+        [{ server: '192.0.2.1', ds: [foreign, ds], ttl: 7200, isTtlProved: true }],
+      );
       expect((await parentOf())?.sets).toEqual([
         { keys: [id, `unknown:${csk(9).keyTag}`], algorithms: [13], ttl: 7200 },
       ]);
@@ -245,6 +253,15 @@ export function rolloversSuite(open: () => Fixture): void {
         [zone.id],
       );
       expect(count?.count).toBe(3);
+      // one that nobody has signed counts for no less than the policy says
+      const unsigned = { server: '192.0.2.1', ds: [], isTtlProved: false };
+      await store.recordDs(zone.name, ['192.0.2.1'], [{ ...unsigned, ttl: 60 }]);
+      expect((await parentOf())?.sets).toEqual([{ keys: [], algorithms: [], ttl: 86_400 }]);
+      await store.recordDs(zone.name, ['192.0.2.1'], [{ ...unsigned, ttl: 600_000 }]);
+      expect((await parentOf())?.sets).toMatchObject([{ ttl: 600_000 }]);
+      // and for nothing once a signed one is there
+      await store.recordDs(zone.name, ['192.0.2.1'], [{ ...unsigned, ttl: 60, isTtlProved: true }]);
+      expect((await parentOf())?.sets).toMatchObject([{ ttl: 60 }]);
       await store.recordDsByHand(zone.name, [ds], null);
       expect((await parentOf())?.sets).toEqual([{ keys: [id], algorithms: [13], ttl: null }]);
       const uses: DsUse[] = [
