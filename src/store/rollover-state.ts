@@ -16,6 +16,7 @@ interface UseRow {
   readonly since: number;
   readonly replaced_at: number | null;
   readonly until: number | null;
+  readonly behind: readonly string[];
   readonly max_ttl: number;
   readonly dnskey_ttl: number;
 }
@@ -55,6 +56,9 @@ interface StateRow {
   readonly now: number;
 }
 
+/** Peers that a use names. */
+const PEERS_NAMED = 5;
+
 /** Beginnings are rounded down, ends up: what is alive is so for no less than it is. */
 const begin = (column: string): string => `floor(extract(epoch from ${column}))::bigint`;
 const end = (column: string): string => `ceil(extract(epoch from ${column}))::bigint`;
@@ -62,6 +66,13 @@ const end = (column: string): string => `ceil(extract(epoch from ${column}))::bi
 /** An array out of rows, in order. */
 const rowsOf = (order: string, rest: string): string =>
   `(select coalesce(jsonb_agg(to_jsonb(t) order by t.${order}), '[]') from (${rest}) t)`;
+
+/** Those that keep a use from being over, as has_peer_behind() sees it. */
+const BEHIND = `array(
+  select p.name from zoneseal.peer_states s join zoneseal.peers p on p.id = s.peer_id
+  where u.replaced_at is not null and u.gone_at is null and s.zone_id = u.zone_id and s.view = u.view
+    and (s.serial_seen is null or s.serial_seen <> u.replaced_serial and not zoneseal.serial_after(s.serial_seen, u.replaced_serial))
+  order by p.name limit ${PEERS_NAMED})`;
 
 const USES = rowsOf(
   'id',
@@ -71,7 +82,7 @@ const USES = rowsOf(
        -- two peers that caught up at the same time
        when u.replaced_at is not null and not zoneseal.has_peer_behind(u.zone_id, u.view, u.replaced_serial)
          then ${end('clock_timestamp()')}
-     end as until, u.max_ttl, u.dnskey_ttl
+     end as until, ${BEHIND} as behind, u.max_ttl, u.dnskey_ttl
    from zoneseal.key_set_uses u
      join zoneseal.key_set_versions v on v.zone_id = u.zone_id and v.version = u.version
    where u.zone_id = z.id`,
@@ -152,6 +163,7 @@ function useOf(zone: string, use: UseRow, views: readonly string[]): KeySetUse {
     since: use.since,
     until: use.until,
     replacedAt: use.replaced_at,
+    ...(use.behind.length === 0 ? {} : { behind: use.behind }),
     maxTtl: use.max_ttl,
     dnskeyTtl: use.dnskey_ttl,
   };

@@ -2,11 +2,20 @@ import { type Alive, aliveNow } from './alive.js';
 import { changeKeys } from './apply.js';
 import { currentFacts, isParentKnown, keySetFacts, pendingViews, signsKeys, signsZone } from './facts.js';
 import { type CreateStep, dueAt, findGoals } from './goals.js';
-import type { Conflict, Decision, KeyChange, ManagedKey, RolloverState, Step, Wait } from './model.js';
+import type {
+  Conflict,
+  Decision,
+  KeyChange,
+  KeySetUse,
+  ManagedKey,
+  RolloverState,
+  Step,
+  Wait,
+} from './model.js';
 import { type Move, movesOf, type Option, removable } from './moves.js';
 import { newConflicts } from './safety.js';
 import { TIMING, type Timing } from './timing.js';
-import { keyName, timeText } from './words.js';
+import { describeBehind, keyName, timeText } from './words.js';
 
 const SAY_DS = 'have the parent asked, or say what it has with `zoneseal keys ds-seen`';
 
@@ -80,7 +89,7 @@ class Draft {
       this.#take(option, option.reason ?? move.reason);
       return undefined;
     }
-    if (conflicts.length > 0) return waitForCaches(step, conflicts);
+    if (conflicts.length > 0) return waitForCaches(this.#state, step, conflicts);
     const message = `${move.reason}: waits until what the key set says is published in ${viewNames(pending)}`;
     return { step, conflicts, until: null, message };
   }
@@ -116,12 +125,30 @@ class Draft {
       const until = ends.includes(null) ? null : Math.max(...(ends as number[]));
       const why =
         until === null
-          ? `the parent may have its DS still; ${SAY_DS}`
+          ? this.#whatIsOpen(id)
           : `caches may hold it or what it signed until ${timeText(until)}`;
       const reason = `${keyName(this.#state, id)} is removed`;
       const step = { kind: 'change', keys: [{ id, removedAt: until ?? this.#now }], reason } as const;
       return [{ step, conflicts: [], until, message: `${reason}: waits, for ${why}` }];
     });
+  }
+
+  /** Why there is no telling when the traces of a key are gone: nameservers, the parent, or both. */
+  #whatIsOpen(id: string): string {
+    const isTrace = ({ view, facts: { published, keySigners, zoneSigners } }: KeySetUse): boolean =>
+      [published, keySigners, zoneSigners[view] ?? []].some((ids) => ids.includes(id));
+    const uses = this.#state.uses.filter(isTrace);
+    const behind = describeBehind(this.#state, uses);
+    const served = uses.filter((use) => use.replacedAt === null && use.until === null);
+    const views = [...new Set(served.map(({ view }) => view))];
+    const hasDs = this.#alive.ds.some((it) => it.until === null && it.keys.includes(id));
+    return [
+      ...(views.length === 0
+        ? []
+        : [`it is served until what the key set says is published in ${viewNames(views)}`]),
+      ...(behind === null ? [] : [behind]),
+      ...(hasDs ? [`the parent may have its DS still; ${SAY_DS}`] : []),
+    ].join('; and ');
   }
 
   #traces(id: string): (number | null)[] {
@@ -189,12 +216,14 @@ function waitForRelease(step: Step): Wait {
   return { step, conflicts: [], until: null, message: `${step.reason}: waits, for the zone's keys are held` };
 }
 
-function waitForCaches(step: Step, conflicts: readonly Conflict[]): Wait {
+function waitForCaches(state: RolloverState, step: Step, conflicts: readonly Conflict[]): Wait {
   const open = conflicts.filter((conflict) => conflict.until === null);
   const until = open.length > 0 ? null : Math.max(...conflicts.map((conflict) => conflict.until as number));
   const last = open[0] ?? conflicts.find((conflict) => conflict.until === until);
   const when = until === null ? 'waits until that is changed' : `waits until ${timeText(until)}`;
-  return { step, conflicts, until, message: `${step.reason}: ${when}: ${last?.message}` };
+  const behind = until === null ? describeBehind(state, state.uses) : null;
+  const more = behind === null ? '' : `; ${behind}`;
+  return { step, conflicts, until, message: `${step.reason}: ${when}: ${last?.message}${more}` };
 }
 
 function dueTimes(keys: readonly ManagedKey[], state: RolloverState): (number | null)[] {

@@ -117,6 +117,66 @@ describe('a decision', () => {
     ]);
   });
 
+  describe('where nameservers are behind', () => {
+    const gone = { ...zsk, signs: false, published: false, goal: 'out' as const };
+    const next = key('y', 'ZSK', { keyTag: 300 });
+    const behind = (more: object = {}): RolloverState => {
+      const state = zone([ksk, gone, next], { views: ['a', 'b'] });
+      const uses = state.uses.flatMap((use) => [
+        {
+          ...use,
+          facts: { ...use.facts, version: 0, published: ['k', 'z'], zoneSigners: { a: ['z'], b: ['z'] } },
+          replacedAt: 0,
+          ...(use.view === 'a' ? { until: null, ...more } : { until: 0 }),
+        },
+        { ...use, since: 0 },
+      ]);
+      return { ...state, uses };
+    };
+    const message = (state: RolloverState): string[] =>
+      decide(state, 9_000_000).waits.map((it) => it.message);
+
+    it('says which ones a ZSK waits for that is out, and nothing of a DS', () => {
+      expect(message(behind({ behind: ['ns1', 'ns2'] }))).toEqual([
+        'ZSK 200 is removed: waits, for nameservers of view a (ns1, ns2) were not seen with what replaced it; see: zoneseal status example.',
+      ]);
+      expect(message(behind())[0]).toContain('view a (a peer)');
+    });
+
+    it('says both of a KSK whose DS may be there still', () => {
+      const state = behind({ behind: ['ns1'] });
+      const old = key('j', 'KSK', {
+        keyTag: 400,
+        signs: false,
+        published: false,
+        goal: 'out',
+        parent: false,
+      });
+      const uses = state.uses.map((use) =>
+        use.until === null && use.replacedAt !== null
+          ? { ...use, facts: { ...use.facts, published: ['k', 'z', 'j'] } }
+          : use,
+      );
+      const [first, second] = message({ ...state, keys: [...state.keys, old], uses, ds: [ds(ksk), ds(old)] });
+      expect(first).not.toContain('DS');
+      expect(second).toMatch(
+        /^KSK 400 is removed: waits, for nameservers of view a \(ns1\).*; and the parent may have its DS still/,
+      );
+    });
+
+    it('says so of other steps that wait for them', () => {
+      const state = behind({ behind: ['ns1'] });
+      const leaving = { ...gone, published: true };
+      const uses = state.uses.map((use) =>
+        use.replacedAt === null ? { ...use, facts: { ...use.facts, published: ['k', 'y', 'z'] } } : use,
+      );
+      const [wait] = message({ ...state, keys: [ksk, leaving, next], uses });
+      expect(wait).toMatch(
+        /^ZSK 200 leaves the key set: waits until that is changed: .*\(ns1\).*zoneseal status example\.$/,
+      );
+    });
+  });
+
   it('makes no step while an operator holds the keys, and says what it would do', () => {
     const { steps, waits } = decide(zone([ksk, zsk], { asked: ['z'], isHeld: true }), 0);
     expect(steps).toEqual([]);

@@ -291,8 +291,7 @@ export function rolloversSuite(open: () => Fixture): void {
       const f = open();
       const store = new PostgresParentWatchStore(f.database, storeOf(f));
       const zone = await f.newZone(undefined, ['external']);
-      const claim = async () =>
-        (await store.claim(100_000, 60)).find(({ zoneId }) => zoneId === String(zone.id));
+      const claim = async () => (await store.claim(100_000, 60)).find(({ zoneId }) => zoneId === zone.id);
       const faults = () => new ParentStore(f.database).listFaults(zone.name, 10);
       return { store, zone, claim, faults };
     };
