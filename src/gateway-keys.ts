@@ -116,6 +116,12 @@ export function keyMetrics(work: () => KeyWork): readonly Metric[] {
       kind: 'counter',
       read: () => work().counts.parents.told,
     },
+    {
+      name: 'parent_bogus_zones',
+      help: 'zones that are bogus by the DS that their parents have, of no key that signs them',
+      kind: 'gauge',
+      read: () => work().counts.parents.bogus,
+    },
   ];
 }
 

@@ -38,7 +38,7 @@ export {
   OperatorStore,
   type SerialLine,
 } from './store/operator-store.js';
-export { type ParentDescription, ParentStore } from './store/parent-store.js';
+export { type ParentDescription, type ParentFault, ParentStore } from './store/parent-store.js';
 export {
   type NewPeer,
   type PeerDescription,

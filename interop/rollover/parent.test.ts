@@ -76,7 +76,7 @@ const find = (zone: string, parent: ParentZone): Promise<DsSighting> =>
 describe.each(VARIANTS.map(([name]) => name))('the DS of zones below %s', (name) => {
   test('is seen with its TTL, from the parent where the server has the child as well', async () => {
     const sighting = await find(`signed.${name}`, parentOf(name));
-    expect(sighting).toMatchObject({ kind: 'seen', ttl: 120 });
+    expect(sighting).toMatchObject({ kind: 'seen', ttl: 120, isProved: true });
     const tags = sighting.kind === 'seen' ? sighting.ds.map((it) => Buffer.from(it).readUInt16BE(0)) : [];
     expect(tags.sort((a, b) => a - b)).toEqual([12345, 54321]);
   });
@@ -87,7 +87,12 @@ describe.each(VARIANTS.map(([name]) => name))('the DS of zones below %s', (name)
   });
 
   test.each(['insecure', 'nobody', 'below.a', 'zz'])('is proved not to be there: %s', async (label) => {
-    expect(await find(`${label}.${name}`, parentOf(name))).toEqual({ kind: 'seen', ds: [], ttl: 60 });
+    expect(await find(`${label}.${name}`, parentOf(name))).toEqual({
+      kind: 'seen',
+      ds: [],
+      ttl: 60,
+      isProved: true,
+    });
   });
 
   test('is not believed by another trust anchor', async () => {
@@ -104,7 +109,11 @@ describe.each(VARIANTS.map(([name]) => name))('the DS of zones below %s', (name)
 test('signatures that have run out prove nothing, and without a trust anchor nothing is asked for', async () => {
   for (const label of ['signed', 'insecure'])
     expect((await find(`${label}.old.test.`, parentOf('old.test.'))).kind).toBe('unknown');
-  expect(await find('signed.old.test.', parentOf('old.test.', []))).toMatchObject({ kind: 'seen', ttl: 120 });
+  expect(await find('signed.old.test.', parentOf('old.test.', []))).toMatchObject({
+    kind: 'seen',
+    ttl: 120,
+    isProved: false,
+  });
 });
 
 test('a DS set that was altered is not believed', async () => {

@@ -191,8 +191,16 @@ describe('zoneseal_gateway', () => {
     expect(await store.apply(await state(), create, [], made)).toBe(true);
     const id = (await state()).keys[0]?.id as string;
     await as.gateway.publish(zone);
-    await store.recordDs(zone.name, ['192.0.2.1'], [{ server: '192.0.2.1', ds: [], ttl: 60 }]);
-    await store.recordDs(zone.name, ['192.0.2.1'], [{ server: '192.0.2.1', ds: [], ttl: 60 }]);
+    await store.recordDs(
+      zone.name,
+      ['192.0.2.1'],
+      [{ server: '192.0.2.1', ds: [], ttl: 60, isTtlProved: false }],
+    );
+    await store.recordDs(
+      zone.name,
+      ['192.0.2.1'],
+      [{ server: '192.0.2.1', ds: [], ttl: 60, isTtlProved: false }],
+    );
     const ds: DsUse = { keys: [id], algorithms: [13], since: 1, seenAt: null, until: null, ttl: null };
     const change: Step = {
       kind: 'change',

@@ -10,11 +10,12 @@ export function keyJson(key: ZoneKey): object {
   return { id, zone, role, algorithm, keyTag, flags, publicKey: text, secretRef, view, signs, published };
 }
 
-/** The same with what a roll has made of the key. */
+/** The same with what is wanted of it: what it does in a roll, and what it is to become. */
 export function managedKeyJson(key: ManagedKey): object {
-  const { parent, goal, activeAt, removedAt } = key;
-  const time = (at: number | null): string | null => (at === null ? null : timeText(at));
-  return { ...keyJson(key), parent, goal, activeAt: time(activeAt), removedAt: time(removedAt) };
+  const { parent, keySetsOnly, goal, createdAt, activeAt, removedAt } = key;
+  const time = (seconds: number | null): string | null => (seconds === null ? null : timeText(seconds));
+  const times = { createdAt: time(createdAt), activeAt: time(activeAt), removedAt: time(removedAt) };
+  return { ...keyJson(key), keySetsOnly, parent, goal, ...times };
 }
 
 /** `KSK 12345 (ECDSAP256SHA256)` */

@@ -154,8 +154,14 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
     parentDelay: PARENT_SECONDS,
   });
   const { decide } = await import('../keys/rollover/decide.js');
+  const { bogusDs, unseenDs } = await import('../keys/rollover/parent-fault.js');
+  const ofParent = [bogusDs(state), unseenDs(state)].filter((message) => message !== null);
   // what a decision taken now would wait for, and what of it was tried in vain
-  const { steps: due, waits: present } = decide(state, now);
+  const { steps: due, waits: open } = decide(state, now);
+  const present = [
+    ...ofParent.map((message) => ({ message, why: message, until: null, conflicts: [] })),
+    ...open,
+  ];
   const failures = failuresOf(due, events);
   if (options.json === true) {
     await printJson({
@@ -268,6 +274,6 @@ function keyOfTag(zone: Name, keys: readonly ManagedKey[], tag: number): Managed
   );
 }
 
-function waitJson({ message, until, conflicts }: Wait): object {
+function waitJson({ message, until, conflicts }: Pick<Wait, 'message' | 'until' | 'conflicts'>): object {
   return { message, until: until === null ? null : timeText(until), conflicts };
 }

@@ -1,11 +1,6 @@
 import { type Command, Option } from 'commander';
-import { formatRecord } from '../dns/master-writer.js';
-import { Name } from '../dns/name.js';
-import { RRType } from '../dns/types.js';
+import type { Name } from '../dns/name.js';
 import { algorithmToText } from '../dnssec/algorithm.js';
-import { DS_DIGESTS_MADE, DsDigest, dnskeyRdata, dsRdata, parseDs } from '../dnssec/dnskey.js';
-import { ZonesealError } from '../errors.js';
-import { signsKeySets } from '../keys/key-set.js';
 import type { ManagedKey } from '../keys/rollover/model.js';
 import {
   algorithmArgument,
@@ -18,21 +13,18 @@ import {
 } from './arguments.js';
 import { withDatabase } from './database.js';
 import type { GlobalOptions } from './global-options.js';
-import { keyJson, managedKeyJson } from './key-text.js';
+import { managedKeyJson } from './key-text.js';
 import { type DeleteKeyOptions, deleteKey } from './keys-delete.js';
+import { type DsOptions, printDs } from './keys-ds.js';
 import { type GenerateOptions, generateKeys } from './keys-generate.js';
 import { type ImportKeysOptions, importKeys } from './keys-import.js';
 import { proveKeys } from './keys-proof.js';
 import { addRollCommands } from './keys-roll.js';
 import { hint } from './stored-zone.js';
-import { printJson, printLines, printTable } from './terminal.js';
+import { printJson, printTable } from './terminal.js';
 
 interface ListOptions extends GlobalOptions {
   readonly json?: true;
-}
-
-interface DsOptions extends GlobalOptions {
-  readonly format: 'all' | 'ds' | 'cds' | 'dnskey' | 'trust-anchors' | 'json';
 }
 
 /** Adds `keys` and its subcommands. */
@@ -101,14 +93,15 @@ export function addKeysCommands(program: Command): void {
     .command('ds')
     .summary('print the DS records of a zone')
     .description(
-      'Prints the DS records (digest types 2 and 4) for the parent zone, the DNSKEY records of the keys they stand for, and a trust anchor for delv and named. ' +
+      'Prints the DS records (digest types 2 and 4) that are wanted at the parent zone now, the DNSKEY records of the keys they stand for, and a trust anchor for delv and named, ' +
+        'which is of the keys that sign the DNSKEY RRset. During a roll the parent may be to have the DS of a key that is not published yet, or not that of one that is still. ' +
         'Only the DS records are not comments, so that the output can be pasted into the parent zone, or be a trust-anchor-file of unbound.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .addOption(
       new Option(
         '--format <format>',
-        'print one form alone: ds and dnskey as records, cds the CDS and CDNSKEY records that ask the parent for them, trust-anchors as delv -a and named read them, or json',
+        'print one form alone: ds and dnskey as records, cds the CDS and CDNSKEY records that are published to ask the parent for them, trust-anchors as delv -a and named read them, or json',
       )
         .choices(['all', 'ds', 'cds', 'dnskey', 'trust-anchors', 'json'])
         .default('all'),
@@ -192,59 +185,4 @@ function stateText({ published, signs, keySetsOnly, parent, goal, removedAt }: M
     ...(parent ? ['wanted at the parent'] : []),
   ];
   return `${does.join(', ') || 'unused'}${goal === 'out' ? '; to go' : ''}`;
-}
-
-async function printDs(zone: Name, { format, ...options }: DsOptions): Promise<void> {
-  const keys = await withDatabase(options, (parts) => parts.keys.list(zone.toString()));
-  const anchors = keys.filter((key) => key.published && key.signs && signsKeySets(key.role));
-  if (anchors.length === 0) {
-    throw new ZonesealError(
-      'KEY_SET_INVALID',
-      `zone ${zone}: no published KSK or CSK that a DS could stand for; make one with: zoneseal keys generate ${zone}`,
-      { zone: zone.toString() },
-    );
-  }
-  const owner = Name.parse(anchors[0]?.zone ?? zone.toString());
-  const dnskeys = anchors.map((key) => dnskeyRdata(key));
-  const ds = dnskeys.flatMap((dnskey) => DS_DIGESTS_MADE.map((digest) => dsRdata(owner, dnskey, digest)));
-  const dsLines = ds.map((rdata) => formatRecord(owner, DS_TTL, RRType.DS, rdata));
-  const dnskeyLines = dnskeys.map((rdata) => formatRecord(owner, DS_TTL, RRType.DNSKEY, rdata));
-  const anchorLines = trustAnchors(owner, ds);
-  switch (format) {
-    case 'ds':
-      return printLines(dsLines);
-    case 'cds':
-      return printLines([
-        ...ds.map((rdata) => formatRecord(owner, DS_TTL, RRType.CDS, rdata)),
-        ...dnskeys.map((rdata) => formatRecord(owner, DS_TTL, RRType.CDNSKEY, rdata)),
-      ]);
-    case 'dnskey':
-      return printLines(dnskeyLines);
-    case 'trust-anchors':
-      return printLines(anchorLines);
-    case 'json':
-      return printJson({ zone: owner, ds: dsLines, dnskey: dnskeyLines, keys: anchors.map(keyJson) });
-    default:
-      return printLines([
-        '; DS records, for the parent zone',
-        ...dsLines,
-        '; the DNSKEY records they stand for',
-        ...dnskeyLines.map((line) => `; ${line}`),
-        '; a trust anchor for delv -a and named',
-        ...anchorLines.map((line) => `; ${line}`),
-      ]);
-  }
-}
-
-const DS_TTL = 3600;
-
-function trustAnchors(zone: Name, ds: readonly Uint8Array[]): string[] {
-  const anchors = ds
-    .map((rdata) => parseDs(rdata))
-    .filter(({ digestType }) => digestType === DsDigest.SHA256)
-    .map(({ keyTag, algorithm, digestType, digest }) => {
-      const text = Buffer.from(digest).toString('hex').toUpperCase();
-      return `\t"${zone}" static-ds ${keyTag} ${algorithm} ${digestType} "${text}";`;
-    });
-  return ['trust-anchors {', ...anchors, '};'];
 }

@@ -9,8 +9,8 @@ export async function loadKeys({ rollovers }: DatabaseParts, zone: Name): Promis
   if (loaded !== undefined) {
     const { state, parent } = loaded;
     if (parent === null) return loaded;
-    const { observeDs } = await import('../keys/rollover/apply.js');
-    return { ...loaded, state: { ...state, ds: observeDs(state, parent.sets, parent.at) } };
+    const { observeParent } = await import('../keys/rollover/apply.js');
+    return { ...loaded, state: { ...state, ds: observeParent(state, parent) } };
   }
   throw new ZonesealError('NOT_HELD', `zone ${zone} is not held; see: zoneseal zone list`, {
     zone: zone.toString(),

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { systemClock } from '../clock.js';
 import { durationText } from '../config-fields.js';
 import type { Name } from '../dns/name.js';
-import type { RunningGatewayFacts, ServingState, ServingStatus } from '../gateway-store.js';
+import type { ParentFault, RunningGatewayFacts, ServingState, ServingStatus } from '../gateway-store.js';
 import { jsonOption, nameArgument, numberArgument } from './arguments.js';
 import { withDatabase } from './database.js';
 import { EXIT_CODES, Exit } from './exit.js';
@@ -25,7 +25,8 @@ export function addStatusCommand(program: Command): void {
       'Shows for each zone and view the serial that is published, and for each peer whether it serves it: current; pending, while it may ' +
         'still arrive; behind, when it took longer than fleet.arrival; unreachable, when the peer gives no answer. The worst come first. Zones that are frozen are marked. ' +
         'The gateways that run on the database follow, each with its release and its last sign of life. ' +
-        'The exit code is 1 when a peer is behind or unreachable.',
+        'Zones that are bogus because the parent has a DS of none of their keys are told of, with what to do. ' +
+        'The exit code is 1 when a peer is behind or unreachable, or a zone bogus.',
     )
     .argument('[zone]', 'this zone alone', nameArgument)
     .option(
@@ -42,8 +43,9 @@ export function addStatusCommand(program: Command): void {
 
 async function show(zone: Name | undefined, options: StatusOptions): Promise<void> {
   const name = zone?.toLower().toString();
-  const { status, running } = await withDatabase(options, async ({ peers, store }) => ({
+  const { status, faults, running } = await withDatabase(options, async ({ peers, parents, store }) => ({
     status: await peers.status(name, options.limit),
+    faults: await parents.listFaults(name, options.limit),
     running: await store.gateways.list(),
   }));
   if (options.json === true) {
@@ -53,19 +55,23 @@ async function show(zone: Name | undefined, options: StatusOptions): Promise<voi
       startedAt,
       seenAt,
     }));
-    await printJson({ ...status, gateways });
-  } else await print(status, running);
+    await printJson({ ...status, bogus: faults, gateways });
+  } else await print(status, faults, running);
   const { behind, unreachable } = status.states;
-  if (behind + unreachable > 0) throw new Exit(EXIT_CODES.REFUSED.code);
+  if (behind + unreachable + faults.length > 0) throw new Exit(EXIT_CODES.REFUSED.code);
 }
 
-async function print(status: ServingStatus, gateways: readonly RunningGatewayFacts[]): Promise<void> {
+async function print(
+  status: ServingStatus,
+  faults: readonly ParentFault[],
+  gateways: readonly RunningGatewayFacts[],
+): Promise<void> {
   const now = systemClock.milliseconds();
   await printTable(
     ['ZONE', 'VIEW', 'SERIAL', 'PEER', 'STATE', 'SEEN', 'WHEN', 'PROBLEM'],
     status.rows.map((row) => rowOf(row, now)),
   );
-  await printLines([summaryOf(status), '']);
+  await printLines([summaryOf(status), ...faults.map(({ fault }) => fault), '']);
   await printTable(
     ['GATEWAY', 'RELEASE', 'STARTED', 'SEEN'],
     gateways.map(({ name, release, startedAt, seenSeconds }) => [

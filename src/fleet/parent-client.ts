@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js';
 import { type Message, RCODE } from '../dns/message.js';
 import { Name } from '../dns/name.js';
 import { RRType } from '../dns/types.js';
-import { dsAnswerProblem } from '../dnssec/verify/ds-answer.js';
+import { judgeDsAnswer, soaMinimum } from '../dnssec/verify/ds-answer.js';
 import { rcodeText } from './control-message.js';
 import { type ExchangeResult, exchange } from './exchange.js';
 
@@ -29,8 +29,10 @@ export type DsSighting =
   | {
       readonly kind: 'seen';
       readonly ds: readonly Uint8Array[];
-      /** Seconds; of the DS RRset, or of the answer that there is none (RFC 2308 §5). */
+      /** Seconds; of the DS RRset, or of the answer that there is none (RFC 2308 §5); as signed where it is proved. */
       readonly ttl: number;
+      /** Whether that is valid by a trust anchor. Else anyone on the way may have written it. */
+      readonly isProved: boolean;
     }
   | { readonly kind: 'unknown'; readonly problem: string };
 
@@ -44,8 +46,11 @@ export interface ParentClientOptions {
   readonly sourceIpv6: string | undefined;
 }
 
-/** The octets of an SOA's rdata in which MINIMUM is, from the end. */
-const MINIMUM_OCTETS = 4;
+/**
+ * No cache keeps anything longer, whatever the TTL says: RFC 8767 §4 recommends a cap of seven days, and resolvers come with that or a
+ * lower one. Else one answer with a huge TTL, made up by someone on the way, would hold a roll for as long as it says.
+ */
+const MAX_TTL = 7 * 86_400;
 
 /** Asks nameservers of parent zones, and tells them of changed CDS. */
 export class ParentClient {
@@ -72,10 +77,11 @@ export class ParentClient {
     const { message } = result;
     const problem = notAuthoritative(message, above);
     if (problem !== undefined) return { kind: 'unknown', problem };
-    if (parent.anchors.length > 0) {
+    const said = sighting(message, name, above);
+    if (parent.anchors.length > 0 && said.kind === 'seen') {
       const keys = await ask(above, RRType.DNSKEY);
       if (keys.kind !== 'answer') return { kind: 'unknown', problem: `DNSKEY: ${keys.problem}` };
-      const bogus = dsAnswerProblem({
+      const verdict = judgeDsAnswer({
         parent: above,
         zone: name,
         anchors: parent.anchors,
@@ -84,9 +90,10 @@ export class ParentClient {
         authority: message.authority,
         now: this.#options.clock.seconds(),
       });
-      if (bogus !== undefined) return { kind: 'unknown', problem: bogus };
+      if (verdict.kind === 'unproved') return { kind: 'unknown', problem: verdict.problem };
+      return { ...said, ttl: Math.min(verdict.ttl, MAX_TTL), isProved: true };
     }
-    return sighting(message, name, above);
+    return said;
   }
 
   /**
@@ -124,14 +131,20 @@ function notAuthoritative(message: Message, parent: Name): string | undefined {
   return undefined;
 }
 
+/** What an answer says, if it is believed. */
 function sighting(message: Message, zone: Name, parent: Name): DsSighting {
   const ds = message.answer.filter(({ owner, type }) => type === RRType.DS && owner.equals(zone));
-  const [first] = ds;
-  if (first !== undefined) return { kind: 'seen', ds: ds.map(({ rdata }) => rdata), ttl: first.ttl };
+  const seen = (rdata: readonly Uint8Array[], ttl: number): DsSighting => {
+    return { kind: 'seen', ds: rdata, ttl: Math.min(ttl, MAX_TTL), isProved: false };
+  };
+  if (ds.length > 0) {
+    return seen(
+      ds.map(({ rdata }) => rdata),
+      Math.max(...ds.map(({ ttl }) => ttl)),
+    );
+  }
   const soa = message.authority.find(({ type, owner }) => type === RRType.SOA && owner.equals(parent));
   if (soa === undefined || message.answer.length > 0)
     return { kind: 'unknown', problem: 'an answer with neither DS nor SOA' };
-  const { buffer, byteOffset, length } = soa.rdata;
-  const minimum = new DataView(buffer, byteOffset + length - MINIMUM_OCTETS).getUint32(0);
-  return { kind: 'seen', ds: [], ttl: Math.min(soa.ttl, minimum) };
+  return seen([], Math.min(soa.ttl, soaMinimum(soa.rdata)));
 }

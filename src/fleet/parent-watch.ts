@@ -8,10 +8,20 @@ export interface ParentClaim {
   readonly zone: string;
   /** Whether a key roll waits for the parent. */
   readonly awaits: boolean;
-  /** Seconds since the parent was told of changed CDS; null: it was not, since the roll waits. */
+  /** The DS set that its CDS ask for; null: they ask for none. */
+  readonly wanted: string | null;
+  /** Seconds until nameservers have these CDS, none once they do; null: not all views are published with them. */
+  readonly tellSeconds: number | null;
+  /** Seconds since the parent was told of these CDS; null: it was not. */
   readonly toldSeconds: number | null;
   /** Seconds since a roll began to wait for the parent, or since none does. */
   readonly waitedSeconds: number;
+  /** Another one once something of this has changed. */
+  readonly revision: number;
+  /** What is wrong with the DS that the parent has, so that the zone is bogus; null: nothing. */
+  readonly fault: string | null;
+  /** Seconds since that was told of; null: it was not. */
+  readonly faultToldSeconds: number | null;
 }
 
 /** What a nameserver of a parent was seen with. */
@@ -20,6 +30,8 @@ export interface SeenDs {
   readonly server: string;
   readonly ds: readonly Uint8Array[];
   readonly ttl: number;
+  /** Whether the TTL is valid by a trust anchor. */
+  readonly isTtlProved: boolean;
 }
 
 /** The port to where it is kept what parents have. */
@@ -30,8 +42,12 @@ export interface ParentWatchStore {
   findAbove(zone: string): Promise<(ParentZone & { readonly notify: readonly ParentServer[] }) | undefined>;
   /** Notes what was seen; servers that are not among those seen have what they had. */
   record(zone: string, servers: readonly string[], seen: readonly SeenDs[]): Promise<void>;
-  /** Notes when to ask again, and whether the parent was told. */
-  noteAsked(zoneId: string, nextSeconds: number, isTold: boolean): Promise<void>;
+  /** Notes when to ask again, at once where something has changed since the claim, and whether the parent was told of the CDS that it names. */
+  noteAsked(claim: ParentClaim, nextSeconds: number, isTold: boolean): Promise<void>;
+  /** Notes that the fault of a claim was told of. */
+  noteFaultTold(claim: ParentClaim): Promise<void>;
+  /** Zones that the DS at their parents makes bogus. */
+  countFaults(): Promise<number>;
 }
 
 export interface ParentWatchOptions {
@@ -51,6 +67,8 @@ export interface ParentWatchCounts {
   readonly seen: number;
   readonly unknown: number;
   readonly told: number;
+  /** Zones that the DS at their parents makes bogus, when it was last looked. */
+  readonly bogus: number;
 }
 
 /** Zones asked for at the same time; all questions of one are sent at once. */
@@ -59,6 +77,8 @@ const AT_ONCE = 16;
 const PATIENCE = 20;
 /** A parent that does not follow its CDS is told again after so long. */
 const TELL_AGAIN_SECONDS = 3600;
+/** A zone that the DS at its parent makes bogus is told of again after so long. */
+const FAULT_AGAIN_SECONDS = 3600;
 const REMEMBERED_PROBLEMS = 10_000;
 
 /** Asks parents what DS sets zones have, more often while a key roll waits for it, and tells them of changed CDS. */
@@ -66,7 +86,7 @@ export class ParentWatch {
   readonly #options: ParentWatchOptions;
   readonly #end = new AbortController();
   readonly #problems = new Map<string, string>();
-  readonly #counts = { seen: 0, unknown: 0, told: 0 };
+  readonly #counts = { seen: 0, unknown: 0, told: 0, bogus: 0 };
 
   constructor(options: ParentWatchOptions) {
     this.#options = options;
@@ -86,8 +106,9 @@ export class ParentWatch {
         // a zone that was deleted meanwhile stops no other
         if (!(reason instanceof ZonesealError && reason.code === 'NOT_HELD')) throw reason;
       }
-      if (claims.length < AT_ONCE || this.#end.signal.aborted) return;
+      if (claims.length < AT_ONCE || this.#end.signal.aborted) break;
     }
+    this.#counts.bogus = await store.countFaults();
   }
 
   close(): void {
@@ -96,9 +117,10 @@ export class ParentWatch {
 
   async #ask(claim: ParentClaim): Promise<void> {
     const { store, client, pollSeconds, recheckSeconds } = this.#options;
-    const { zone, zoneId, awaits, waitedSeconds } = claim;
+    const { zone, awaits, waitedSeconds, tellSeconds } = claim;
+    await this.#tellFault(claim);
     const parent = await store.findAbove(zone);
-    if (parent === undefined) return store.noteAsked(zoneId, recheckSeconds, false);
+    if (parent === undefined) return store.noteAsked(claim, recheckSeconds, false);
     const isTold = await this.#tell(claim, parent.notify);
     const answers = await Promise.all(
       parent.servers.map(async (server) => ({
@@ -109,7 +131,9 @@ export class ParentWatch {
     if (this.#end.signal.aborted) return;
     for (const { server, sighting } of answers) this.#note(zone, server, sighting);
     const seen = answers.flatMap(({ server, sighting }): SeenDs[] =>
-      sighting.kind === 'seen' ? [{ server, ds: sighting.ds, ttl: sighting.ttl }] : [],
+      sighting.kind === 'seen'
+        ? [{ server, ds: sighting.ds, ttl: sighting.ttl, isTtlProved: sighting.isProved }]
+        : [],
     );
     await store.record(
       zone,
@@ -119,15 +143,18 @@ export class ParentWatch {
     const isSoon = awaits || seen.length < answers.length;
     // a parent that takes days is not asked every minute
     const patient = Math.min(recheckSeconds, Math.max(pollSeconds, waitedSeconds / PATIENCE));
-    await store.noteAsked(zoneId, isSoon ? patient : recheckSeconds, isTold);
+    const next = isSoon ? patient : recheckSeconds;
+    const isComing = awaits && parent.notify.length > 0 && tellSeconds !== null && tellSeconds > 0;
+    await store.noteAsked(claim, isComing ? Math.min(next, tellSeconds) : next, isTold);
   }
 
-  /** NOTIFY(CDS) where a roll waits for the parent, and from time to time again (RFC 9859 §4). */
+  /** NOTIFY(CDS) where a roll waits for the parent and nameservers have the CDS, and from time to time again (RFC 9859 §4). */
   async #tell(
-    { zone, awaits, toldSeconds }: ParentClaim,
+    { zone, awaits, tellSeconds, toldSeconds }: ParentClaim,
     targets: readonly ParentServer[],
   ): Promise<boolean> {
-    if (!awaits || (toldSeconds !== null && toldSeconds < TELL_AGAIN_SECONDS)) return false;
+    if (!awaits || tellSeconds === null || tellSeconds > 0) return false;
+    if (toldSeconds !== null && toldSeconds < TELL_AGAIN_SECONDS) return false;
     const { client, log } = this.#options;
     for (const target of targets) {
       const problem = await client.notifyCds(zone, target, this.#end.signal).catch(errorMessage);
@@ -136,6 +163,14 @@ export class ParentWatch {
         log.warn({ zone, address: target.address, reason: problem }, 'a parent was not told of changed CDS');
     }
     return targets.length > 0;
+  }
+
+  /** That a zone is bogus is told of when it comes to be, and from time to time while it is. */
+  async #tellFault(claim: ParentClaim): Promise<void> {
+    const { zone, fault, faultToldSeconds } = claim;
+    if (fault === null || (faultToldSeconds !== null && faultToldSeconds < FAULT_AGAIN_SECONDS)) return;
+    this.#options.log.warn({ zone, reason: fault }, 'the DS at the parent makes a zone bogus');
+    await this.#options.store.noteFaultTold(claim);
   }
 
   /** A server's problem is told of once, until it is another. */

@@ -11,6 +11,15 @@ export interface ParentDescription extends ParentZone {
   readonly notify: readonly ParentServer[];
 }
 
+/** That the DS set of a zone at its parent makes it bogus. */
+export interface ParentFault {
+  readonly zone: string;
+  /** What is wrong, and what to do. */
+  readonly fault: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
 interface ParentRow {
   readonly name: string;
   readonly servers: string[];
@@ -60,6 +69,16 @@ export class ParentStore {
       `select ${COLUMNS} from zoneseal.parents p order by p.sort_key`,
     );
     return rows.map(parentOf);
+  }
+
+  /** What is wrong with the DS that parents have, of all zones or one, the longest first. */
+  async listFaults(zone: string | undefined, limit: number): Promise<ParentFault[]> {
+    const rows = await this.#database.query<{ zone: string; fault: string; since: Date }>(
+      `select z.name as zone, l.fault, l.fault_since as since from zoneseal.parent_looks l join zoneseal.zones z on z.id = l.zone_id
+       where l.fault is not null and ($1::text is null or z.name = $1) order by l.fault_since, z.sort_key limit $2`,
+      [zone ?? null, limit],
+    );
+    return rows.map((row) => ({ zone: row.zone, fault: row.fault, since: row.since.toISOString() }));
   }
 
   /** The nearest one above a zone (lower-case absolute text); undefined when there is none. */

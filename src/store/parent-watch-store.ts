@@ -8,8 +8,13 @@ interface ClaimRow {
   readonly zone_id: number;
   readonly zone: string;
   readonly awaits: boolean;
+  readonly wanted: string | null;
+  readonly tell: number | null;
   readonly told: number | null;
   readonly waited: number;
+  readonly revision: number;
+  readonly fault: string | null;
+  readonly fault_told: number | null;
 }
 
 /** When parents are asked, and what they were seen with, in PostgreSQL. */
@@ -24,19 +29,31 @@ export class PostgresParentWatchStore implements ParentWatchStore {
     this.#parents = new ParentStore(database);
   }
 
-  /** Notes that a zone's keys were looked at: its parent is asked from now on, at once where a roll has begun to wait for it. */
-  async schedule({ zoneId, hasEntry, awaitsParent }: LookedZone): Promise<void> {
+  /**
+   * Notes that a zone's keys were looked at: its parent is asked from now on, at once where a roll has begun to wait for it or it is to have
+   * another DS set, where nameservers have the CDS that it is to be told of, and where what is wrong with its DS is another thing.
+   */
+  async schedule({ zoneId, hasEntry, awaitsParent, news, fault }: LookedZone): Promise<void> {
     if (!hasEntry) {
       await this.#database.execute('delete from zoneseal.parent_looks where zone_id = $1', [zoneId]);
       return;
     }
     await this.#database.execute(
-      `insert into zoneseal.parent_looks as l (zone_id, awaits)
-         select z.id, $2 from zoneseal.zones z where z.id = $1
-       on conflict (zone_id) do update set awaits = excluded.awaits, since = now(), told_at = null,
-         due_at = case when excluded.awaits then now() else l.due_at end
-         where l.awaits <> excluded.awaits`,
-      [zoneId, awaitsParent],
+      `insert into zoneseal.parent_looks as l (zone_id, awaits, wanted, tell_at, fault, fault_since)
+         select z.id, $2, $3, to_timestamp($4::float8), $5::text, case when $5::text is not null then now() end from zoneseal.zones z where z.id = $1
+       on conflict (zone_id) do update set awaits = excluded.awaits, wanted = excluded.wanted, tell_at = excluded.tell_at,
+         revision = l.revision + 1, fault = excluded.fault,
+         fault_since = case when l.fault is null then excluded.fault_since when excluded.fault is not null then l.fault_since end,
+         fault_told_at = case when l.fault is not distinct from excluded.fault then l.fault_told_at end,
+         since = case when l.awaits <> excluded.awaits then now() else l.since end,
+         told_at = case when l.wanted is distinct from excluded.wanted then null else l.told_at end,
+         due_at = case
+           when excluded.fault is not null and l.fault is distinct from excluded.fault then now()
+           when not excluded.awaits then l.due_at
+           when not l.awaits or l.wanted is distinct from excluded.wanted then now()
+           else least(l.due_at, case when excluded.tell_at is not null then greatest(now(), excluded.tell_at) end) end
+         where (l.awaits, l.wanted, l.tell_at, l.fault) is distinct from (excluded.awaits, excluded.wanted, excluded.tell_at, excluded.fault)`,
+      [zoneId, awaitsParent, news?.wanted ?? null, news?.tellAt ?? null, fault],
     );
   }
 
@@ -49,17 +66,24 @@ export class PostgresParentWatchStore implements ParentWatchStore {
          order by due_at limit $1 for update skip locked
        ) due join zoneseal.zones z on z.id = due.zone_id
        where l.zone_id = due.zone_id
-       returning l.zone_id, z.name as zone, l.awaits,
+       returning l.zone_id, z.name as zone, l.awaits, l.wanted, l.revision, l.fault,
+         extract(epoch from clock_timestamp() - l.fault_told_at)::float8 as fault_told,
+         case when l.tell_at is not null then greatest(0, extract(epoch from l.tell_at - clock_timestamp())) end::float8 as tell,
          extract(epoch from clock_timestamp() - l.told_at)::float8 as told,
          extract(epoch from clock_timestamp() - l.since)::float8 as waited`,
       [limit, claimSeconds],
     );
-    return rows.map(({ zone_id: zoneId, zone, awaits, told, waited }) => ({
-      zoneId: String(zoneId),
-      zone,
-      awaits,
-      toldSeconds: told,
-      waitedSeconds: waited,
+    return rows.map((row) => ({
+      zoneId: String(row.zone_id),
+      zone: row.zone,
+      awaits: row.awaits,
+      wanted: row.wanted,
+      tellSeconds: row.tell,
+      toldSeconds: row.told,
+      waitedSeconds: row.waited,
+      revision: row.revision,
+      fault: row.fault,
+      faultToldSeconds: row.fault_told,
     }));
   }
 
@@ -71,11 +95,31 @@ export class PostgresParentWatchStore implements ParentWatchStore {
     return this.#rollovers.recordDs(zone, servers, seen);
   }
 
-  async noteAsked(zoneId: string, nextSeconds: number, isTold: boolean): Promise<void> {
+  async noteAsked(
+    { zoneId, wanted, revision }: ParentClaim,
+    nextSeconds: number,
+    isTold: boolean,
+  ): Promise<void> {
     await this.#database.execute(
-      `update zoneseal.parent_looks set due_at = clock_timestamp() + make_interval(secs => $2::float8),
-         told_at = case when $3 then clock_timestamp() else told_at end where zone_id = $1`,
-      [zoneId, nextSeconds, isTold],
+      `update zoneseal.parent_looks set
+         due_at = case when revision = $4 then clock_timestamp() + make_interval(secs => $2::float8) else now() end,
+         told_at = case when $3 and wanted is not distinct from $5 then clock_timestamp() else told_at end
+       where zone_id = $1`,
+      [zoneId, nextSeconds, isTold, revision, wanted],
     );
+  }
+
+  async noteFaultTold({ zoneId, fault }: ParentClaim): Promise<void> {
+    await this.#database.execute(
+      'update zoneseal.parent_looks set fault_told_at = clock_timestamp() where zone_id = $1 and fault is not distinct from $2',
+      [zoneId, fault],
+    );
+  }
+
+  async countFaults(): Promise<number> {
+    const [row] = await this.#database.query<{ count: number }>(
+      'select count(*) from zoneseal.parent_looks where fault is not null',
+    );
+    return row?.count ?? 0;
   }
 }

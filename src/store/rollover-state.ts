@@ -16,6 +16,7 @@ interface UseRow {
   readonly since: number;
   readonly replaced_at: number | null;
   readonly until: number | null;
+  readonly behind: readonly string[];
   readonly max_ttl: number;
   readonly dnskey_ttl: number;
 }
@@ -29,6 +30,8 @@ interface SightingRow {
   /** Base64. */
   readonly ds: string[] | null;
   readonly ttl: number | null;
+  readonly ttl_proved: boolean;
+  readonly first_seen: number;
   readonly last_seen: number;
 }
 
@@ -48,9 +51,13 @@ interface StateRow {
   readonly uses: UseRow[];
   readonly ds: DsUseRow[];
   readonly sightings: SightingRow[];
+  readonly peered: string[];
   readonly events: number[];
   readonly now: number;
 }
+
+/** Peers that a use names. */
+const PEERS_NAMED = 5;
 
 /** Beginnings are rounded down, ends up: what is alive is so for no less than it is. */
 const begin = (column: string): string => `floor(extract(epoch from ${column}))::bigint`;
@@ -60,6 +67,13 @@ const end = (column: string): string => `ceil(extract(epoch from ${column}))::bi
 const rowsOf = (order: string, rest: string): string =>
   `(select coalesce(jsonb_agg(to_jsonb(t) order by t.${order}), '[]') from (${rest}) t)`;
 
+/** Those that keep a use from being over, as has_peer_behind() sees it. */
+const BEHIND = `array(
+  select p.name from zoneseal.peer_states s join zoneseal.peers p on p.id = s.peer_id
+  where u.replaced_at is not null and u.gone_at is null and s.zone_id = u.zone_id and s.view = u.view
+    and (s.serial_seen is null or s.serial_seen <> u.replaced_serial and not zoneseal.serial_after(s.serial_seen, u.replaced_serial))
+  order by p.name limit ${PEERS_NAMED})`;
+
 const USES = rowsOf(
   'id',
   `select u.id, u.view, u.version, v.keys, v.delete_sentinel, ${begin('u.since')} as since, ${end('u.replaced_at')} as replaced_at,
@@ -68,7 +82,7 @@ const USES = rowsOf(
        -- two peers that caught up at the same time
        when u.replaced_at is not null and not zoneseal.has_peer_behind(u.zone_id, u.view, u.replaced_serial)
          then ${end('clock_timestamp()')}
-     end as until, u.max_ttl, u.dnskey_ttl
+     end as until, ${BEHIND} as behind, u.max_ttl, u.dnskey_ttl
    from zoneseal.key_set_uses u
      join zoneseal.key_set_versions v on v.zone_id = u.zone_id and v.version = u.version
    where u.zone_id = z.id`,
@@ -76,7 +90,8 @@ const USES = rowsOf(
 
 const SIGHTINGS = rowsOf(
   'server',
-  `select distinct on (s.server) s.server, s.ttl, extract(epoch from s.last_seen)::float8 as last_seen,
+  `select distinct on (s.server) s.server, s.ttl, s.ttl_proved,
+     extract(epoch from s.first_seen)::float8 as first_seen, extract(epoch from s.last_seen)::float8 as last_seen,
      case when s.ds is not null then array(
        select translate(encode(d, 'base64'), E'\\n', '') from unnest(s.ds) with ordinality e (d, i) order by i) end as ds
    from zoneseal.ds_sightings s
@@ -100,6 +115,7 @@ const STATE = `
        from zoneseal.ds_uses u where u.zone_id = z.id`,
     )} as ds,
     ${SIGHTINGS} as sightings,
+    array(select distinct s.view from zoneseal.peer_states s where s.zone_id = z.id) as peered,
     array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events,
     ${begin('clock_timestamp()')} as now
   from zoneseal.zones z join zoneseal.policies p on p.name = z.policy
@@ -111,12 +127,13 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
   if (row === undefined) return undefined;
   const keys = row.keys.map(keyOf);
   const { views } = row;
+  const policy = parsePolicy(row.policy, row.document);
   return {
     unknownUntil: row.unknown_until,
     state: {
       zone: row.name,
       views,
-      policy: parsePolicy(row.policy, row.document),
+      policy,
       keySetVersion: row.key_set_version,
       keys,
       uses: row.uses.map((use) => useOf(row.name, use, views)),
@@ -127,7 +144,12 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
       asked: row.asked,
       deleteSentinel: row.delete_sentinel,
     },
-    parent: parentNow(Name.parse(row.name), keys, row.sightings.map(sightingOf)),
+    parent: parentNow(
+      Name.parse(row.name),
+      keys,
+      row.sightings.map((it) => sightingOf(it, policy.parentDsTtl)),
+    ),
+    peeredViews: row.peered,
     look: { zoneId: String(row.id), policyVersion: row.policy_version, events: row.events },
     now: row.now,
   };
@@ -141,16 +163,20 @@ function useOf(zone: string, use: UseRow, views: readonly string[]): KeySetUse {
     since: use.since,
     until: use.until,
     replacedAt: use.replaced_at,
+    ...(use.behind.length === 0 ? {} : { behind: use.behind }),
     maxTtl: use.max_ttl,
     dnskeyTtl: use.dnskey_ttl,
   };
 }
 
-function sightingOf({ server, ds, ttl, last_seen: lastSeen }: SightingRow): LastSighting {
+/** A TTL that was not signed may be a lie, so that it makes no wait shorter than the policy does. */
+function sightingOf(row: SightingRow, leastTtl: number): LastSighting {
+  const { server, ds, ttl, first_seen: firstSeen, last_seen: lastSeen } = row;
   return {
     server,
     ds: ds?.map((octets) => new Uint8Array(Buffer.from(octets, 'base64'))) ?? null,
-    ttl,
+    ttl: ttl === null || row.ttl_proved ? ttl : Math.max(ttl, leastTtl),
+    firstSeen,
     lastSeen,
   };
 }

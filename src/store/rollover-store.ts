@@ -130,7 +130,7 @@ export class PostgresRolloverStore implements RolloverStore {
   async recordDsByHand(zone: string, ds: readonly Uint8Array[], ttl: number | null): Promise<void> {
     await this.#database.transaction(async (transaction) => {
       const { id } = await findZone(transaction, zone, 'write');
-      await recordSighting(transaction, id, { server: '', ds, ttl });
+      await recordSighting(transaction, id, { server: '', ds, ttl, isTtlProved: true });
       await noteEvent(
         transaction,
         id,
@@ -315,28 +315,32 @@ async function replaceDs(transaction: Transaction, zoneId: number, ds: readonly 
   }
 }
 
-/** The same set once more prolongs the sighting before; another one is a sighting of its own. False: it is what was seen before. */
+/**
+ * The same set once more prolongs the sighting before; another one is a sighting of its own. All of one transaction are of one time:
+ * what servers were seen with together they had together. False: it is what was seen before.
+ */
 async function recordSighting(
   transaction: Transaction,
   zoneId: number,
-  { server, ds, ttl }: DsSighting,
+  { server, ds, ttl, isTtlProved }: DsSighting,
 ): Promise<boolean> {
   const sorted = ds.map((rdata) => Buffer.from(rdata)).sort((a, b) => Buffer.compare(a, b));
   const [prolonged] = await transaction.query<{ news: boolean }>(
-    `update zoneseal.ds_sightings s set last_seen = clock_timestamp(), ttl = greatest(s.ttl, $4)
+    `update zoneseal.ds_sightings s set last_seen = greatest(s.last_seen, now()),
+       ttl = case when $5 and not s.ttl_proved then $4 else greatest(s.ttl, $4) end, ttl_proved = $5
      from (select l.id, l.ttl, l.last_seen from zoneseal.ds_sightings l where l.zone_id = $1 and l.server = $2 order by l.id desc limit 1) before
      where s.id = before.id and s.ds = $3::bytea[]
      returning s.ttl is distinct from before.ttl
        -- and it counts again, in place of what an operator said since
        or exists (select from zoneseal.ds_sightings h
          where h.zone_id = $1 and h.server = '' and h.last_seen > before.last_seen) as news`,
-    [zoneId, server, sorted, ttl],
+    [zoneId, server, sorted, ttl, isTtlProved],
   );
   if (prolonged !== undefined) return prolonged.news;
   await transaction.execute(
-    `insert into zoneseal.ds_sightings (zone_id, server, ds, ttl, first_seen, last_seen)
-     select $1, $2, $3::bytea[], $4, t.at, t.at from (select clock_timestamp() as at) t`,
-    [zoneId, server, sorted, ttl],
+    `insert into zoneseal.ds_sightings (zone_id, server, ds, ttl, ttl_proved, first_seen, last_seen)
+     values ($1, $2, $3::bytea[], $4, $5, now(), now())`,
+    [zoneId, server, sorted, ttl, isTtlProved],
   );
   return true;
 }

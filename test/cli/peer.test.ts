@@ -158,6 +158,20 @@ describe('peers', () => {
 describe('parents', () => {
   const DS = '12345 13 2 E2D3C916F6DEEAC73294E8268FB5885044A833FC5459588F4A9184CFC41A5766';
 
+  it('are in the status beside zones that the DS at the parent makes bogus, which make the exit code 1 as well', async () => {
+    await database.execute(
+      `insert into zoneseal.parent_looks (zone_id, awaits, fault, fault_since)
+       select id, false, 'zone example. is bogus: so it is', now() from zoneseal.zones where name = 'example.'`,
+    );
+    const { code, stdout } = await run('status example');
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringContaining('unreachable\nzone example. is bogus: so it is\n'),
+    ]);
+    expect(JSON.parse((await run('status --json')).stdout)).toMatchObject({ bogus: [{ zone: 'example.' }] });
+    await database.execute('delete from zoneseal.parent_looks');
+  });
+
   it('are written down with servers, whom to tell and a trust anchor, in place of what was said before', async () => {
     const anchors = join(folder, 'anchors');
     await writeFile(anchors, `; the parent's keys\nExample. IN DS ${DS}\n\nexample. 3600 IN DS ${DS}\n`);

@@ -103,8 +103,79 @@ describe('keys by hand', () => {
     expect(emergency.stdout).toContain('have its DS changed by hand');
     expect((await f.done('keys ds-seen example --none')).stderr).toContain('the parent has no DS');
     expect((await f.run('keys ds-seen example')).code).toBe(2);
-    const cds = (await f.done('keys ds example --format cds')).stdout;
-    expect(cds).toMatch(new RegExp(`^example\\.\\s+3600\\s+IN\\s+CDS\\s+${ksk} 13 2 `, 'm'));
-    expect(cds).toMatch(/^example\.\s+3600\s+IN\s+CDNSKEY\s+257 3 13 /m);
+  });
+});
+
+describe('keys ds', () => {
+  const tagsOf = (text: string, type: string): number[] => {
+    const lines = text.split('\n').map((line) => line.split(/\s+/));
+    return lines
+      .filter(([owner, , , found]) => owner === 'wanted.' && found === type)
+      .map((it) => Number(it[4]));
+  };
+  const both = (tag: number): number[] => [tag, tag];
+  const change = (tag: number, set: string): Promise<number> =>
+    f.database.execute(`update zoneseal.zone_keys set ${set} where key_tag = $1`, [tag]);
+  let old: number;
+  let next: number;
+
+  beforeAll(async () => {
+    const keys = async () =>
+      (JSON.parse((await f.done('keys list wanted --json')).stdout) as { role: string; keyTag: number }[])
+        .filter((key) => key.role === 'KSK')
+        .map((key) => key.keyTag);
+    await f.done(`zone import ${join(f.folder, 'zone.db')} --zone wanted`);
+    await f.done('keys generate wanted');
+    old = (await keys())[0] as number;
+    await f.done('keys generate wanted --role KSK');
+    next = (await keys()).find((tag) => tag !== old) as number;
+  });
+
+  it('prints the keys that sign, and says so, while nothing is asked of the parent', async () => {
+    await change(next, 'signs = false, published = false');
+    const { stdout, stderr } = await f.done('keys ds wanted --format ds');
+    expect([tagsOf(stdout, 'DS'), stderr]).toEqual([both(old), expect.stringContaining('yet')]);
+    const cds = await f.done('keys ds wanted --format cds');
+    expect([cds.stdout, cds.stderr]).toEqual(['', expect.stringContaining('no CDS is published')]);
+  });
+
+  it('prints what is wanted during a double-DS roll, also of a key that is not published', async () => {
+    await change(old, 'parent = true');
+    await change(next, 'parent = true');
+    expect(tagsOf((await f.done('keys ds wanted')).stdout, 'DS')).toEqual([...both(old), ...both(next)]);
+    expect((await f.done('keys ds wanted --format trust-anchors')).stdout).not.toContain(String(next));
+    const list = JSON.parse((await f.done('keys list wanted --json')).stdout) as object[];
+    expect(list).toContainEqual(
+      expect.objectContaining({
+        keyTag: next,
+        parent: true,
+        goal: 'in',
+        keySetsOnly: false,
+        removedAt: null,
+      }),
+    );
+  });
+
+  it('prints what is wanted during a double-signature roll, without a key that signs still', async () => {
+    await change(next, 'signs = true, published = true');
+    await change(old, 'parent = false');
+    const { stdout, stderr } = await f.done('keys ds wanted --format ds');
+    expect([tagsOf(stdout, 'DS'), stderr]).toEqual([both(next), '']);
+    expect((await f.done('keys ds wanted --format trust-anchors')).stdout).toContain(String(old));
+  });
+
+  it('prints the CDS that are published, by the policy', async () => {
+    const cds = async (): Promise<string> => (await f.done('keys ds wanted --format cds')).stdout;
+    expect(tagsOf(await cds(), 'CDS')).toEqual([next]);
+    expect(await cds()).toMatch(/^wanted\.\s+3600\s+IN\s+CDNSKEY\s+257 3 \d+ /m);
+    await f.done('policy set cds dnskeyTtl=600 cdnskey=false cdsDigests=[2,4]');
+    await f.done('policy assign wanted cds');
+    expect(tagsOf(await cds(), 'CDS')).toEqual(both(next));
+    expect(await cds()).not.toContain('CDNSKEY');
+    expect(await cds()).toMatch(/^wanted\.\s+600\s/m);
+    await f.database.execute("update zoneseal.zones set delete_sentinel = true where name = 'wanted.'");
+    expect(await cds()).toMatch(/^wanted\.\s+600\s+IN\s+CDS\s+0 0 0 00\n$/);
+    const { stdout, stderr } = await f.done('keys ds wanted --format ds');
+    expect([stdout, stderr]).toEqual(['', expect.stringContaining('are to be removed')]);
   });
 });

@@ -25,6 +25,11 @@ describe('the watch over parents', () => {
     zoneId: '1',
     zone: 'child.example.',
     awaits: false,
+    wanted: '["1"]',
+    tellSeconds: 0,
+    revision: 0,
+    fault: null,
+    faultToldSeconds: null,
     toldSeconds: null,
     waitedSeconds: 5,
     ...more,
@@ -35,7 +40,9 @@ describe('the watch over parents', () => {
     claims = [claim()];
     isKnown = true;
     faults = new Map();
-    answers = new Map(SERVERS.map(({ address }) => [address, { kind: 'seen', ds: [DS], ttl: 60 }]));
+    answers = new Map(
+      SERVERS.map(({ address }) => [address, { kind: 'seen', ds: [DS], ttl: 60, isProved: true }]),
+    );
     const store: ParentWatchStore = {
       claim: () => Promise.resolve(claims.splice(0)),
       findAbove: () =>
@@ -54,10 +61,15 @@ describe('the watch over parents', () => {
         recorded.push(`${zone} ${servers.join()} saw ${seen.map(({ server }) => server).join()}`);
         return Promise.resolve();
       },
-      noteAsked: (zoneId, seconds, isTold) => {
+      noteAsked: ({ zoneId }, seconds, isTold) => {
         noted.push(`${zoneId} in ${seconds}${isTold ? ', told' : ''}`);
         return Promise.resolve();
       },
+      noteFaultTold: ({ zoneId }) => {
+        noted.push(`${zoneId} told of its fault`);
+        return Promise.resolve();
+      },
+      countFaults: () => Promise.resolve(3),
     };
     const write =
       () =>
@@ -101,6 +113,29 @@ describe('the watch over parents', () => {
     expect(told).toEqual(['child.example. to 192.0.2.9', 'child.example. to 192.0.2.9']);
   });
 
+  it('does not tell of CDS that not all nameservers have, and does so as soon as they are to', async () => {
+    claims = [claim({ awaits: true, tellSeconds: null })];
+    await watch.look();
+    claims = [claim({ awaits: true, tellSeconds: 20 })];
+    await watch.look();
+    expect([told, noted]).toEqual([[], ['1 in 60', '1 in 20']]);
+    claims = [claim({ awaits: true })];
+    await watch.look();
+    expect([told.length, noted.at(-1)]).toEqual([1, '1 in 60, told']);
+  });
+
+  it('tells of a zone that the DS makes bogus, and again each hour', async () => {
+    for (const faultToldSeconds of [null, 600, 3600]) {
+      claims = [claim({ fault: 'the DS is of another key', faultToldSeconds })];
+      await watch.look();
+    }
+    expect(logged).toEqual([
+      expect.stringContaining('the DS is of another key'),
+      expect.stringContaining('makes a zone bogus'),
+    ]);
+    expect(noted.filter((line) => line.includes('fault'))).toHaveLength(2);
+  });
+
   it('tells of a nameserver that does not say once, asks again soon, and records what the others said', async () => {
     answers.set('192.0.2.2', { kind: 'unknown', problem: 'REFUSED' });
     for (let i = 0; i < 3; i++) {
@@ -110,7 +145,7 @@ describe('the watch over parents', () => {
     expect(logged).toEqual([expect.stringContaining('REFUSED')]);
     expect(recorded[0]).toBe('child.example. 192.0.2.1 53,192.0.2.2 53 saw 192.0.2.1 53');
     expect(noted).toEqual(['1 in 60', '1 in 60', '1 in 60']);
-    expect(watch.counts).toEqual({ seen: 3, unknown: 3, told: 0 });
+    expect(watch.counts).toEqual({ seen: 3, unknown: 3, told: 0, bogus: 3 });
   });
 
   it('goes on where a zone was deleted meanwhile, and tells of what else cannot be recorded once all were asked', async () => {

@@ -26,34 +26,59 @@ export interface DsAnswer {
 }
 
 const MAX_ITERATIONS = 500;
+const MINIMUM_OCTETS = 4;
 const DIGESTS = new Map([
   [1, 'sha1'],
   [2, 'sha256'],
   [4, 'sha384'],
 ]);
 
+/** An answer that stands, or why it does not. */
+export type DsVerdict =
+  /** For how many seconds caches keep it at the most, as the parent's signatures say. */
+  { readonly kind: 'proved'; readonly ttl: number } | { readonly kind: 'unproved'; readonly problem: string };
+
 /**
- * Why an answer about DS does not stand, by the parent's trusted keys (RFC 4035 §5); undefined when it does: the DS RRset is signed, or
- * that there is none is proved by NSEC or NSEC3 (RFC 4035 §5.2, RFC 5155 §8.6; §8.9 for opt-out).
+ * Judges an answer about DS by the parent's trusted keys (RFC 4035 §5): the DS RRset is signed, or that there is none is proved by NSEC or
+ * NSEC3 (RFC 4035 §5.2, RFC 5155 §8.6; §8.9 for opt-out). TTLs are those that were signed (RFC 4034 §3.1.4): anyone on the way can write
+ * others into an answer. That there is none is kept as the SOA says (RFC 2308 §5), and by resolvers that
+ * conclude it from the NSEC records for as long as these (RFC 8198 §5).
  */
-export function dsAnswerProblem(answer: DsAnswer): string | undefined {
+export function judgeDsAnswer(answer: DsAnswer): DsVerdict {
   const { parent, zone, now } = answer;
   const keys = trustedKeys(answer);
-  if (typeof keys === 'string') return keys;
-  const isProved = (section: readonly ResourceRecord[], owner: Name, type: number): boolean =>
-    isSigned(section, owner, type, { parent, keys, now });
+  if (typeof keys === 'string') return { kind: 'unproved', problem: keys };
+  const provedTtl = (section: readonly ResourceRecord[], owner: Name, type: number): number | undefined =>
+    signedTtl(section, owner, type, { parent, keys, now });
   if (answer.answer.some(({ owner, type }) => type === RRType.DS && owner.equals(zone))) {
-    return isProved(answer.answer, zone, RRType.DS)
-      ? undefined
-      : 'its DS RRset has no signature that is valid by the trust anchor';
+    const ttl = provedTtl(answer.answer, zone, RRType.DS);
+    return ttl === undefined
+      ? { kind: 'unproved', problem: 'its DS RRset has no signature that is valid by the trust anchor' }
+      : { kind: 'proved', ttl };
   }
-  const denials = answer.authority.filter(
-    ({ owner, type }) =>
-      (type === RRType.NSEC || type === RRType.NSEC3) && isProved(answer.authority, owner, type),
-  );
-  return deniesDs(denials, parent, zone)
-    ? undefined
-    : 'that there is no DS is not proved by NSEC or NSEC3 records which are valid by the trust anchor';
+  const denials = answer.authority
+    .filter(({ type }) => type === RRType.NSEC || type === RRType.NSEC3)
+    .map((record) => ({ record, ttl: provedTtl(answer.authority, record.owner, record.type) }))
+    .filter((it): it is { record: ResourceRecord; ttl: number } => it.ttl !== undefined);
+  const records = denials.map(({ record }) => record);
+  if (!deniesDs(records, parent, zone)) {
+    const problem =
+      'that there is no DS is not proved by NSEC or NSEC3 records which are valid by the trust anchor';
+    return { kind: 'unproved', problem };
+  }
+  const soaTtl = provedTtl(answer.authority, parent, RRType.SOA);
+  const soa = answer.authority.find(({ owner, type }) => type === RRType.SOA && owner.equals(parent));
+  if (soaTtl === undefined || soa === undefined)
+    return { kind: 'unproved', problem: 'its SOA has no signature that is valid by the trust anchor' };
+  return {
+    kind: 'proved',
+    ttl: Math.max(Math.min(soaTtl, soaMinimum(soa.rdata)), ...denials.map(({ ttl }) => ttl)),
+  };
+}
+
+/** MINIMUM, the last field of an SOA (RFC 1035 §3.3.13). */
+export function soaMinimum({ buffer, byteOffset, length }: Uint8Array): number {
+  return new DataView(buffer, byteOffset + length - MINIMUM_OCTETS).getUint32(0);
 }
 
 /** The parent's keys, where one that an anchor names signs them all; else why not. */
@@ -65,7 +90,7 @@ function trustedKeys({ parent, anchors, dnskeys, now }: DsAnswer): ZoneKey[] | s
     .map(({ rdata }) => readZoneKey(rdata))
     .filter(({ isZoneKey, isRevoked }) => isZoneKey && !isRevoked);
   if (entries.length === 0) return `no DNSKEY of ${parent} is the one that the trust anchor names`;
-  if (!isSigned(dnskeys, parent, RRType.DNSKEY, { parent, keys: entries, now })) {
+  if (signedTtl(dnskeys, parent, RRType.DNSKEY, { parent, keys: entries, now }) === undefined) {
     return `the DNSKEY RRset of ${parent} has no valid signature by the key that the trust anchor names`;
   }
   return rdatas
@@ -90,13 +115,13 @@ interface Judge {
   readonly now: number;
 }
 
-/** Whether an RRset in a section has a signature that is valid now, by one of the keys. */
-function isSigned(
+/** The original TTL of an RRset in a section that has a signature which is valid now, by one of the keys; undefined: it has none. */
+function signedTtl(
   section: readonly ResourceRecord[],
   owner: Name,
   type: number,
   { parent, keys, now }: Judge,
-): boolean {
+): number | undefined {
   const here = section.filter((it) => it.class === RRClass.IN && it.owner.equals(owner));
   const rdatas = here.filter((it) => it.type === type).map((it) => canonicalRdata(type, it.rdata));
   const distinct = rdatas
@@ -108,7 +133,7 @@ function isSigned(
     .filter((it) => it.type === RRType.RRSIG)
     .map((it) => readSignature(canonicalRdata(RRType.RRSIG, it.rdata), it.ttl))
     .filter((it) => it.typeCovered === type && it.signer.equals(parent) && isInTime(it, now));
-  return signatures.some((signature) => {
+  const isValid = (signature: Signature): boolean => {
     // neither DS nor NSEC is ever expanded from a wildcard
     if (signature.labels !== owner.labelCount) return false;
     return keys.some(
@@ -118,7 +143,9 @@ function isSigned(
         tag === signature.keyTag &&
         verify(hash, signedOctets(signature, lower, set), keyInput(publicKey), signature.signature),
     );
-  });
+  };
+  const ttls = signatures.filter(isValid).map(({ originalTtl }) => originalTtl);
+  return ttls.length === 0 ? undefined : Math.max(...ttls);
 }
 
 /** RFC 4034 §3.1.5: times are serial numbers. */

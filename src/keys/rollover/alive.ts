@@ -119,10 +119,13 @@ export function isDsAlive(state: RolloverState, use: DsUse, now: number, timing:
 /**
  * DS sets that the parent is asked for, or was where it may still read that: a nameserver that lags or a cache of its own
  * can give it an old CDS (RFC 7344 §6.2 wants it to notice; that is not relied on). Without CDS, people ask.
+ * @param now may be past: what was asked for then and has been replaced since counts
  */
 export function askedDs(state: RolloverState, now: number, timing: Timing = TIMING): AliveDs[] {
   const hasCds = state.policy.cdsDigests.length > 0;
-  const readable = state.uses.filter((use) => hasCds && isCdsAlive(state, use, now, timing));
+  const readable = state.uses.filter((use) =>
+    hasCds ? isCdsAlive(state, use, now, timing) : use.replacedAt !== null && use.replacedAt > now,
+  );
   return [currentFacts(state), ...readable.map((use) => use.facts)].flatMap((facts) => {
     const wanted = wantedDs(facts);
     return wanted === undefined ? [] : [{ ...dsItem(wanted, algorithmsOf(state, wanted)), until: null }];

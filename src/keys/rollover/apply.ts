@@ -1,6 +1,7 @@
 import { algorithmsOf, askedDs } from './alive.js';
-import { currentFacts, wantedDs } from './facts.js';
+import { currentFacts, isParentKnown, wantedDs } from './facts.js';
 import type { DsUse, KeyChange, ManagedKey, RolloverState, Step } from './model.js';
+import type { ParentNow } from './ports.js';
 import { TIMING, type Timing } from './timing.js';
 
 /** The keys after changes; what a change does not name stays, and so do keys that none names. */
@@ -51,9 +52,9 @@ export interface SeenDs {
 }
 
 /**
- * The DS uses after all the parent's nameservers were asked, or an operator said what they have. A set that none has is
- * over, but for those that the parent may still take because it is asked for them, or can read an older CDS.
- * @param at when the last of them answered, seconds since 1970
+ * The DS uses after all the parent's nameservers were asked at one time. A set that none has is over, but for those that the parent may
+ * still take because it is asked for them, or can read an older CDS.
+ * @param at when they answered, seconds since 1970
  */
 export function observeDs(
   state: RolloverState,
@@ -61,16 +62,32 @@ export function observeDs(
   at: number,
   timing: Timing = TIMING,
 ): DsUse[] {
-  const asked = askedDs(state, at, timing);
+  return observeParent(state, { sets: seen, at, settledAt: at }, timing);
+}
+
+/**
+ * The DS uses with what each of the parent's nameservers was last seen with, or an operator said. A set that none has is over only by
+ * the moment at which that was so of all of them: one that was not heard of since may have taken what another one had meanwhile.
+ */
+export function observeParent(
+  state: RolloverState,
+  { sets, at, settledAt }: ParentNow,
+  timing: Timing = TIMING,
+): DsUse[] {
+  const asked = settledAt === null ? [] : askedDs(state, settledAt, timing);
+  const mayStay = (use: DsUse): boolean =>
+    settledAt === null || use.since > settledAt || asked.some((it) => sameSet(it, use));
+  // what was before the first sighting is over only once all were seen at one time
+  const seenAt = settledAt === null && !isParentKnown(state) ? null : at;
   const kept = state.ds.map((use): DsUse => {
     if (use.until !== null) return use;
-    const now = seen.find((it) => sameSet(it, use));
-    if (now !== undefined) return { ...use, seenAt: use.seenAt ?? at, ttl: largest(use.ttl, now.ttl) };
-    return asked.some((it) => sameSet(it, use)) ? use : { ...use, until: at };
+    const now = sets.find((it) => sameSet(it, use));
+    if (now !== undefined) return { ...use, seenAt: use.seenAt ?? seenAt, ttl: largest(use.ttl, now.ttl) };
+    return mayStay(use) ? use : { ...use, until: settledAt };
   });
   const open = kept.filter((use) => use.until === null);
-  const fresh = seen.filter((it) => !open.some((use) => sameSet(it, use)));
-  return [...kept, ...fresh.map((it) => ({ ...it, since: at, seenAt: at, until: null }))];
+  const fresh = sets.filter((it) => !open.some((use) => sameSet(it, use)));
+  return [...kept, ...fresh.map((it) => ({ ...it, since: at, seenAt, until: null }))];
 }
 
 function sameSet(a: Pick<DsUse, 'keys' | 'algorithms'>, b: Pick<DsUse, 'keys' | 'algorithms'>): boolean {

@@ -15,6 +15,7 @@ import type {
   Decision,
   KeyChange,
   KeySetFacts,
+  KeySetUse,
   ManagedKey,
   RolloverState,
   Step,
@@ -23,7 +24,7 @@ import type {
 import { type Move, movesOf, type Option, removable } from './moves.js';
 import { isWhole, newConflicts } from './safety.js';
 import { TIMING, type Timing } from './timing.js';
-import { keyName, timeText } from './words.js';
+import { describeBehind, keyName, timeText } from './words.js';
 
 const SAY_DS =
   'have the parent asked (`zoneseal parent set`), or say what it has with `zoneseal keys ds-seen`';
@@ -100,7 +101,7 @@ class Draft {
       this.#take(option, option.reason ?? move.reason);
       return undefined;
     }
-    if (conflicts.length > 0) return waitForCaches(step, conflicts);
+    if (conflicts.length > 0) return waitForCaches(this.#state, step, conflicts);
     return waitOf(step, null, `until what the key set says is published in ${viewNames(pending)}`);
   }
 
@@ -142,12 +143,30 @@ class Draft {
       const until = ends.includes(null) ? null : Math.max(...(ends as number[]));
       const why =
         until === null
-          ? `for the parent may have its DS still; ${SAY_DS}`
+          ? `for ${this.#whatIsOpen(id)}`
           : `for caches may hold it or what it signed until ${timeText(until)}`;
       const reason = `${keyName(this.#state, id)} is removed`;
       const step = { kind: 'change', keys: [{ id, removedAt: until ?? this.#now }], reason } as const;
       return [waitOf(step, until, why)];
     });
+  }
+
+  /** Why there is no telling when the traces of a key are gone: nameservers, the parent, or both. */
+  #whatIsOpen(id: string): string {
+    const isTrace = ({ view, facts: { published, keySigners, zoneSigners } }: KeySetUse): boolean =>
+      [published, keySigners, zoneSigners[view] ?? []].some((ids) => ids.includes(id));
+    const uses = this.#state.uses.filter(isTrace);
+    const behind = describeBehind(this.#state, uses);
+    const served = uses.filter((use) => use.replacedAt === null && use.until === null);
+    const views = [...new Set(served.map(({ view }) => view))];
+    const hasDs = this.#alive.ds.some((it) => it.until === null && it.keys.includes(id));
+    return [
+      ...(views.length === 0
+        ? []
+        : [`it is served until what the key set says is published in ${viewNames(views)}`]),
+      ...(behind === null ? [] : [behind]),
+      ...(hasDs ? [`the parent may have its DS still; ${SAY_DS}`] : []),
+    ].join('; and ');
   }
 
   #traces(id: string): (number | null)[] {
@@ -214,11 +233,13 @@ function waitForRelease(step: Step): Wait {
   return waitOf(step, null, "for the zone's keys are held");
 }
 
-function waitForCaches(step: Step, conflicts: readonly Conflict[]): Wait {
+function waitForCaches(state: RolloverState, step: Step, conflicts: readonly Conflict[]): Wait {
   const open = conflicts.filter((conflict) => conflict.until === null);
   const until = open.length > 0 ? null : Math.max(...conflicts.map((conflict) => conflict.until as number));
   const last = open[0] ?? conflicts.find((conflict) => conflict.until === until);
-  return waitOf(step, until, `for otherwise ${last?.message}`, conflicts);
+  const behind = until === null ? describeBehind(state, state.uses) : null;
+  const more = behind === null ? '' : `; ${behind}`;
+  return waitOf(step, until, `for otherwise ${last?.message}${more}`, conflicts);
 }
 
 function waitOf(step: Step, until: number | null, why: string, conflicts: readonly Conflict[] = []): Wait {

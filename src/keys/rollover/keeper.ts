@@ -2,11 +2,13 @@ import { Name } from '../../dns/name.js';
 import { errorMessage, ZonesealError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { KeyRole, ZoneKey } from '../key-set.js';
-import { applyStep, observeDs } from './apply.js';
+import { applyStep, observeParent } from './apply.js';
+import { type CdsNews, cdsNews } from './cds-news.js';
 import { decide } from './decide.js';
 import { takenKeyTags } from './facts.js';
 import { fits } from './goals.js';
 import type { Decision, DsUse, RolloverState, Step } from './model.js';
+import { bogusDs } from './parent-fault.js';
 import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
 
 /** A key that is in the key store, and of which the database does not know yet. */
@@ -47,6 +49,10 @@ export interface LookedZone {
   readonly hasEntry: boolean;
   /** Whether what the parent is to have is not what it was seen with. */
   readonly awaitsParent: boolean;
+  /** What its CDS ask for; null: nothing. */
+  readonly news: CdsNews | null;
+  /** What is wrong with the DS that the parent has, so that the zone is bogus, for an operator; null: nothing. */
+  readonly fault: string | null;
 }
 
 /** Counts since the start, for metrics. */
@@ -132,13 +138,20 @@ export class KeyKeeper {
   }
 
   /** Takes the next step of a zone. */
-  async #goOn({ state: stored, parent, look, now, unknownUntil }: LoadedRollover): Promise<Outcome> {
+  async #goOn({
+    state: stored,
+    parent,
+    peeredViews,
+    look,
+    now,
+    unknownUntil,
+  }: LoadedRollover): Promise<Outcome> {
     const { store, onLooked } = this.#options;
     if (unknownUntil !== null && unknownUntil > now) {
       await store.noteLooked(look, unknownUntil);
       return 'done';
     }
-    const ds = parent === null ? stored.ds : observeDs(stored, parent.sets, parent.at);
+    const ds = parent === null ? stored.ds : observeParent(stored, parent);
     const state: RolloverState = { ...stored, ds };
     if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return 'taken';
     const decision = decide(state, now);
@@ -170,6 +183,8 @@ export class KeyKeeper {
       awaitsParent:
         ds.filter((use) => use.until === null).length > 1 ||
         ds.some((use) => use.until === null && use.seenAt === null),
+      news: cdsNews(state, peeredViews),
+      fault: bogusDs(state),
     });
     const times = [again, decision.nextAt].filter((time) => time !== null);
     await store.noteLooked(look, times.length === 0 ? null : Math.min(...times));

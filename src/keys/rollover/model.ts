@@ -45,6 +45,8 @@ export interface KeySetUse {
   readonly until: number | null;
   /** When the next version was ready; null: it is what is served. */
   readonly replacedAt: number | null;
+  /** Peers of the view that may serve it still though it was replaced, the first few by name; left out: none, or not known. */
+  readonly behind?: readonly string[];
   /** Largest TTL of anything served under it, negative answers included, seconds. */
   readonly maxTtl: number;
   /** TTL of its DNSKEY RRset, or of the answer that there is none. */

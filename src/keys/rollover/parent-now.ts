@@ -10,7 +10,8 @@ export interface LastSighting {
   /** DS rdata in order; none: there is no DS. Null: it has never answered. */
   readonly ds: readonly Uint8Array[] | null;
   readonly ttl: number | null;
-  /** Seconds since 1970, with their fraction: what an operator says may follow at once. */
+  /** When it was first seen with that, and last, nothing else in between. Seconds since 1970, with their fraction: what an operator says may follow at once. */
+  readonly firstSeen: number;
   readonly lastSeen: number;
 }
 
@@ -25,11 +26,13 @@ export function parentNow(
 ): ParentNow | null {
   const byHand = sightings.find(({ server }) => server === '');
   const servers = sightings.filter(({ server }) => server !== '');
+  // what an operator says is so at that moment, and says nothing of the time before
+  const said = byHand === undefined ? undefined : { ...byHand, firstSeen: byHand.lastSeen };
   const present = servers.map((it) => {
-    const isOlder = byHand !== undefined && (it.ds === null || byHand.lastSeen > it.lastSeen);
-    return isOlder ? byHand : it;
+    const isOlder = said !== undefined && (it.ds === null || said.lastSeen > it.lastSeen);
+    return isOlder ? said : it;
   });
-  if (present.length === 0 && byHand !== undefined) present.push(byHand);
+  if (present.length === 0 && said !== undefined) present.push(said);
   if (present.length === 0 || present.some(({ ds }) => ds === null)) return null;
   const sets = new Map<string, PresentDs>();
   for (const { ds, ttl } of present) {
@@ -38,7 +41,20 @@ export function parentNow(
     const other = sets.get(place);
     sets.set(place, other === undefined ? set : { ...set, ttl: larger(set.ttl, other.ttl) });
   }
-  return { sets: [...sets.values()], at: Math.ceil(Math.max(...present.map(({ lastSeen }) => lastSeen))) };
+  const heard = present.map(({ lastSeen }) => lastSeen);
+  return {
+    sets: [...sets.values()],
+    at: Math.ceil(Math.max(...heard)),
+    settledAt: settledAt(Math.min(...heard), Math.max(...present.map(({ firstSeen }) => firstSeen))),
+  };
+}
+
+/**
+ * Until when all servers are known to have had what they have, if there is such a time: one that was last heard of before another
+ * changed may have taken meanwhile what that one had before.
+ */
+function settledAt(lastOfFirst: number, lastChange: number): number | null {
+  return lastOfFirst < lastChange ? null : Math.ceil(lastOfFirst);
 }
 
 /** The keys that a DS set is of. A digest that is not known here does not tell which key it is of. */

@@ -26,6 +26,8 @@ export interface ParentNow {
   readonly sets: readonly PresentDs[];
   /** When the last sighting was made that this rests on, seconds since 1970. */
   readonly at: number;
+  /** The last moment at which each of them is known to have had that, none having had another set since; null: there was none yet. */
+  readonly settledAt: number | null;
 }
 
 /** A zone as decisions look at it. */
@@ -33,6 +35,8 @@ export interface LoadedRollover {
   readonly state: RolloverState;
   /** Null while one of the parent's nameservers has never answered, or none is known. */
   readonly parent: ParentNow | null;
+  /** The views that have peers for the zone. */
+  readonly peeredViews: readonly string[];
   /** Until when caches may hold what the database, which was set back, knows nothing of: no step is taken before. Null: nothing of the kind. */
   readonly unknownUntil: number | null;
   readonly look: Look;
@@ -47,6 +51,8 @@ export interface DsSighting {
   /** DS rdata; none: it answers that there is no DS. */
   readonly ds: readonly Uint8Array[];
   readonly ttl: number | null;
+  /** Whether the TTL can be relied on: it was signed, or an operator said it. Else caches are taken to keep it for no less than the policy says. */
+  readonly isTtlProved: boolean;
 }
 
 /** What became of a key, or of a zone's keys. */

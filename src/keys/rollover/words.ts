@@ -1,6 +1,6 @@
 import type { AliveDnskeys, AliveDs, AliveSignatures } from './alive.js';
 import { PLANNED_KEY, UNKNOWN_KEY } from './facts.js';
-import type { RolloverState } from './model.js';
+import type { KeySetUse, RolloverState } from './model.js';
 
 type Keys = Pick<RolloverState, 'keys'>;
 
@@ -42,4 +42,23 @@ export function timeText(seconds: number): string {
 /** `, until …`; what is open says nothing. */
 export function whenGone(until: number | null): string {
   return until === null ? '' : `, until ${timeText(until)}`;
+}
+
+/** What of the zone is still served that was replaced, where and by whom, and what to do; null: nothing is. */
+export function describeBehind(
+  { zone }: Pick<RolloverState, 'zone'>,
+  uses: readonly KeySetUse[],
+): string | null {
+  const behind = new Map<string, Set<string>>();
+  for (const { view, replacedAt, until, behind: peers = [] } of uses) {
+    if (replacedAt === null || until !== null) continue;
+    const named = behind.get(view) ?? new Set();
+    for (const peer of peers) named.add(peer);
+    behind.set(view, named);
+  }
+  if (behind.size === 0) return null;
+  const views = [...behind].map(([view, peers]) => {
+    return `view ${view} (${peers.size === 0 ? 'a peer' : [...peers].join(', ')})`;
+  });
+  return `nameservers of ${views.join(' and ')} were not seen with what replaced it; see: zoneseal status ${zone}`;
 }

@@ -2,9 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { tagsOf } from '../../../src/dnssec/dnskey.js';
 import { additionConflicts } from '../../../src/keys/rollover/addition.js';
 import { isDsAlive, isUseAlive } from '../../../src/keys/rollover/alive.js';
-import { applyStep, observeDs } from '../../../src/keys/rollover/apply.js';
+import { applyStep, observeDs, observeParent } from '../../../src/keys/rollover/apply.js';
 import { decide } from '../../../src/keys/rollover/decide.js';
-import { emergency } from '../../../src/keys/rollover/emergency.js';
 import { currentFacts, takenKeyTags } from '../../../src/keys/rollover/facts.js';
 import type { ManagedKey, RolloverState, Step } from '../../../src/keys/rollover/model.js';
 import { ds, key, policy, zone } from './lab.js';
@@ -163,6 +162,66 @@ describe('a decision', () => {
     ]);
   });
 
+  describe('where nameservers are behind', () => {
+    const gone = { ...zsk, signs: false, published: false, goal: 'out' as const };
+    const next = key('y', 'ZSK', { keyTag: 300 });
+    const behind = (more: object = {}): RolloverState => {
+      const state = zone([ksk, gone, next], { views: ['a', 'b'] });
+      const uses = state.uses.flatMap((use) => [
+        {
+          ...use,
+          facts: { ...use.facts, version: 0, published: ['k', 'z'], zoneSigners: { a: ['z'], b: ['z'] } },
+          replacedAt: 0,
+          ...(use.view === 'a' ? { until: null, ...more } : { until: 0 }),
+        },
+        { ...use, since: 0 },
+      ]);
+      return { ...state, uses };
+    };
+    const message = (state: RolloverState): string[] =>
+      decide(state, 9_000_000).waits.map((it) => it.message);
+
+    it('says which ones a ZSK waits for that is out, and nothing of a DS', () => {
+      expect(message(behind({ behind: ['ns1', 'ns2'] }))).toEqual([
+        'ZSK 200 is removed: waits, for nameservers of view a (ns1, ns2) were not seen with what replaced it; see: zoneseal status example.',
+      ]);
+      expect(message(behind())[0]).toContain('view a (a peer)');
+    });
+
+    it('says both of a KSK whose DS may be there still', () => {
+      const state = behind({ behind: ['ns1'] });
+      const old = key('j', 'KSK', {
+        keyTag: 400,
+        signs: false,
+        published: false,
+        goal: 'out',
+        parent: false,
+      });
+      const uses = state.uses.map((use) =>
+        use.until === null && use.replacedAt !== null
+          ? { ...use, facts: { ...use.facts, published: ['k', 'z', 'j'] } }
+          : use,
+      );
+      const [first, second] = message({ ...state, keys: [...state.keys, old], uses, ds: [ds(ksk), ds(old)] });
+      expect(first).not.toContain('DS');
+      expect(second).toMatch(
+        /^KSK 400 is removed: waits, for nameservers of view a \(ns1\).*; and the parent may have its DS still/,
+      );
+    });
+
+    it('says so of other steps that wait for them', () => {
+      const state = behind({ behind: ['ns1'] });
+      const leaving = { ...gone, published: true };
+      const uses = state.uses.map((use) =>
+        use.replacedAt === null ? { ...use, facts: { ...use.facts, published: ['k', 'y', 'z'] } } : use,
+      );
+      const [wait] = message({ ...state, keys: [ksk, leaving, next], uses });
+      expect(wait).toMatch(
+        /^ZSK 200 leaves the key set: waits, for otherwise .*\(ns1\).*zoneseal status example\.$/,
+      );
+    });
+  });
+
   it('makes no step while an operator holds the keys, and says what it would do', () => {
     const { steps, waits } = decide(zone([ksk, zsk], { asked: ['z'], isHeld: true }), 0);
     expect(steps).toEqual([]);
@@ -263,6 +322,38 @@ describe('what the parent is seen with', () => {
     expect(isDsAlive(state, old as NonNullable<typeof old>, 2000 + 200 + 500 + 10)).toBe(false);
   });
 
+  it('ends no set that a server may have taken which was not heard of since', () => {
+    const past = { keys: ['old'], algorithms: [13], since: 20, seenAt: 30, until: null, ttl: null };
+    const state = { ...asked(), ds: [...asked().ds, past] };
+    const sets = [{ keys: ['k'], algorithms: [13], ttl: 500 }, ...seen];
+    const untilOf = (settledAt: number | null): (number | null)[] =>
+      observeParent(state, { sets, at: 90_000, settledAt }).map(({ until }) => until);
+    // seen at another one since then
+    expect(untilOf(10)).toEqual([null, null, null]);
+    expect(untilOf(null)).toEqual([null, null, null]);
+    expect(untilOf(2000)).toEqual([null, 2000, null]);
+  });
+
+  it('does not end what its older CDS said when the server was last heard of', () => {
+    const at = (settledAt: number) => observeParent(asked(), { sets: seen, at: 90_000, settledAt })[0]?.until;
+    expect([at(1309), at(1310)]).toEqual([null, 1310]);
+    const byHand = (settledAt: number) => {
+      const past = asked();
+      const uses = past.uses.map((use) =>
+        use.until === null ? use : { ...use, replacedAt: 700, until: 700 },
+      );
+      const people = { ...past, uses, policy: policy({ cdsDigests: [] }) };
+      return observeParent(people, { sets: seen, at: 90_000, settledAt })[0]?.until;
+    };
+    expect([byHand(699), byHand(700)]).toEqual([null, 700]);
+  });
+
+  it('is not known of it as a whole until all servers were seen at one time', () => {
+    const state = { ...asked(), ds: [] };
+    expect(observeParent(state, { sets: seen, at: 9, settledAt: null })).toMatchObject([{ seenAt: null }]);
+    expect(observeParent(state, { sets: seen, at: 9, settledAt: 8 })).toMatchObject([{ seenAt: 9 }]);
+  });
+
   it('may be a key that is none of ours: the chain that there is stays', () => {
     const unknown = { keys: ['unknown:7', 'k'], algorithms: [8, 13], ttl: 500 };
     const state = zone([ksk, zsk]);
@@ -336,132 +427,5 @@ describe('a zone that is assigned to another view', () => {
         .waits.map(({ message }) => message)
         .join(),
     ).toContain('published in view b');
-  });
-});
-
-describe('an emergency roll', () => {
-  it('of a key of an algorithm that goes takes the algorithm out, once what the policy wants is there', () => {
-    const state = zone([ksk, zsk], { policy: policy({ algorithm: 8 }) });
-    const made = [fresh('k8', 'KSK', { algorithm: 8 }), fresh('z8', 'ZSK', { algorithm: 8 })];
-    for (const [id, other] of [
-      ['k', 'z'],
-      ['z', 'k'],
-    ] as const) {
-      expect(emergency(state, id, 0).steps).toMatchObject([{ kind: 'create', role: 'KSK', algorithm: 8 }]);
-      expect(emergency({ ...state, keys: [...state.keys, ...made] }, id, 0).steps).toMatchObject([
-        {
-          keys: [
-            { id, goal: 'out', published: false },
-            { id: 'k8', published: true, signs: true },
-            { id: 'z8', published: true, signs: true },
-            { id: other, goal: 'out', published: false, signs: false },
-          ],
-        },
-      ]);
-    }
-  });
-
-  it('has a key made first, and says what validators will see', () => {
-    const { steps, conflicts } = emergency(zone([ksk, zsk]), 'z', 0);
-    expect(steps).toMatchObject([{ kind: 'create', role: 'ZSK', replaces: 'z' }]);
-    expect(conflicts.map(({ kind, until }) => [kind, until])).toEqual([
-      ['dnskey-signature', null],
-      ['dnskey-signature', null],
-    ]);
-    expect(conflicts[0]?.message).toContain('new ZSK (1)');
-  });
-
-  it('has the key out at once, and is finished like any other roll', () => {
-    const state = zone([ksk, zsk, fresh('y', 'ZSK')]);
-    const { steps } = emergency(state, 'z', 0);
-    expect(steps).toMatchObject([
-      {
-        kind: 'change',
-        keys: [
-          { id: 'z', goal: 'out', published: false, signs: false },
-          { id: 'y', goal: 'in', published: true, signs: true },
-        ],
-      },
-    ]);
-    const [step] = steps as [Exclude<Step, { kind: 'create' }>];
-    const changed = applyStep({ ...state, asked: ['z'] }, step, 0);
-    const [use] = state.uses as [(typeof state.uses)[0]];
-    const past = { ...use, replacedAt: 0, until: 0 };
-    const served = { ...changed, uses: [past, { ...use, facts: currentFacts(changed), since: 0 }] };
-    expect(decide(served, 5110).steps).toMatchObject([{ keys: [{ id: 'z', removedAt: 5110 }, { id: 'y' }] }]);
-  });
-
-  it('of a KSK breaks the chain until the parent has the new DS', () => {
-    const state = zone([ksk, zsk, fresh('j', 'KSK')]);
-    const { steps, conflicts, needsDsByHand } = emergency(state, 'k', 0);
-    expect(needsDsByHand).toBe(true);
-    expect(emergency(state, 'z', 0).needsDsByHand).toBe(false);
-    expect(steps).toMatchObject([
-      {
-        keys: [
-          { id: 'k', parent: false },
-          { id: 'j', parent: true },
-        ],
-      },
-    ]);
-    expect(conflicts.map(({ kind, until }) => [kind, until])).toContainEqual(['ds-dnskey', null]);
-  });
-
-  it('of a place that the policy does not want any more has what it wants instead made first', () => {
-    const csk = key('c', 'CSK');
-    const state = zone([csk]);
-    const [first] = emergency(state, 'c', 0).steps;
-    expect(first).toMatchObject({ kind: 'create', role: 'KSK' });
-    const half = { ...state, keys: [...state.keys, fresh('j', 'KSK')] };
-    expect(emergency(half, 'c', 0).steps).toMatchObject([{ kind: 'create', role: 'ZSK' }]);
-    const { steps } = emergency({ ...half, keys: [...half.keys, fresh('y', 'ZSK')] }, 'c', 0);
-    expect(steps).toMatchObject([
-      {
-        keys: [
-          { id: 'c', goal: 'out', published: false, signs: false },
-          { id: 'j', published: true, signs: true, parent: true },
-          { id: 'y', published: true, signs: true },
-        ],
-        reason: 'CSK 99 goes out at once, KSK 106 and ZSK 121 take its place: an emergency',
-      },
-    ]);
-  });
-
-  it('of an algorithm that goes takes all of it out, which is of no use without the key', () => {
-    const csk = key('c', 'CSK');
-    const own = key('y', 'ZSK', { view: 'b' });
-    const state = zone([csk, own], {
-      views: ['a', 'b'],
-      policy: policy({ algorithm: 15, keys: 'csk', viewZsks: ['b'] }),
-    });
-    expect(emergency(state, 'c', 0).steps).toMatchObject([{ kind: 'create', role: 'CSK', algorithm: 15 }]);
-    const next = { algorithm: 15 };
-    const made = [fresh('c2', 'CSK', next), fresh('y2', 'ZSK', { ...next, view: 'b' })];
-    const [step] = emergency({ ...state, keys: [...state.keys, ...made] }, 'c', 0).steps;
-    expect(step).toMatchObject({
-      keys: [
-        { id: 'c', published: false },
-        { id: 'c2', signs: true, published: true },
-        { id: 'y2', signs: true, published: true },
-        { id: 'y', signs: false, published: false, goal: 'out' },
-      ],
-    });
-  });
-
-  it('is refused where nothing could take the place of the key', () => {
-    const state = zone([ksk, zsk], { policy: policy({ signed: false }) });
-    expect(emergency(state, 'k', 0).steps).toMatchObject([{ kind: 'change' }]);
-    const own = zone([ksk, key('y', 'ZSK', { view: 'a' }), key('x', 'ZSK', { view: 'b' })], {
-      views: ['a', 'b'],
-      policy: policy({ viewZsks: ['b'] }),
-    });
-    // what view a is to be signed with is made before its own key goes
-    expect(emergency(own, 'y', 0).steps).toMatchObject([{ kind: 'create', role: 'ZSK', view: null }]);
-  });
-
-  it('is of a key that there is', () => {
-    expect(() => emergency(zone([ksk, zsk]), 'nope', 0)).toThrow(
-      expect.objectContaining({ code: 'NOT_HELD' }) as Error,
-    );
   });
 });

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ZonesealError } from '../../../src/errors.js';
 import { parsePolicy } from '../../../src/keys/policy.js';
+import { keySetFacts } from '../../../src/keys/rollover/facts.js';
 import { KeyKeeper, type LookedZone, type UnusedKey } from '../../../src/keys/rollover/keeper.js';
-import type { ManagedKey, RolloverState, Step } from '../../../src/keys/rollover/model.js';
+import type { DsUse, ManagedKey, RolloverState, Step } from '../../../src/keys/rollover/model.js';
 import type { KeyEvent, LoadedRollover, RolloverStore } from '../../../src/keys/rollover/ports.js';
 
 const NOW = 1_800_000_000;
@@ -68,6 +69,7 @@ class FakeStore {
       return Promise.resolve({
         state: this.state,
         parent: null,
+        peeredViews: [],
         look: { zoneId: '1', policyVersion: 1, events: [] },
         now: NOW,
         unknownUntil: this.unknownUntil,
@@ -318,6 +320,23 @@ describe('the keeper of keys', () => {
     expect(new Set(waits).size).toBe(waits.length);
     expect(waits.length).toBeGreaterThan(0);
     expect(looked.at(-1)).toMatchObject({ zone: ZONE, hasEntry: true });
+  });
+
+  it('tells what the DS at the parent makes bogus', async () => {
+    store.events = [event];
+    await keeper.keepDue();
+    expect(looked.at(-1)?.fault).toBeNull();
+    const facts = keySetFacts(store.state.keys, ['internal'], 1, false);
+    const past = { since: 0, until: null, replacedAt: null, maxTtl: 60, dnskeyTtl: 60 };
+    const [ds] = store.state.ds as [DsUse];
+    store.state = {
+      ...store.state,
+      isHeld: true,
+      uses: [{ view: 'internal', facts, ...past }],
+      ds: [{ ...ds, keys: ['unknown:7'] }],
+    };
+    await keeper.keepDue();
+    expect(looked.at(-1)?.fault).toContain('unknown key 7');
   });
 
   it('takes no step while nobody knows what was served before the database was set back', async () => {

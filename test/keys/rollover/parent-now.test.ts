@@ -17,10 +17,12 @@ const seen = (
   of: readonly Uint8Array[] | null,
   lastSeen: number,
   ttl: number | null = 60,
+  firstSeen = 0,
 ): LastSighting => ({
   server,
   ds: of,
   ttl,
+  firstSeen,
   lastSeen,
 });
 const shown = (...sightings: LastSighting[]): string[] | null =>
@@ -48,7 +50,26 @@ describe('what the parent has', () => {
     expect(shown(...sightings)).toEqual(sets);
   });
 
-  it('is of the last moment that it rests on', () => {
-    expect(parentNow(zone, keys, [seen('a', [], 5.2), seen('b', [], 3)])?.at).toBe(6);
+  it('is of the last moment that it rests on, and was so of all servers when the first of them was last heard of', () => {
+    const now = parentNow(zone, keys, [seen('a', [], 5.2), seen('b', [], 3.5)]);
+    expect(now).toMatchObject({ at: 6, settledAt: 4 });
+  });
+
+  it('was so of all servers at no moment, where one was not heard of since another one changed', () => {
+    const [a, b] = [seen('a', [ds(key(1))], 1000), seen('b', [ds(key(2, 15))], 90_000, 60, 50_000)];
+    expect(parentNow(zone, keys, [a, b])).toMatchObject({ at: 90_000, settledAt: null });
+    const again = seen('a', [ds(key(1))], 60_000);
+    expect(parentNow(zone, keys, [again, b])).toMatchObject({ settledAt: 60_000 });
+  });
+
+  it.each<[string, LastSighting[], number | null]>([
+    ['before a server changed', [seen('b', [], 900, 60, 500), seen('', [], 400, 60, 1)], null],
+    ['after it', [seen('b', [], 900, 60, 500), seen('', [], 600, 60, 1)], 600],
+    ['after all', [seen('b', [], 900, 60, 500), seen('', [], 1000, 60, 1)], 1000],
+  ])('is by what an operator said %s', (_, [b, byHand], settledAt) => {
+    const a = seen('a', null, 1);
+    expect(parentNow(zone, keys, [a, b as LastSighting, byHand as LastSighting])).toMatchObject({
+      settledAt,
+    });
   });
 });

@@ -111,6 +111,11 @@ export function keySetUsesSuite(open: () => Fixture): void {
       expect(await usesOf(f, zone)).toEqual(['external 0 replaced', 'external 1']);
       await seen(f, a, second.serial);
       expect(await usesOf(f, zone)).toEqual(['external 0 replaced', 'external 1']);
+      const [name] = await f.database.query<{ name: string }>(
+        'select name from zoneseal.peers where id = $1',
+        [b],
+      );
+      expect((await stateOf(f, zone)).uses.map((use) => use.behind)).toEqual([[name?.name], undefined]);
       await seen(f, b, second.serial + 7);
       const { uses } = await stateOf(f, zone);
       expect(uses[0]?.until).toBeGreaterThanOrEqual(uses[0]?.replacedAt as number);

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Name } from '../../../src/dns/name.js';
 import { dnskeyRdata, dsRdata } from '../../../src/dnssec/dnskey.js';
 import type { DsUse, Step } from '../../../src/keys/rollover/model.js';
+import { ParentStore } from '../../../src/store/parent-store.js';
+import { PostgresParentWatchStore } from '../../../src/store/parent-watch-store.js';
 import { PostgresRecoveryStore } from '../../../src/store/recovery-store.js';
 import { PostgresRolloverStore } from '../../../src/store/rollover-store.js';
 import type { Fixture } from '../fixture.js';
@@ -199,7 +201,7 @@ export function rolloversSuite(open: () => Fixture): void {
         return isDue(f, zone);
       };
       const see = (ds: readonly Uint8Array[], ttl = 60, servers = [server]) =>
-        dueAfter(() => store.recordDs(zone.name, servers, [{ server, ds, ttl }]));
+        dueAfter(() => store.recordDs(zone.name, servers, [{ server, ds, ttl, isTtlProved: false }]));
       const ds = dsRdata(Name.parse(zone.name), dnskeyRdata(csk(1)), 2);
       const awaits = (value: boolean) =>
         f.database.execute(
@@ -289,15 +291,30 @@ export function rolloversSuite(open: () => Fixture): void {
       const parentOf = async () => (await loadZone(f, zone)).parent;
       expect(await parentOf()).toBeNull();
       const servers = ['192.0.2.1', '2001:db8::1'];
-      await store.recordDs(zone.name, servers, [{ server: '192.0.2.1', ds: [ds, foreign], ttl: 3600 }]);
+      await store.recordDs(zone.name, servers, [
+        { server: '192.0.2.1', ds: [ds, foreign], ttl: 3600, isTtlProved: true },
+      ]);
       expect(await parentOf()).toBeNull();
-      await store.recordDs(zone.name, servers, [{ server: '2001:db8::1', ds: [], ttl: 300 }]);
+      await store.recordDs(zone.name, servers, [
+        { server: '2001:db8::1', ds: [], ttl: 300, isTtlProved: true },
+      ]);
       expect((await parentOf())?.sets).toEqual([
         { keys: [id, `unknown:${csk(9).keyTag}`], algorithms: [13], ttl: 3600 },
         { keys: [], algorithms: [], ttl: 300 },
       ]);
+      expect((await parentOf())?.settledAt).toBeNull();
+      // what is seen together was there at one time
+      await store.recordDs(zone.name, servers, [
+        { server: '192.0.2.1', ds: [ds, foreign], ttl: 3600, isTtlProved: true },
+        { server: '2001:db8::1', ds: [ds], ttl: 300, isTtlProved: true },
+      ]);
+      expect((await parentOf())?.settledAt).toBeGreaterThan(0);
       // the same again in another order and with another TTL; the other server is none of the parent's any more
-      await store.recordDs(zone.name, ['192.0.2.1'], [{ server: '192.0.2.1', ds: [foreign, ds], ttl: 7200 }]);
+      await store.recordDs(
+        zone.name,
+        ['192.0.2.1'],
+        [{ server: '192.0.2.1', ds: [foreign, ds], ttl: 7200, isTtlProved: true }],
+      );
       expect((await parentOf())?.sets).toEqual([
         { keys: [id, `unknown:${csk(9).keyTag}`], algorithms: [13], ttl: 7200 },
       ]);
@@ -305,7 +322,16 @@ export function rolloversSuite(open: () => Fixture): void {
         'select count(*) from zoneseal.ds_sightings where zone_id = $1 and ds is not null',
         [zone.id],
       );
-      expect(count?.count).toBe(2);
+      expect(count?.count).toBe(3);
+      // one that nobody has signed counts for no less than the policy says
+      const unsigned = { server: '192.0.2.1', ds: [], isTtlProved: false };
+      await store.recordDs(zone.name, ['192.0.2.1'], [{ ...unsigned, ttl: 60 }]);
+      expect((await parentOf())?.sets).toEqual([{ keys: [], algorithms: [], ttl: 86_400 }]);
+      await store.recordDs(zone.name, ['192.0.2.1'], [{ ...unsigned, ttl: 600_000 }]);
+      expect((await parentOf())?.sets).toMatchObject([{ ttl: 600_000 }]);
+      // and for nothing once a signed one is there
+      await store.recordDs(zone.name, ['192.0.2.1'], [{ ...unsigned, ttl: 60, isTtlProved: true }]);
+      expect((await parentOf())?.sets).toMatchObject([{ ttl: 60 }]);
       await store.recordDsByHand(zone.name, [ds], null);
       expect((await parentOf())?.sets).toEqual([{ keys: [id], algorithms: [13], ttl: null }]);
       const uses: DsUse[] = [
@@ -316,6 +342,81 @@ export function rolloversSuite(open: () => Fixture): void {
       expect(await store.storeDs(state, uses)).toBe(true);
       expect((await stateOf(f, zone)).ds).toEqual(uses);
       expect(await store.storeDs({ ...state, keySetVersion: 0 }, [])).toBe(false);
+    });
+  });
+
+  describe('the parent of a zone', () => {
+    const looked = (
+      zone: Zone,
+      wanted: string | null,
+      tellIn: number | null,
+      awaitsParent = true,
+      fault: string | null = null,
+    ) => {
+      const tellAt = tellIn === null ? null : Date.now() / 1000 + tellIn;
+      const news = wanted === null ? null : { wanted, tellAt };
+      return { zoneId: zone.id, zone: zone.name, hasEntry: true, awaitsParent, news, fault };
+    };
+    const setUp = async () => {
+      const f = open();
+      const store = new PostgresParentWatchStore(f.database, storeOf(f));
+      const zone = await f.newZone(undefined, ['external']);
+      const claim = async () => (await store.claim(100_000, 60)).find(({ zoneId }) => zoneId === zone.id);
+      const faults = () => new ParentStore(f.database).listFaults(zone.name, 10);
+      return { store, zone, claim, faults };
+    };
+
+    it('is told of at once where its DS makes the zone bogus, until it does not', async () => {
+      const { store, zone, claim, faults } = await setUp();
+      await store.schedule(looked(zone, 'a', -1, false));
+      expect(await claim()).toMatchObject({ fault: null });
+      const before = await store.countFaults();
+      await store.schedule(looked(zone, 'a', -1, false, 'another key'));
+      const found = await claim();
+      expect(found).toMatchObject({ fault: 'another key', faultToldSeconds: null });
+      await store.noteFaultTold(found as NonNullable<typeof found>);
+      await store.noteAsked(found as NonNullable<typeof found>, 0, false);
+      expect((await claim())?.faultToldSeconds).toBeGreaterThanOrEqual(0);
+      expect(await faults()).toMatchObject([{ zone: zone.name, fault: 'another key' }]);
+      expect(await store.countFaults()).toBe(before + 1);
+      await store.schedule(looked(zone, 'a', -1, false, 'a third key'));
+      expect(await claim()).toMatchObject({ fault: 'a third key', faultToldSeconds: null });
+      await store.schedule(looked(zone, 'a', -1, false));
+      expect([await faults(), await store.countFaults()]).toEqual([[], before]);
+    });
+
+    it('is told of each DS set that is wanted once nameservers have it, whether one was waited for before or not', async () => {
+      const { store, zone, claim } = await setUp();
+      await store.schedule(looked(zone, 'a', null));
+      const first = await claim();
+      expect(first).toMatchObject({ awaits: true, wanted: 'a', tellSeconds: null, toldSeconds: null });
+      await store.noteAsked(first as NonNullable<typeof first>, 3600, false);
+      expect(await claim()).toBeUndefined();
+      // the nameservers have it
+      await store.schedule(looked(zone, 'a', -1));
+      const second = await claim();
+      expect(second).toMatchObject({ wanted: 'a', tellSeconds: 0, toldSeconds: null });
+      await store.noteAsked(second as NonNullable<typeof second>, 3600, true);
+      // another one while the first is waited for
+      await store.schedule(looked(zone, 'b', 500));
+      const third = await claim();
+      expect(third).toMatchObject({ wanted: 'b', toldSeconds: null });
+      expect(third?.tellSeconds).toBeGreaterThan(400);
+      await store.noteAsked(third as NonNullable<typeof third>, 3600, false);
+      await store.schedule(looked(zone, 'b', -1));
+      const fourth = await claim();
+      expect(fourth).toMatchObject({ tellSeconds: 0, toldSeconds: null });
+      await store.noteAsked(fourth as NonNullable<typeof fourth>, 0, true);
+      expect((await claim())?.toldSeconds).toBeGreaterThanOrEqual(0);
+    });
+
+    it('is asked at once again where something has changed while it was asked', async () => {
+      const { store, zone, claim } = await setUp();
+      await store.schedule(looked(zone, 'a', -1, false));
+      const before = await claim();
+      await store.schedule(looked(zone, 'b', -1));
+      await store.noteAsked(before as NonNullable<typeof before>, 3600, true);
+      expect(await claim()).toMatchObject({ awaits: true, wanted: 'b', toldSeconds: null });
     });
   });
 }
