@@ -8,7 +8,7 @@ import { withDatabase } from './database.js';
 import { EXIT_CODES, Exit } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { makeProgress } from './progress.js';
-import { countRows, hint, judgedViews, judgeRows } from './stored-zone.js';
+import { countRows, hint, judgedPolicy, judgedViews, judgeRows } from './stored-zone.js';
 import { printJson, printLines, printTable } from './terminal.js';
 import { addZoneExportCommand } from './zone-export.js';
 import { countProblems, hasErrors, plural, problemLine } from './zone-file.js';
@@ -59,7 +59,7 @@ export function addZoneCommands(program: Command): void {
     .command('check')
     .summary('judge a zone in the database')
     .description(
-      'Judges a zone as it is stored, in every view it is served in, and prints every error and warning.',
+      'Judges a zone as it is stored, in every view it is served in, and whether its policy is safe for it, and prints every error and warning.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .addOption(jsonOption())
@@ -94,9 +94,10 @@ function listLines({ name, policy, views, frozenVersion }: ZoneSummary): string[
 }
 
 async function show(zone: Name, options: ReadOptions): Promise<void> {
-  const { description, keys } = await withDatabase(options, async (parts) => ({
+  const { description, keys, problems } = await withDatabase(options, async (parts) => ({
     description: await parts.zones.showZone(zone.toString()),
     keys: await parts.keys.list(zone.toString()),
+    problems: await judgedPolicy(parts, zone),
   }));
   const shown = keys.map(({ role, algorithm, keyTag, view, signs, published }) => ({
     role,
@@ -107,10 +108,13 @@ async function show(zone: Name, options: ReadOptions): Promise<void> {
     published,
   }));
   if (options.json === true) {
-    await printJson({ ...description, keys: shown });
+    await printJson({ ...description, keys: shown, problems });
     return;
   }
-  await printLines(showLines(description));
+  await printLines([
+    ...showLines(description),
+    ...problems.map((problem) => `          ${problemLine(problem)}`),
+  ]);
   if (keys.length === 0)
     await printLines([`keys:     none; make some with: zoneseal keys generate ${description.name}`]);
   else {
@@ -184,6 +188,7 @@ async function check(zone: Name, options: ReadOptions): Promise<void> {
     const stored = (): AsyncIterable<readonly ZoneRow[]> => parts.rrsets.readAll(zone.toString());
     const problems = await judgeRows(zone, countRows(stored(), progress), await judgedViews(views, stored));
     progress.end();
+    problems.push(...(await parts.zones.judgePolicyOf(zone.toString())));
     return { problems, views, rrsets: description.rrsets };
   });
   const ok = !hasErrors(problems);
