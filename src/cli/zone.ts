@@ -1,12 +1,15 @@
 import type { Command } from 'commander';
 import type { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
 import type { ZoneDescription, ZoneSummary } from '../gateway-store.js';
 import type { ZoneRow } from '../zone/row.js';
 import { jsonOption, nameArgument } from './arguments.js';
 import { confirmDeletion } from './confirm.js';
-import { withDatabase } from './database.js';
+import { type DatabaseParts, withDatabase } from './database.js';
 import { EXIT_CODES, Exit } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
+import { keyText } from './key-text.js';
+import { loadKeys } from './loaded-keys.js';
 import { makeProgress } from './progress.js';
 import { countRows, hint, judgedPolicy, judgedViews, judgeRows } from './stored-zone.js';
 import { printJson, printLines, printTable } from './terminal.js';
@@ -73,7 +76,9 @@ export function addZoneCommands(program: Command): void {
     .command('delete')
     .summary('delete a zone')
     .description(
-      'Deletes a zone with its data, keys and publications. It is refused from then on. Its serials go on where they were should it come back; secrets in Barbican stay.',
+      'Deletes a zone with its data, keys and publications. It is refused from then on. Its serials go on where they were should it come back. ' +
+        'A DS that its parent has is warned of. Private keys that were made or stored from here are destroyed after the keyRetention of its policy, unless a key uses them again; ' +
+        'those that others have put into Barbican stay, and those that other zones use.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .option('--yes', 'do not ask; needed where there is no terminal', false)
@@ -202,8 +207,11 @@ async function check(zone: Name, options: ReadOptions): Promise<void> {
 }
 
 async function remove(zone: Name, options: DeleteOptions): Promise<void> {
-  await withDatabase(options, async ({ zones }) => {
+  await withDatabase(options, async (parts) => {
+    const { zones } = parts;
     const { name, rrsets, views } = await zones.showZone(zone.toString());
+    const keys = await parts.keys.list(name);
+    if (keys.length > 0) await warnOfDs(parts, zone, options);
     if (!options.yes)
       await confirmDeletion(
         `zone ${name} with ${plural(rrsets, 'RRset')}, served in ${plural(views.length, 'view')}`,
@@ -211,5 +219,39 @@ async function remove(zone: Name, options: DeleteOptions): Promise<void> {
       );
     await zones.deleteZone(name);
     hint(options, `zone ${name} deleted`);
+    if (keys.length === 0) return;
+    hint(
+      options,
+      `its private keys (${keys.map(keyText).join(', ')}) stay in Barbican for the keyRetention of its policy, and are then destroyed unless a key uses them again ("zoneseal keys import" with their references); secrets that were not made here, or that other zones use, stay`,
+    );
+    for (const { role, keyTag, secretRef } of keys) hint(options, `${role} ${keyTag}: ${secretRef}`);
   });
+}
+
+/** Says that the parent has a DS of a zone that is to go, or may have one, and what to do first. */
+async function warnOfDs(parts: DatabaseParts, zone: Name, options: GlobalOptions): Promise<void> {
+  const ds = await openDs(parts, zone);
+  if (ds === undefined) return;
+  hint(
+    options,
+    `warning: zone ${zone}: the parent ${ds}. Validators take whatever is served without these keys for bogus while it is there: have it removed first ("policy set POLICY signed=false" asks for that by CDS, and "keys plan" says when it is gone), or the delegation with it`,
+  );
+}
+
+/** What the parent has or may have of a zone, in words; undefined: no DS. */
+async function openDs(parts: DatabaseParts, zone: Name): Promise<string | undefined> {
+  const { keyName } = await import('../keys/rollover/words.js');
+  const { mayHaveDs } = await import('../keys/rollover/facts.js');
+  const unknown = 'may have a DS of it; look with "zoneseal parent check"';
+  try {
+    const { state } = await loadKeys(parts, zone);
+    const seen = state.ds.filter((use) => use.until === null && use.seenAt !== null);
+    const named = [...new Set(seen.flatMap((use) => use.keys))].map((id) => keyName(state, id));
+    if (named.length > 0) return `was seen with a DS of it (${named.join(', ')})`;
+    return seen.length === 0 && state.keys.some(mayHaveDs) ? unknown : undefined;
+  } catch (error) {
+    // its policy cannot be read; it can be deleted all the same
+    if (error instanceof ZonesealError && error.code === 'POLICY_INVALID') return unknown;
+    throw error;
+  }
 }

@@ -129,13 +129,18 @@ export class KeyKeeper {
     const ds = parent === null ? stored.ds : observeDs(stored, parent.sets, parent.at);
     const state: RolloverState = { ...stored, ds };
     if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return true;
-    const decision = decide(state, now);
+    const isInNoView = state.views.length === 0;
+    const decision = isInNoView ? destructionsOf(state, decide(state, now)) : decide(state, now);
     if (await this.#isLeftAlone(state, decision)) {
       await store.noteLooked(look, null);
       return false;
     }
     const [step] = decision.steps;
     if (step !== undefined) return this.#take(state, step, look.zoneId, now);
+    if (isInNoView) {
+      await store.noteLooked(look, decision.nextAt);
+      return false;
+    }
     this.#tellWaits(state, decision);
     await onLooked({
       zoneId: look.zoneId,
@@ -150,15 +155,13 @@ export class KeyKeeper {
   }
 
   /**
-   * A zone in no view stays as it is. One without keys gets its first ones by hand, and keys that were there before anything
+   * A zone without keys gets its first ones by hand, and keys that were there before anything
    * was decided, and are not those that the policy wants, are held: what an operator has just taken over does not begin to roll
    * by itself.
    */
   async #isLeftAlone(state: RolloverState, { steps, waits }: Decision): Promise<boolean> {
     const { store, log } = this.#options;
     const { zone, keys, uses, isHeld } = state;
-    // nobody can tell what is in caches of a zone that is served from here nowhere yet
-    if (state.views.length === 0) return true;
     if (keys.length === 0)
       return !uses.some(({ facts, replacedAt }) => replacedAt === null && facts.published.length === 0);
     const isMoved = [...steps, ...waits.map(({ step }) => step)].some((step) => step.kind === 'create');
@@ -234,6 +237,19 @@ export async function createStepKey(
     if (!isUsed) await maker.discard(made);
   }
   return isUsed;
+}
+
+/**
+ * What is decided of a zone in no view: keys that were taken out are destroyed. The others stay as they are, for nobody can tell what is in
+ * caches of a zone that is served from here nowhere yet.
+ */
+function destructionsOf({ keys, policy, isHeld }: RolloverState, { steps }: Decision): Decision {
+  const times = keys.flatMap((key) => (key.removedAt === null ? [] : [key.removedAt + policy.keyRetention]));
+  return {
+    steps: steps.filter((step) => step.kind === 'destroy'),
+    waits: [],
+    nextAt: isHeld || times.length === 0 ? null : Math.min(...times),
+  };
 }
 
 function isDifferent(before: readonly DsUse[], after: readonly DsUse[]): boolean {

@@ -180,6 +180,24 @@ describe('the keeper of keys', () => {
     });
   });
 
+  it('destroys keys of a zone in no view that were taken out long enough ago', async () => {
+    const gone = { signs: false, published: false, goal: 'out' } as const;
+    const retention = store.state.policy.keyRetention;
+    const keys = [
+      managed('1', 'KSK'),
+      managed('2', 'ZSK', { ...gone, removedAt: NOW - retention }),
+      managed('3', 'ZSK', { ...gone, removedAt: NOW - 60 }),
+    ];
+    store.state = { ...store.state, views: [], keys };
+    await keeper.keepDue();
+    expect(store.steps.filter(({ kind }) => kind !== 'destroy')).toEqual([]);
+    expect(store.steps[0]).toMatchObject({ kind: 'destroy', key: '2' });
+    store.state = { ...store.state, keys: keys.filter(({ id }) => id !== '2') };
+    await keeper.keepDue();
+    expect(store.looked.at(-1)).toBe(NOW - 60 + retention);
+    expect(looked).toEqual([]);
+  });
+
   it('holds keys that were taken over and are not those that the policy wants, and says how to let them roll', async () => {
     misfit();
     await keeper.keepDue();
