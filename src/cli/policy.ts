@@ -6,6 +6,7 @@ import type { PolicyDescription } from '../gateway-store.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import { type Policy, parsePolicy, policySchema } from '../keys/policy.js';
 import { doubtfulTimes } from '../keys/policy-arithmetic.js';
+import { doubtfulSettings } from '../keys/policy-settings.js';
 import type { ZoneProblem } from '../zone/problem.js';
 import { jsonOption, nameArgument } from './arguments.js';
 import { withDatabase } from './database.js';
@@ -123,7 +124,8 @@ async function set(name: string, assignments: readonly string[], options: SetOpt
     const what = stored === undefined ? 'created' : version === stored.version ? 'unchanged' : 'changed';
     const of = stored === undefined ? '' : ` (${stored.zones} zones)`;
     hint(options, `policy ${name} ${what}: version ${version}${of}`);
-    for (const { setting, message } of doubtfulTimes(parsePolicy(name, document))) {
+    const policy = parsePolicy(name, document);
+    for (const { setting, message } of [...doubtfulTimes(policy), ...doubtfulSettings(policy)]) {
       hint(options, `warning: policy ${name}: ${setting} ${message}`);
     }
     if (stored !== undefined && stored.zones > 0) {
@@ -136,7 +138,7 @@ async function set(name: string, assignments: readonly string[], options: SetOpt
         );
     }
     const before = stored && stored.zones > 0 ? settingsOf(stored) : undefined;
-    if (before !== undefined && makesOtherKeys(before, parsePolicy(name, document))) {
+    if (before !== undefined && makesOtherKeys(before, policy)) {
       hint(
         options,
         'the keys of these zones roll to what the policy wants now; see: zoneseal keys plan ZONE',

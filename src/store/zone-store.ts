@@ -1,6 +1,7 @@
 import { type Policy, parsePolicy } from '../keys/policy.js';
 import { unsafeTimes } from '../keys/policy-arithmetic.js';
 import { judgePolicy, refuseUnsafe, type ZoneTimes } from '../keys/policy-fit.js';
+import { refuseSettings } from '../keys/policy-settings.js';
 import type { ZoneProblem } from '../zone/problem.js';
 import type { Database, Queryable } from './database.js';
 import { alreadyHeld, breaks, findZone, type HeldZone, notHeld } from './held.js';
@@ -169,6 +170,12 @@ export class ZoneStore {
   async setPolicy(name: string, document: Readonly<Record<string, unknown>>): Promise<number> {
     return this.#database.transaction(async (transaction) => {
       const policy = parsePolicy(name, document);
+      const views = await transaction.query<{ name: string }>('select name from zoneseal.views');
+      refuseSettings(
+        name,
+        policy,
+        views.map((view) => view.name),
+      );
       const [row] = await transaction.query<{ version: number }>(
         `insert into zoneseal.policies as p (name, document) values ($1, $2)
          on conflict (name) do update set document = excluded.document returning version`,

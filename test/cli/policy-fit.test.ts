@@ -101,3 +101,15 @@ describe("a SOA's expire beyond the validity that is left", () => {
     expect((await f.done('publish far --dry-run')).stderr).toContain(WARNING);
   });
 });
+
+describe('settings that parse', () => {
+  it('and cannot work are refused; those that are ill advised are warned of', async () => {
+    const { code, stderr } = await f.run('policy set odd viewZsks=[nosuch] rsaBits=2049');
+    expect(code).toBe(1);
+    expect(stderr).toContain('there is no view "nosuch"');
+    expect(stderr).toContain('rsaBits: must be a multiple of 8');
+    expect((await f.done('policy set odd denial=nsec3 nsec3.iterations=10')).stderr).toContain(
+      'warning: policy odd: nsec3.iterations is 10: it should be 0',
+    );
+  });
+});
