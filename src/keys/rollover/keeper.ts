@@ -5,6 +5,7 @@ import type { KeyRole, ZoneKey } from '../key-set.js';
 import { applyStep, observeDs } from './apply.js';
 import { decide } from './decide.js';
 import type { Decision, DsUse, RolloverState, Step } from './model.js';
+import { nextStep, stepName } from './next-step.js';
 import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
 
 /** A key that is in the key store, and of which the database does not know yet. */
@@ -55,6 +56,14 @@ export interface KeyKeeperCounts {
   readonly failing: number;
 }
 
+/** What came of a zone while its steps are taken. */
+interface Visit {
+  /** Steps that could not be taken, by `stepName`, with why. */
+  readonly failed: Map<string, unknown>;
+  /** When time alone brings the next step. */
+  nextAt: number | null;
+}
+
 /** Zones looked at in a round, and steps taken of one zone in a row. */
 const ZONES_AT_ONCE = 200;
 const MOST_STEPS = 20;
@@ -97,12 +106,14 @@ export class KeyKeeper {
   async #keep({ zoneId, zone }: DueZone): Promise<void> {
     const { store, log } = this.#options;
     let loaded: LoadedRollover | undefined;
+    const visit: Visit = { failed: new Map(), nextAt: null };
     try {
       for (let steps = 0; steps < MOST_STEPS && !this.#closed; steps++) {
         loaded = await store.load(zone);
         // it is gone, or nothing is to be done of it now
-        if (loaded === undefined || !(await this.#goOn(loaded))) break;
+        if (loaded === undefined || !(await this.#goOn(loaded, visit))) break;
       }
+      for (const error of visit.failed.values()) throw error;
       this.#failures.delete(zone);
     } catch (error) {
       this.#failed++;
@@ -115,12 +126,15 @@ export class KeyKeeper {
       const wait = Math.min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2 ** before);
       // where the database is what failed, this fails as well and ends the round; a zone's own fault stops no other zone
       if (loaded === undefined) await store.postpone(zoneId, wait);
-      else await store.noteLooked(loaded.look, loaded.now + wait);
+      else await store.noteLooked(loaded.look, Math.min(loaded.now + wait, visit.nextAt ?? Infinity));
     }
   }
 
   /** Takes the next steps of a zone; false when there is none now. */
-  async #goOn({ state: stored, parent, look, now, unknownUntil }: LoadedRollover): Promise<boolean> {
+  async #goOn(
+    { state: stored, parent, look, now, unknownUntil }: LoadedRollover,
+    visit: Visit,
+  ): Promise<boolean> {
     const { store, onLooked } = this.#options;
     if (unknownUntil !== null && unknownUntil > now) {
       await store.noteLooked(look, unknownUntil);
@@ -135,10 +149,22 @@ export class KeyKeeper {
       await store.noteLooked(look, null);
       return false;
     }
-    const [step] = decision.steps;
-    if (step !== undefined) return this.#take(state, step, look.zoneId, now);
+    const step = nextStep(decision, new Set(visit.failed.keys()));
+    if (step !== undefined) {
+      try {
+        return await this.#take(state, step, look.zoneId, now);
+      } catch (error) {
+        // what the key store refuses keeps no other step from being taken
+        if (step.kind === 'change') throw error;
+        visit.failed.set(stepName(step), error);
+        return true;
+      }
+    }
+    visit.nextAt = decision.nextAt;
+    // it is told of, and tried again
+    const isDone = visit.failed.size === 0;
     if (isInNoView) {
-      await store.noteLooked(look, decision.nextAt);
+      if (isDone) await store.noteLooked(look, decision.nextAt);
       return false;
     }
     this.#tellWaits(state, decision);
@@ -150,7 +176,7 @@ export class KeyKeeper {
         ds.filter((use) => use.until === null).length > 1 ||
         ds.some((use) => use.until === null && use.seenAt === null),
     });
-    await store.noteLooked(look, decision.nextAt);
+    if (isDone) await store.noteLooked(look, decision.nextAt);
     return false;
   }
 

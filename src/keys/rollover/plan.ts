@@ -3,6 +3,7 @@ import { applyStep, observeDs } from './apply.js';
 import { decide } from './decide.js';
 import { currentFacts, isParentKnown, pendingViews, plannedKey, wantedDs } from './facts.js';
 import type { Decision, KeySetUse, RolloverState, Step, Wait } from './model.js';
+import { nextStep } from './next-step.js';
 
 /** What a timetable takes for granted, in seconds. */
 export interface PlanAssumptions {
@@ -36,6 +37,8 @@ export interface Plan {
 /** No timetable is longer. */
 const MOST_ENTRIES = 300;
 const MOST_MOMENTS = 20_000;
+/** Steps at one moment. */
+const MOST_STEPS = 100;
 
 /**
  * The steps that are to come, as far as policy and what is known now tell: nobody asks for anything, and the parent, the
@@ -85,10 +88,14 @@ class Forecast {
 
   /** Takes the steps of this moment; gives the next one at which something happens, null when nothing does. */
   live(): number | null {
-    for (let rounds = 0; rounds < 10; rounds++) {
-      const { steps, waits, nextAt } = decide(this.#state, this.#now);
-      for (const step of steps) this.#take(step);
-      if (steps.length > 0) continue;
+    for (let steps = 0; steps < MOST_STEPS; steps++) {
+      const decision = decide(this.#state, this.#now);
+      const { waits, nextAt } = decision;
+      const step = nextStep(decision);
+      if (step !== undefined) {
+        this.#take(step);
+        continue;
+      }
       this.waits = waits;
       const times = [nextAt, ...this.#events.map((event) => event.at), ...this.#cdsEnds()];
       const coming = times.filter((time): time is number => time !== null && time > this.#now);

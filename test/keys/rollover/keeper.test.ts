@@ -118,6 +118,7 @@ describe('the keeper of keys', () => {
   let discarded: number;
   let fault: Error | undefined;
   let isAlone: boolean;
+  let unbreakable: string | undefined;
   const looked: LookedZone[] = [];
   const logged: string[] = [];
   let keeper: KeyKeeper;
@@ -125,6 +126,7 @@ describe('the keeper of keys', () => {
   beforeEach(() => {
     store = new FakeStore();
     [made, discarded, fault, isAlone] = [0, 0, undefined, true];
+    unbreakable = undefined;
     logged.length = 0;
     looked.length = 0;
     const log = (level: string) => (fields: { reason?: string }, message: string) =>
@@ -142,7 +144,10 @@ describe('the keeper of keys', () => {
           discarded++;
           return Promise.resolve();
         },
-        destroyKey: () => Promise.resolve('deleted'),
+        destroyKey: ({ id }) =>
+          id === unbreakable
+            ? Promise.reject(new ZonesealError('KEYSTORE_FORBIDDEN', 'no'))
+            : Promise.resolve(),
       },
       alone: (_, work) => (isAlone ? work() : Promise.resolve(undefined)),
       onLooked: (zone) => {
@@ -237,13 +242,35 @@ describe('the keeper of keys', () => {
     await keeper.keepDue();
     expect(store.looked).toEqual([NOW + 15, NOW + 30]);
     expect(keeper.counts).toMatchObject({ failed: 2, failing: 1 });
-    expect(logged[0]).toBe(
+    expect(logged).toContain(
       'error a step of a key roll could not be taken; it is tried again (Barbican does not answer)',
     );
     fault = undefined;
     await keeper.keepDue();
     expect(keeper.counts).toMatchObject({ failing: 0 });
     expect(made).toBe(2);
+  });
+
+  it('takes the other steps of a zone where a key cannot be made or destroyed, and tries that again', async () => {
+    misfit();
+    store.events = [event];
+    const removed = { signs: false, published: false, goal: 'out', removedAt: 0 } as const;
+    store.state = {
+      ...store.state,
+      keys: [...store.state.keys, managed('3', 'ZSK', removed), managed('4', 'ZSK', removed)],
+    };
+    fault = new ZonesealError('KEY_UNSUPPORTED', 'RSA keys are generated in steps of 8');
+    unbreakable = '3';
+    await keeper.keepDue();
+    // what was taken stays with this store, so that it is decided again and again
+    expect(new Set(store.steps.map((step) => step.kind === 'destroy' && step.key))).toEqual(new Set(['4']));
+    store.steps.length = 0;
+    store.state = { ...store.state, keys: store.state.keys.filter(({ id }) => id !== '4') };
+    await keeper.keepDue();
+    expect(store.steps).toEqual([]);
+    expect(store.looked.at(-1)).toBe(NOW + 30);
+    expect(looked.at(-1)).toMatchObject({ zone: ZONE });
+    expect(keeper.counts).toMatchObject({ failing: 1 });
   });
 
   it('leaves a zone for later that cannot be loaded, and goes on with those behind it', async () => {
