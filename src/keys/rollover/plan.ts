@@ -32,10 +32,12 @@ export interface PlanEntry {
 export interface Plan {
   readonly entries: readonly PlanEntry[];
   readonly waits: readonly Wait[];
+  /** From when on nothing is said, for there are more steps than a timetable has, seconds since 1970; null: it is whole. */
+  readonly cutAt: number | null;
 }
 
-/** No timetable is longer. */
-const MOST_ENTRIES = 300;
+/** No timetable is longer, but for the steps of its last moment. */
+export const MOST_ENTRIES = 300;
 const MOST_MOMENTS = 20_000;
 /** Steps at one moment. */
 const MOST_STEPS = 100;
@@ -49,10 +51,12 @@ export function planRolls(state: RolloverState, now: number, until: number, assu
   const forecast = new Forecast({ ...state, isHeld: false }, now, assumed, state.isHeld);
   for (let moments = 0; moments < MOST_MOMENTS && forecast.entries.length < MOST_ENTRIES; moments++) {
     const next = forecast.live();
-    if (next === null || next > until) break;
+    const { entries, waits, isCut } = forecast;
+    if (isCut) break;
+    if (next === null || next > until) return { entries, waits, cutAt: null };
     forecast.goTo(next);
   }
-  return { entries: forecast.entries, waits: forecast.waits };
+  return { entries: forecast.entries, waits: forecast.waits, cutAt: forecast.now };
 }
 
 interface PlannedEvent {
@@ -64,6 +68,8 @@ interface PlannedEvent {
 class Forecast {
   readonly entries: PlanEntry[] = [];
   waits: readonly Wait[] = [];
+  /** Whether there were more steps at one moment than are looked at. */
+  isCut = false;
   readonly #assumed: PlanAssumptions;
   readonly #isHeld: boolean;
   #state: RolloverState;
@@ -101,7 +107,12 @@ class Forecast {
       const coming = times.filter((time): time is number => time !== null && time > this.#now);
       return coming.length === 0 ? null : Math.min(...coming);
     }
+    this.isCut = true;
     return null;
+  }
+
+  get now(): number {
+    return this.#now;
   }
 
   goTo(time: number): void {
