@@ -13,7 +13,7 @@ import { withDatabase } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { readPolicyFile } from './policy-options.js';
-import { hint } from './stored-zone.js';
+import { hint, judgedPolicy } from './stored-zone.js';
 import { printJson, printLines, printTable } from './terminal.js';
 import { problemLine } from './zone-file.js';
 
@@ -68,10 +68,11 @@ export function addPolicyCommands(program: Command): void {
     .argument('<policy>', 'the policy')
     .action(async (zone: Name, name: string, _: unknown, self: Command) => {
       const options = self.optsWithGlobals<GlobalOptions>();
-      await withDatabase(options, async ({ zones, keys }) => {
+      await withDatabase(options, async (parts) => {
+        const { zones, keys } = parts;
         await zones.assignPolicy(zone.toString(), name);
         hint(options, `zone ${zone} is signed by policy ${name}`);
-        tellDoubts(await zones.judgePolicyOf(zone.toString()), options);
+        tellDoubts(await judgedPolicy(parts, zone), options);
         const settings = settingsOf(await zones.showPolicy(name));
         const kept = settings && keysKept(await keys.list(zone.toString()), settings);
         if (kept !== undefined) {

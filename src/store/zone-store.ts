@@ -1,3 +1,4 @@
+import { ZonesealError } from '../errors.js';
 import { type Policy, parsePolicy } from '../keys/policy.js';
 import { unsafeTimes } from '../keys/policy-arithmetic.js';
 import { judgePolicy, refuseUnsafe, type ZoneTimes } from '../keys/policy-fit.js';
@@ -188,7 +189,7 @@ export class ZoneStore {
 
   /** What is unsafe or doubtful about the policy of a zone, by the zone's data. @throws ZonesealError NOT_HELD, POLICY_INVALID */
   async judgePolicyOf(zone: string): Promise<ZoneProblem[]> {
-    return judgeZone(this.#database, (await findZone(this.#database, zone)).id);
+    return judgeStored(this.#database, (await findZone(this.#database, zone)).id);
   }
 
   /**
@@ -280,11 +281,23 @@ async function assign(transaction: Queryable, zoneId: number, view: string): Pro
 }
 
 /**
- * What is unsafe or doubtful about the policy of a zone, by the zone's data.
+ * What is unsafe or doubtful about the policy of a zone, by the zone's data; nothing where the policy does not parse, which publications say.
  * @param largest taken for the RRset with the largest TTL; without, it is looked for
- * @throws ZonesealError POLICY_INVALID
  */
 export async function judgeZone(
+  database: Queryable,
+  zoneId: number,
+  largest?: ZoneTimes['largest'],
+): Promise<ZoneProblem[]> {
+  try {
+    return await judgeStored(database, zoneId, largest);
+  } catch (error) {
+    if (error instanceof ZonesealError && error.code === 'POLICY_INVALID') return [];
+    throw error;
+  }
+}
+
+async function judgeStored(
   database: Queryable,
   zoneId: number,
   largest?: ZoneTimes['largest'],
