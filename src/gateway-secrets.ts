@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from './clock.js';
 import { type Config, readSecret, SECRET_VARIABLES } from './config.js';
 import type { OpenKeyStore } from './gateway-parts.js';
-import { creationText, KeyMaker } from './keys/key-maker.js';
+import { creationText, deletedKeyText, KeyMaker } from './keys/key-maker.js';
 import { KeyRing } from './keys/key-ring.js';
 import { TsigSecretRing } from './keys/tsig-secret-ring.js';
 import type { Log } from './log.js';
@@ -55,7 +55,8 @@ export class GatewaySecrets {
   }
 
   /**
-   * Forgets keys that sign nothing any more and that nobody has asked for, and removes what makers that were killed have left.
+   * Forgets keys that sign nothing any more and that nobody has asked for, removes what makers that were killed have left, and destroys the keys of
+   * zones that were deleted long enough ago.
    * @throws ZonesealError of the database
    */
   async tidy(): Promise<void> {
@@ -71,6 +72,28 @@ export class GatewaySecrets {
       this.#told.add(creation.token);
       const fields = { what: creationText(creation), reason: error.message, code: error.code };
       log.warn(fields, 'what is left of a secret that was half made cannot be removed from here');
+    }
+    await this.#destroyDeleted();
+  }
+
+  async #destroyDeleted(): Promise<void> {
+    const { log } = this.#options;
+    const { destroyed, kept, failed } = await this.maker.destroyDeleted();
+    for (const key of destroyed) {
+      this.#told.delete(key.secretRef);
+      log.info({ what: deletedKeyText(key) }, 'the private key of a deleted zone was destroyed');
+    }
+    for (const key of kept) {
+      log.info(
+        { what: deletedKeyText(key) },
+        'the private key of a deleted zone stays in the key store: other keys use it, or it was not put there from here',
+      );
+    }
+    for (const { key, error } of failed) {
+      if (this.#told.has(key.secretRef)) continue;
+      this.#told.add(key.secretRef);
+      const fields = { what: deletedKeyText(key), reason: error.message, code: error.code };
+      log.warn(fields, 'the private key of a deleted zone cannot be destroyed; it is tried again');
     }
   }
 

@@ -56,7 +56,7 @@ export function addRollCommands(keys: Command): void {
     .command('plan')
     .summary('print the timetable of coming key rolls')
     .description(
-      'Prints the steps that are to come to the keys of a zone, when each comes if all goes well, what it waits for, and who could hold it; then what waits now and why. ' +
+      'Prints the steps that are to come to the keys of a zone, when each comes if all goes well, what it waits for, and who could hold it; then what waits now and why. A timetable that is longer than some hundreds of steps is cut, and says from when on (cutAt in JSON). ' +
         'It is worked out from the policy and from what is known now, with a minute for publications to be signed and an hour for the parent to follow its CDS: nothing is changed.',
     )
     .argument('<zone>', 'the zone', nameArgument)
@@ -139,7 +139,7 @@ export function addRollCommands(keys: Command): void {
 }
 
 async function plan(zone: Name, options: PlanOptions): Promise<void> {
-  const { planRolls } = await import('../keys/rollover/plan.js');
+  const { MOST_ENTRIES, planRolls } = await import('../keys/rollover/plan.js');
   const { loaded, peers, events } = await withDatabase(options, async (parts) => ({
     loaded: await loadKeys(parts, zone),
     peers: (await parts.peers.list()).length,
@@ -148,7 +148,7 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
   const { state, now } = loaded;
   const until = options.until ?? now + PLAN_SECONDS;
   if (until <= now) throw new UsageError(`--until: ${timeText(until)} is past`);
-  const { entries, waits } = planRolls(state, now, until, {
+  const { entries, waits, cutAt } = planRolls(state, now, until, {
     signingTime: SIGNING_SECONDS,
     peerDelay: peers > 0 ? Math.min(state.policy.propagationDelay, SIGNING_SECONDS) : 0,
     parentDelay: PARENT_SECONDS,
@@ -167,6 +167,7 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
     await printJson({
       zone: state.zone,
       held: state.isHeld,
+      cutAt: cutAt === null ? null : timeText(cutAt),
       steps: entries.map((entry) => ({ ...entry, at: timeText(entry.at) })),
       failures: failures.map(({ at, what, why }) => ({ at: timeText(at), what, why })),
       waits: present.map(waitJson),
@@ -184,6 +185,12 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
   if (failures.length > 0) {
     const tried = failures.map(({ at, what, why }) => `  ${what} since ${timeText(at)}: ${why}`);
     await printLines(['', 'cannot be done now, and is tried again:', ...tried]);
+  }
+  if (cutAt !== null) {
+    await printLines([
+      '',
+      `the timetable is cut: it has no more than ${MOST_ENTRIES} steps, and of what comes from ${timeText(cutAt)} on nothing is said, though --until is ${timeText(until)}`,
+    ]);
   }
   if (present.length > 0)
     await printLines(['', 'waits now:', ...present.map(({ message }) => `  ${message}`)]);

@@ -6,13 +6,16 @@ import type { PolicyDescription } from '../gateway-store.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import { type Policy, parsePolicy, policySchema } from '../keys/policy.js';
 import { doubtfulTimes } from '../keys/policy-arithmetic.js';
+import { doubtfulSettings } from '../keys/policy-settings.js';
+import type { ZoneProblem } from '../zone/problem.js';
 import { jsonOption, nameArgument } from './arguments.js';
 import { withDatabase } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { readPolicyFile } from './policy-options.js';
-import { hint } from './stored-zone.js';
+import { hint, judgedPolicy } from './stored-zone.js';
 import { printJson, printLines, printTable } from './terminal.js';
+import { problemLine } from './zone-file.js';
 
 interface SetOptions extends GlobalOptions {
   readonly file?: string;
@@ -32,7 +35,7 @@ export function addPolicyCommands(program: Command): void {
     .command('set')
     .summary('create or change a policy')
     .description(
-      `Creates a policy, or changes one; zones that are signed by it get new publications. Settings: ${settings}; those of nsec3 as nsec3.optOut and so on. Where algorithm or keys become others, the keys of these zones roll to what the policy then wants (see "keys plan" and "keys hold"); rsaBits is for keys that are made from then on. What is not set has its default.`,
+      `Creates a policy, or changes one; zones that are signed by it get new publications. Settings: ${settings}; those of nsec3 as nsec3.optOut and so on. Where algorithm or keys become others, the keys of these zones roll to what the policy then wants (see "keys plan" and "keys hold"); rsaBits is for keys that are made from then on. What is not set has its default. What is unsafe for a zone that is signed by it, by the largest TTL of its data, is refused.`,
     )
     .argument('<name>', 'the policy, such as default')
     .argument(
@@ -59,15 +62,17 @@ export function addPolicyCommands(program: Command): void {
     .command('assign')
     .summary('sign a zone by a policy')
     .description(
-      'Signs a zone by another policy; it gets new publications. Keys that are not those that the policy wants roll to these; see "keys plan" and "keys hold".',
+      'Signs a zone by another policy; it gets new publications. Keys that are not those that the policy wants roll to these; see "keys plan" and "keys hold". A policy that is unsafe for the zone, by the largest TTL of its data, is refused.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .argument('<policy>', 'the policy')
     .action(async (zone: Name, name: string, _: unknown, self: Command) => {
       const options = self.optsWithGlobals<GlobalOptions>();
-      await withDatabase(options, async ({ zones, keys }) => {
+      await withDatabase(options, async (parts) => {
+        const { zones, keys } = parts;
         await zones.assignPolicy(zone.toString(), name);
         hint(options, `zone ${zone} is signed by policy ${name}`);
+        tellDoubts(await judgedPolicy(parts, zone), options);
         const settings = settingsOf(await zones.showPolicy(name));
         const kept = settings && keysKept(await keys.list(zone.toString()), settings);
         if (kept !== undefined) {
@@ -86,6 +91,16 @@ function keysKept(keys: readonly ZoneKey[], policy: Policy): string | undefined 
   const differ = keys.some(({ algorithm, role }) => algorithm !== policy.algorithm || !roles.includes(role));
   if (!differ) return undefined;
   return keys.map(({ role, keyTag, algorithm }) => `${role} ${keyTag} of algorithm ${algorithm}`).join(', ');
+}
+
+/** Warnings that are printed one by one. */
+const WARNINGS_SHOWN = 10;
+
+/** Tells what is doubtful about a policy for zones. */
+function tellDoubts(problems: readonly ZoneProblem[], options: GlobalOptions): void {
+  for (const problem of problems.slice(0, WARNINGS_SHOWN)) hint(options, problemLine(problem));
+  const more = problems.length - WARNINGS_SHOWN;
+  if (more > 0) hint(options, `and ${more} more warnings; see: zoneseal zone check ZONE`);
 }
 
 /** Whether new keys would be others by one policy than by another. */
@@ -110,11 +125,21 @@ async function set(name: string, assignments: readonly string[], options: SetOpt
     const what = stored === undefined ? 'created' : version === stored.version ? 'unchanged' : 'changed';
     const of = stored === undefined ? '' : ` (${stored.zones} zones)`;
     hint(options, `policy ${name} ${what}: version ${version}${of}`);
-    for (const { setting, message } of doubtfulTimes(parsePolicy(name, document))) {
+    const policy = parsePolicy(name, document);
+    for (const { setting, message } of [...doubtfulTimes(policy), ...doubtfulSettings(policy)]) {
       hint(options, `warning: policy ${name}: ${setting} ${message}`);
     }
+    if (stored !== undefined && stored.zones > 0) {
+      const { problems, areAll } = await zones.judgePolicy(name);
+      tellDoubts(problems, options);
+      if (!areAll)
+        hint(
+          options,
+          'not all zones of the policy were looked at; of the others "zone check" and gateways say what is wrong',
+        );
+    }
     const before = stored && stored.zones > 0 ? settingsOf(stored) : undefined;
-    if (before !== undefined && makesOtherKeys(before, parsePolicy(name, document))) {
+    if (before !== undefined && makesOtherKeys(before, policy)) {
       hint(
         options,
         'the keys of these zones roll to what the policy wants now; see: zoneseal keys plan ZONE',

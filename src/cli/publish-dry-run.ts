@@ -7,9 +7,9 @@ import type { DryRun, DryRunChange } from '../publication/dry-run.js';
 import { type DatabaseParts, withDatabase } from './database.js';
 import { EXIT_CODES, Exit } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
-import { hint } from './stored-zone.js';
+import { hint, judgedPolicy } from './stored-zone.js';
 import { printJson, printLines, say } from './terminal.js';
-import { plural } from './zone-file.js';
+import { plural, problemLine } from './zone-file.js';
 
 interface DryRunOptions extends GlobalOptions {
   readonly view?: string;
@@ -40,10 +40,12 @@ export async function printDryRun(zone: Name, options: DryRunOptions): Promise<v
         { zone: name },
       );
     }
+    const warnings = (await judgedPolicy(parts, zone)).filter(({ severity }) => severity === 'warning');
+    if (options.json !== true) for (const problem of warnings) hint(options, problemLine(problem));
     for (const view of wanted) {
       const result = await runView(parts, name, view, options.limit);
       hasErrors ||= result.error !== undefined;
-      if (options.json === true) results.push(jsonOf(result));
+      if (options.json === true) results.push({ ...jsonOf(result), warnings });
       else await print(name, result);
     }
   });

@@ -4,7 +4,7 @@ import { type Config, readSecret, SECRET_VARIABLES } from '../config.js';
 import type { Name } from '../dns/name.js';
 import type { OpenKeyStore } from '../gateway-parts.js';
 import type { FolderKeys } from '../keys/key-folder.js';
-import { creationText, KeyMaker } from '../keys/key-maker.js';
+import { creationText, deletedKeyText, KeyMaker } from '../keys/key-maker.js';
 import { KeyRing } from '../keys/key-ring.js';
 import type { ZoneKey } from '../keys/key-set.js';
 import { findStoredKeys, type KeyReference, readStoredKeys } from '../keys/key-vault.js';
@@ -89,10 +89,13 @@ export function withKeyMaker<T>(
   });
 }
 
-/** Removes what commands and gateways that were killed have left half made; what cannot be removed is told of. */
+/** Removes what commands and gateways that were killed have left half made, and keys of deleted zones; what cannot be removed is told of. */
 export async function resolveCreations(maker: KeyMaker, { quiet }: GlobalOptions): Promise<void> {
   const { removed, failed } = await maker.resolve();
+  const deleted = await maker.destroyDeleted();
   if (quiet) return;
+  for (const key of deleted.destroyed) say(`destroyed ${deletedKeyText(key)}`);
+  for (const { error } of deleted.failed) say(`warning: ${error.message}`);
   for (const creation of removed) say(`removed what was left of ${creationText(creation)}`);
   for (const { creation, error } of failed) {
     say(`warning: what was left of ${creationText(creation)} cannot be removed: ${error.message}`);

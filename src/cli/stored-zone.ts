@@ -1,4 +1,5 @@
 import type { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
 import type { Batches } from '../zone/batches.js';
 import { checkZone } from '../zone/check.js';
 import type { ZoneProblem } from '../zone/problem.js';
@@ -41,6 +42,16 @@ export async function judgeRows(
   const problems: ZoneProblem[] = [];
   for await (const problem of checkZone(rows, { zone, views })) problems.push(problem);
   return problems;
+}
+
+/** What is wrong with a zone's policy; one that does not parse is told of where a publication of it failed. */
+export async function judgedPolicy({ zones }: DatabaseParts, zone: Name): Promise<ZoneProblem[]> {
+  try {
+    return await zones.judgePolicyOf(zone.toString());
+  } catch (error) {
+    if (error instanceof ZonesealError && error.code === 'POLICY_INVALID') return [];
+    throw error;
+  }
 }
 
 /** Rows that are kept and counted on their way. */

@@ -139,7 +139,7 @@ class Import {
       onProgress: (count) => this.#progress.update(count),
     });
     this.#progress.end();
-    await this.#report(result, problems, changes);
+    await this.#report(result, [...problems, ...result.warnings], changes);
     if (!dryRun && held !== undefined && result.version > held.version + 1) await this.#judgeAgain(assigned);
   }
 
@@ -210,7 +210,7 @@ class Import {
 
   async #report(
     result: ImportResult,
-    problems: readonly FileProblem[],
+    problems: readonly (FileProblem | ZoneProblem)[],
     changes: readonly RowChange[] | undefined,
   ): Promise<void> {
     const { json, quiet, dryRun } = this.#options;

@@ -1,14 +1,17 @@
 import type { Command } from 'commander';
 import type { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
 import type { ZoneDescription, ZoneSummary } from '../gateway-store.js';
 import type { ZoneRow } from '../zone/row.js';
 import { jsonOption, nameArgument } from './arguments.js';
 import { confirmDeletion } from './confirm.js';
-import { withDatabase } from './database.js';
+import { type DatabaseParts, withDatabase } from './database.js';
 import { EXIT_CODES, Exit } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
+import { keyText } from './key-text.js';
+import { loadKeys } from './loaded-keys.js';
 import { makeProgress } from './progress.js';
-import { countRows, hint, judgedViews, judgeRows } from './stored-zone.js';
+import { countRows, hint, judgedPolicy, judgedViews, judgeRows } from './stored-zone.js';
 import { printJson, printLines, printTable } from './terminal.js';
 import { addZoneExportCommand } from './zone-export.js';
 import { countProblems, hasErrors, plural, problemLine } from './zone-file.js';
@@ -59,7 +62,7 @@ export function addZoneCommands(program: Command): void {
     .command('check')
     .summary('judge a zone in the database')
     .description(
-      'Judges a zone as it is stored, in every view it is served in, and prints every error and warning.',
+      'Judges a zone as it is stored, in every view it is served in, and whether its policy is safe for it, and prints every error and warning.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .addOption(jsonOption())
@@ -73,7 +76,9 @@ export function addZoneCommands(program: Command): void {
     .command('delete')
     .summary('delete a zone')
     .description(
-      'Deletes a zone with its data, keys and publications. It is refused from then on. Its serials go on where they were should it come back; secrets in Barbican stay.',
+      'Deletes a zone with its data, keys and publications. It is refused from then on. Its serials go on where they were should it come back. ' +
+        'A DS that its parent has is warned of. Private keys that were made or stored from here are destroyed after the keyRetention of its policy, unless a key uses them again; ' +
+        'those that others have put into Barbican stay, and those that other zones use.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .option('--yes', 'do not ask; needed where there is no terminal', false)
@@ -94,9 +99,10 @@ function listLines({ name, policy, views, frozenVersion }: ZoneSummary): string[
 }
 
 async function show(zone: Name, options: ReadOptions): Promise<void> {
-  const { description, keys } = await withDatabase(options, async (parts) => ({
+  const { description, keys, problems } = await withDatabase(options, async (parts) => ({
     description: await parts.zones.showZone(zone.toString()),
     keys: await parts.keys.list(zone.toString()),
+    problems: await judgedPolicy(parts, zone),
   }));
   const shown = keys.map(({ role, algorithm, keyTag, view, signs, published }) => ({
     role,
@@ -107,10 +113,13 @@ async function show(zone: Name, options: ReadOptions): Promise<void> {
     published,
   }));
   if (options.json === true) {
-    await printJson({ ...description, keys: shown });
+    await printJson({ ...description, keys: shown, problems });
     return;
   }
-  await printLines(showLines(description));
+  await printLines([
+    ...showLines(description),
+    ...problems.map((problem) => `          ${problemLine(problem)}`),
+  ]);
   if (keys.length === 0)
     await printLines([`keys:     none; make some with: zoneseal keys generate ${description.name}`]);
   else {
@@ -184,6 +193,7 @@ async function check(zone: Name, options: ReadOptions): Promise<void> {
     const stored = (): AsyncIterable<readonly ZoneRow[]> => parts.rrsets.readAll(zone.toString());
     const problems = await judgeRows(zone, countRows(stored(), progress), await judgedViews(views, stored));
     progress.end();
+    problems.push(...(await parts.zones.judgePolicyOf(zone.toString())));
     return { problems, views, rrsets: description.rrsets };
   });
   const ok = !hasErrors(problems);
@@ -197,8 +207,11 @@ async function check(zone: Name, options: ReadOptions): Promise<void> {
 }
 
 async function remove(zone: Name, options: DeleteOptions): Promise<void> {
-  await withDatabase(options, async ({ zones }) => {
+  await withDatabase(options, async (parts) => {
+    const { zones } = parts;
     const { name, rrsets, views } = await zones.showZone(zone.toString());
+    const keys = await parts.keys.list(name);
+    if (keys.length > 0) await warnOfDs(parts, zone, options);
     if (!options.yes)
       await confirmDeletion(
         `zone ${name} with ${plural(rrsets, 'RRset')}, served in ${plural(views.length, 'view')}`,
@@ -206,5 +219,39 @@ async function remove(zone: Name, options: DeleteOptions): Promise<void> {
       );
     await zones.deleteZone(name);
     hint(options, `zone ${name} deleted`);
+    if (keys.length === 0) return;
+    hint(
+      options,
+      `its private keys (${keys.map(keyText).join(', ')}) stay in Barbican for the keyRetention of its policy, and are then destroyed unless a key uses them again ("zoneseal keys import" with their references); secrets that were not made here, or that other zones use, stay`,
+    );
+    for (const { role, keyTag, secretRef } of keys) hint(options, `${role} ${keyTag}: ${secretRef}`);
   });
+}
+
+/** Says that the parent has a DS of a zone that is to go, or may have one, and what to do first. */
+async function warnOfDs(parts: DatabaseParts, zone: Name, options: GlobalOptions): Promise<void> {
+  const ds = await openDs(parts, zone);
+  if (ds === undefined) return;
+  hint(
+    options,
+    `warning: zone ${zone}: the parent ${ds}. Validators take whatever is served without these keys for bogus while it is there: have it removed first ("policy set POLICY signed=false" asks for that by CDS, and "keys plan" says when it is gone), or the delegation with it`,
+  );
+}
+
+/** What the parent has or may have of a zone, in words; undefined: no DS. */
+async function openDs(parts: DatabaseParts, zone: Name): Promise<string | undefined> {
+  const { keyName } = await import('../keys/rollover/words.js');
+  const { mayHaveDs } = await import('../keys/rollover/facts.js');
+  const unknown = 'may have a DS of it; look with "zoneseal parent check"';
+  try {
+    const { state } = await loadKeys(parts, zone);
+    const seen = state.ds.filter((use) => use.until === null && use.seenAt !== null);
+    const named = [...new Set(seen.flatMap((use) => use.keys))].map((id) => keyName(state, id));
+    if (named.length > 0) return `was seen with a DS of it (${named.join(', ')})`;
+    return seen.length === 0 && state.keys.some(mayHaveDs) ? unknown : undefined;
+  } catch (error) {
+    // its policy cannot be read; it can be deleted all the same
+    if (error instanceof ZonesealError && error.code === 'POLICY_INVALID') return unknown;
+    throw error;
+  }
 }

@@ -8,7 +8,7 @@ import { generateKey, type NewKey } from './generate.js';
 import { checkHalves } from './halves.js';
 import { keyError } from './key-error.js';
 import type { KeyRole, ZoneKey } from './key-set.js';
-import type { SecretCreation, SecretCreations, SecretPlan } from './secret-creations.js';
+import type { DeletedKey, SecretCreation, SecretCreations, SecretPlan } from './secret-creations.js';
 import {
   type SecretConsumer,
   type SecretKeeper,
@@ -64,6 +64,14 @@ export type CreatedKey = StoredSecret &
 export interface Resolved {
   readonly removed: readonly SecretCreation[];
   readonly failed: readonly { readonly creation: SecretCreation; readonly error: ZonesealError }[];
+}
+
+/** What was done with private keys of deleted zones. */
+export interface DestroyedKeys {
+  readonly destroyed: readonly DeletedKey[];
+  /** Of other zones as well, or not made here: they stay in the key store. */
+  readonly kept: readonly DeletedKey[];
+  readonly failed: readonly { readonly key: DeletedKey; readonly error: ZonesealError }[];
 }
 
 /**
@@ -231,6 +239,47 @@ export class KeyMaker {
     return { removed, failed };
   }
 
+  /**
+   * Destroys the private keys of deleted zones whose retention is over: those that were made or stored from here, as their metadata say. What an operator
+   * has put into the key store stays there, and what other keys use as well.
+   * @throws ZonesealError of the database; what the key store refuses is in the result
+   */
+  async destroyDeleted(): Promise<DestroyedKeys> {
+    const { creations } = this.#options;
+    const destroyed: DeletedKey[] = [];
+    const kept: DeletedKey[] = [];
+    const failed: { key: DeletedKey; error: ZonesealError }[] = [];
+    for (const key of await creations.deletedKeys()) {
+      if (!(await creations.takeDeleted(key.secretRef))) continue;
+      try {
+        const isDestroyed = await this.#destroyIfOurs(key);
+        (isDestroyed ? destroyed : kept).push(key);
+      } catch (error) {
+        if (!(error instanceof ZonesealError)) throw error;
+        failed.push({ key, error: keyError(key, error) });
+        continue;
+      }
+      await creations.forgetDeleted(key.secretRef);
+    }
+    return { destroyed, kept, failed };
+  }
+
+  async #destroyIfOurs(key: DeletedKey): Promise<boolean> {
+    const { keeper } = this.#options;
+    const consumer = zoneConsumer(Name.parse(key.zone));
+    try {
+      const metadata = await keeper.readMetadata(key.secretRef);
+      const isOurs = metadata['creation'] !== undefined && metadata['zone'] === key.zone;
+      if (isOurs) return (await this.#destroy(key.secretRef, consumer, 0)) === 'deleted';
+      await keeper.removeConsumer(key.secretRef, consumer);
+      return false;
+    } catch (error) {
+      // somebody has deleted it
+      if (error instanceof ZonesealError && error.code === 'KEY_MISSING') return true;
+      throw error;
+    }
+  }
+
   async #removeAll(creation: SecretCreation): Promise<void> {
     const { keeper, creations } = this.#options;
     if (creation.secretRef !== undefined && (await creations.countUses(creation.secretRef)) === 0)
@@ -294,6 +343,11 @@ export function creationText(creation: SecretCreation): string {
       ? `key ${creation.keyTag} (${creation.role}) of zone ${creation.zone}`
       : `a secret of TSIG key ${creation.tsigKey}`;
   return `${what} that ${creation.createdBy} has begun to make or to delete`;
+}
+
+/** A key of a deleted zone, for people. */
+export function deletedKeyText({ zone, role, keyTag, secretRef }: DeletedKey): string {
+  return `key ${keyTag} (${role}) of zone ${zone}, which was deleted: ${secretRef}`;
 }
 
 /** All that one creation needs. */

@@ -1,4 +1,4 @@
-import type { KeyRole } from './key-set.js';
+import type { KeyRole, ZoneKey } from './key-set.js';
 
 /** What is about to be made: a private key of a zone, or a secret of a TSIG key. */
 export type SecretPlan = {
@@ -30,6 +30,9 @@ export type SecretCreation = SecretPlan & {
   readonly secretRef: string | undefined;
 };
 
+/** The private key of a zone that was deleted, and the time until which it is kept is over. */
+export type DeletedKey = Pick<ZoneKey, 'zone' | 'role' | 'algorithm' | 'keyTag' | 'secretRef'>;
+
 /**
  * The port to where it is written what is being made, before anything is in the key store. The row that uses a secret (of a zone's key, of a TSIG
  * key) ends its creation in the same transaction, and cannot be written once the creation was given up.
@@ -46,4 +49,10 @@ export interface SecretCreations {
   left(seconds: number): Promise<readonly SecretCreation[]>;
   /** How many keys use a secret. */
   countUses(secretRef: string): Promise<number>;
+  /** Keys of deleted zones that are due to be destroyed, a bounded number. */
+  deletedKeys(): Promise<readonly DeletedKey[]>;
+  /** From now on the secret of a deleted zone cannot come into use; false when it is in use again. */
+  takeDeleted(secretRef: string): Promise<boolean>;
+  /** Nothing is left to be done about the secret of a deleted zone. */
+  forgetDeleted(secretRef: string): Promise<void>;
 }

@@ -13,7 +13,12 @@ import { SmallZone } from './small-zone.js';
 
 /** How publications of a batch ended. */
 export interface BatchOutcome {
-  readonly ready: readonly { readonly publication: Publication; readonly result: PublicationResult }[];
+  readonly ready: readonly {
+    readonly publication: Publication;
+    readonly result: PublicationResult;
+    /** See Produced. */
+    readonly unsafe?: string;
+  }[];
   readonly failed: readonly { readonly publication: Publication; readonly error: unknown }[];
   /** Not decided here: they are no small zones, say nothing new, or somebody was at their lines. */
   readonly left: readonly Publication[];
@@ -48,7 +53,7 @@ export async function makeBatch(
 }
 
 type Made =
-  | (FinishedPublication & { readonly publication: Publication })
+  | (FinishedPublication & { readonly publication: Publication; readonly unsafe?: string })
   | { readonly publication: Publication; readonly error: unknown }
   | { readonly publication: Publication; readonly isLeft: true };
 
@@ -64,7 +69,8 @@ async function makeOne(content: SmallZoneContent, options: BatchOptions): Promis
     if (!made.isChanged && publication.previous !== null && NEEDS_CHANGE.has(publication.cause))
       return { publication, isLeft: true };
     const whole: PageChanges = { replaced: [], pages: zone.pages, journal: zone.journal };
-    return { publication, result: made.result, changes: made.changes ?? whole };
+    const unsafe = made.unsafe === undefined ? {} : { unsafe: made.unsafe };
+    return { publication, result: made.result, changes: made.changes ?? whole, ...unsafe };
   } catch (error) {
     // for the making of one, which knows what to do
     return isLost(error) ? { publication, isLeft: true } : { publication, error };

@@ -294,7 +294,10 @@ export class PublicationManager implements PublicationSource {
           failed: publications.map((publication) => ({ publication, error })),
           left: [],
         }));
-        for (const { publication, result } of ready) this.#becomeReady(publication, result);
+        for (const one of ready) {
+          this.#becomeReady(one.publication, one.result);
+          tellUnsafe(log, one.publication, one);
+        }
         if (ready.length > 0) this.#options.onReady?.();
         const seconds = Math.round(performance.now() - begun) / 1000;
         for (const { publication } of ready) {
@@ -392,6 +395,7 @@ export class PublicationManager implements PublicationSource {
         const { result, changes } = made;
         if (!(await store.markReady(publication.id, gateway, result, changes))) throw lost(publication);
         this.#becomeReady(publication, result);
+        tellUnsafe(log, publication, made);
         this.#options.onReady?.();
         if (image !== undefined) {
           await made.finishImage();
@@ -427,6 +431,16 @@ export class PublicationManager implements PublicationSource {
       state: 'ready',
     });
   }
+}
+
+/** What is served by a policy that is unsafe for it is told of with each publication. */
+function tellUnsafe(
+  log: Log,
+  { zone, view, serial }: Publication,
+  { unsafe: reason }: { readonly unsafe?: string },
+): void {
+  if (reason !== undefined)
+    log.error({ zone, view, serial, reason }, 'what is served is signed by a policy that is unsafe for it');
 }
 
 function lineKey({ zoneId, view }: { readonly zoneId: string; readonly view: string }): string {

@@ -5,6 +5,7 @@ import type { SignerKey } from '../signing/sign-zone.js';
 import { keyPrint } from '../signing/signed-node.js';
 import type { Signer } from '../signing/signer.js';
 import { planOf } from './plan.js';
+import { passPolicyGate, unsafeValidity } from './policy-gate.js';
 import type { PublicationStore } from './ports.js';
 import type { Produced, Production } from './production.js';
 import { readRules } from './rules.js';
@@ -36,7 +37,7 @@ export interface ProduceDependencies {
 /**
  * Makes a publication from what its tuple names. From the one before it, where that is enough: the owners that changed, and
  * their neighbours in the denial chain; else from all rows, using every signature again that is good for its slot.
- * @throws ZonesealError of the zone, its keys and the database
+ * @throws ZonesealError of the zone, its keys, its policy and the database
  */
 export async function produce(production: Production, dependencies: ProduceDependencies): Promise<Produced> {
   const { publication, distrusted } = production;
@@ -73,10 +74,15 @@ export async function produce(production: Production, dependencies: ProduceDepen
     };
     if (base !== undefined && plan !== undefined) {
       const update = await makeUpdate({ ...common, base, ...plan }, store);
-      if (update !== undefined) return { ...update, finishImage: () => Promise.resolve() };
+      // an update may name a larger TTL than the zone has any more: the whole tells
+      if (update !== undefined && unsafeValidity(rules, update.result.maxTtl) === undefined)
+        return { ...update, finishImage: () => Promise.resolve() };
     }
     await production.beforeWhole?.();
-    return await makeWhole(common, store);
+    const whole = await makeWhole(common, store);
+    const before = ready.find(({ id }) => id === publication.previous);
+    const unsafe = await passPolicyGate(publication, rules, whole.result.maxTtl, before, store);
+    return unsafe === undefined ? whole : { ...whole, unsafe };
   } finally {
     keys.release();
   }

@@ -26,6 +26,8 @@ export interface Produced {
   readonly isChanged: boolean;
   /** What it changed, also where that is larger than the zone; undefined for the first, and where the result's journal says it. */
   readonly difference?: JournalSize | undefined;
+  /** Why its policy is unsafe for it, as it was for the one before; undefined: it is not. */
+  readonly unsafe?: string;
   /** Gives the image its closing SOA: to be called when the publication is committed, not before. */
   finishImage(): Promise<void>;
 }

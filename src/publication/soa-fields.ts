@@ -9,7 +9,7 @@ export function serialIn(rdata: Uint8Array): number {
 }
 
 /** The seconds after which a secondary without contact stops serving the zone. */
-function expireOf(rdata: Uint8Array): number {
+export function expireOf(rdata: Uint8Array): number {
   return numbers(rdata).getUint32(12);
 }
 

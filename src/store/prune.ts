@@ -1,3 +1,5 @@
+import { ZonesealError } from '../errors.js';
+import { parsePolicy } from '../keys/policy.js';
 import { ABANDONED_KEPT } from './abandoned-pages.js';
 import type { Database, Transaction } from './database.js';
 import { boundJournals, boundRecentJournals } from './journal-bound.js';
@@ -123,22 +125,42 @@ const DEAD_GENERATIONS = `
 /** The oldest of them; null: there is none. */
 const OLDEST_VERSION = `(select min(n.version) from ${NEEDED} n)`;
 
-/**
- * For how long what rolls look at is kept after the largest TTL that it was served with: more than the propagation delays and safety margins of any policy
- * that is meant. What a nameserver was not seen without stays, however old.
- */
+/** For how long what rolls look at is kept at the least, after the largest TTL that it was served with. */
 export const ROLL_FACTS_KEPT_DAYS = 90;
+
+const DAY = 86_400;
+
+/**
+ * For how many seconds what rolls look at is kept after the largest TTL that it was served with: longer than decisions by the zone's policy look back. What a
+ * nameserver was not seen without stays, however old.
+ * @param document the policy as it is stored; where it cannot be read no roll is decided on, and all is kept
+ */
+function rollFactsKept(policy: string, document: unknown): number {
+  const least = ROLL_FACTS_KEPT_DAYS * DAY;
+  try {
+    const { propagationDelay, publishSafety, parentPropagationDelay, parentDsTtl } = parsePolicy(
+      policy,
+      document,
+    );
+    // a day for clocks that differ
+    return Math.max(least, propagationDelay + publishSafety + parentPropagationDelay + parentDsTtl + DAY);
+  } catch (error) {
+    if (!(error instanceof ZonesealError)) throw error;
+    return KEPT_FOR_EVER;
+  }
+}
+
+/** A century. */
+const KEPT_FOR_EVER = 36_525 * DAY;
 
 /** For how long it is known what became of keys, and why. */
 const EVENTS_KEPT_DAYS = 1100;
 
-/** Before it, what caches keep for some seconds is in none any more. */
-function longAgo(ttl: string): string {
-  return `clock_timestamp() - make_interval(days => ${ROLL_FACTS_KEPT_DAYS}, secs => ${ttl})`;
-}
-
-/** Publications and uses first: which versions are still named decides on the rest. */
-const SUPERFLUOUS = [
+/**
+ * Publications and uses first: which versions are still named decides on the rest.
+ * @param longAgo the time before which what caches keep for some seconds is in none any more
+ */
+const superfluous = (longAgo: (ttl: string) => string): string[] => [
   `delete from zoneseal.key_set_uses where ctid = any (array(
      select u.ctid from zoneseal.key_set_uses u
      where u.zone_id = $1 and u.gone_at < ${longAgo('greatest(u.max_ttl, u.dnskey_ttl)')} limit $2))`,
@@ -201,7 +223,15 @@ async function pruneZone(
   await boundJournals(transaction, [zone], journalOctets);
   let rows = 0;
   let left = false;
-  for (const statement of SUPERFLUOUS) {
+  const [policy] = await transaction.query<{ name: string; document: unknown }>(
+    'select p.name, p.document from zoneseal.zones z join zoneseal.policies p on p.name = z.policy where z.id = $1',
+    [zone],
+  );
+  const kept =
+    policy === undefined ? ROLL_FACTS_KEPT_DAYS * DAY : rollFactsKept(policy.name, policy.document);
+  const longAgo = (ttl: string): string =>
+    `clock_timestamp() - make_interval(secs => ${kept}::float8 + ${ttl})`;
+  for (const statement of superfluous(longAgo)) {
     const removed = await transaction.execute(statement, [zone, limit]);
     rows += removed;
     left ||= removed === limit;

@@ -1,4 +1,5 @@
 import { ZonesealError } from '../errors.js';
+import { refuseUnsafe } from '../keys/policy-fit.js';
 import type { ZoneRow } from '../zone/row.js';
 import { sameViews } from '../zone/row-diff.js';
 import type { Database, Queryable } from './database.js';
@@ -6,6 +7,7 @@ import { findZone } from './held.js';
 import { readCurrentRows } from './row-reader.js';
 import { insertRows } from './row-writer.js';
 import { type ImportOptions, type ImportResult, importZone } from './zone-import.js';
+import { judgeZone } from './zone-store.js';
 
 /** One RRset to be written. */
 export type NewRrset = Omit<ZoneRow, 'sortKey'>;
@@ -44,11 +46,12 @@ export class RrsetStore {
 
   /**
    * Adds an RRset, or changes the one that is tagged for the same views.
-   * @throws ZonesealError VIEWS_OVERLAP when a view would see two rows of one owner and type; NOT_HELD, DATA_REFUSED
+   * @throws ZonesealError VIEWS_OVERLAP when a view would see two rows of one owner and type; NOT_HELD, DATA_REFUSED;
+   *   POLICY_INVALID when the zone's policy is unsafe for its TTL
    */
   set(zone: string, rrset: NewRrset): Promise<SetResult> {
     return this.#database.transaction(async (transaction) => {
-      const { id, name } = await findZone(transaction, zone, 'write');
+      const { id, name, policy } = await findZone(transaction, zone, 'write');
       const rows = await transaction.query<NewRrset & { id: number }>(
         `select id, owner, type, ttl, data, views from zoneseal.rrsets
          where zone_id = $1 and sort_key = zoneseal.sort_key($2) and type = $3`,
@@ -68,6 +71,8 @@ export class RrsetStore {
         );
         outcome = 'changed';
       }
+      // one that has a larger TTL already is no reason to refuse this one
+      if (rrset.ttl > (present?.ttl ?? 0)) refuseUnsafe(policy, await judgeZone(transaction, id, rrset));
       return { outcome, version: await versionOf(transaction, id) };
     });
   }

@@ -1,5 +1,5 @@
 import type { KeyRole } from '../keys/key-set.js';
-import type { SecretCreation, SecretCreations, SecretPlan } from '../keys/secret-creations.js';
+import type { DeletedKey, SecretCreation, SecretCreations, SecretPlan } from '../keys/secret-creations.js';
 import type { Database } from './database.js';
 
 interface Row {
@@ -90,6 +90,25 @@ export class SecretCreationStore implements SecretCreations {
       [secretRef],
     );
     return row?.uses ?? 0;
+  }
+
+  deletedKeys(): Promise<readonly DeletedKey[]> {
+    return this.#database.query<DeletedKey>(
+      `select zone, role, algorithm, key_tag as "keyTag", secret_ref as "secretRef" from zoneseal.deleted_keys
+       where destroy_at <= clock_timestamp() order by destroy_at, secret_ref limit ${MOST_LEFT}`,
+    );
+  }
+
+  async takeDeleted(secretRef: string): Promise<boolean> {
+    const taken = await this.#database.execute(
+      'update zoneseal.deleted_keys set taken_at = coalesce(taken_at, clock_timestamp()) where secret_ref = $1',
+      [secretRef],
+    );
+    return taken > 0;
+  }
+
+  async forgetDeleted(secretRef: string): Promise<void> {
+    await this.#database.execute('delete from zoneseal.deleted_keys where secret_ref = $1', [secretRef]);
   }
 
   /** Those of some references whose keys sign now. */

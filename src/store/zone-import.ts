@@ -1,10 +1,12 @@
+import { refuseUnsafe } from '../keys/policy-fit.js';
 import type { Batches } from '../zone/batches.js';
+import type { ZoneProblem } from '../zone/problem.js';
 import type { ZoneRow } from '../zone/row.js';
 import { type ChangeCounts, diffRows } from '../zone/row-diff.js';
 import type { Database, Transaction } from './database.js';
 import { alreadyHeld, findZone, type HeldZone, notHeld } from './held.js';
 import { copyRows, deleteRows, insertRows, updateRows } from './row-writer.js';
-import { insertZone, settleZone, type ZoneSettings } from './zone-store.js';
+import { insertZone, judgeZone, settleZone, type ZoneSettings } from './zone-store.js';
 
 /** Which rows go where in an import. */
 export interface ImportOptions {
@@ -32,6 +34,8 @@ export interface ImportResult extends ChangeCounts {
   readonly created: boolean;
   /** The zone's version afterwards. */
   readonly version: number;
+  /** What is doubtful about its policy for what it has now. */
+  readonly warnings: readonly ZoneProblem[];
 }
 
 /** Rows written at a time where they are not copied. */
@@ -49,7 +53,7 @@ class DryRun extends Error {
 
 /**
  * Puts rows into a zone in one transaction, so that any error changes nothing. Rows that stay the same are not touched.
- * @throws ZonesealError ALREADY_HELD, NOT_HELD, DATA_REFUSED; and whatever the source of the rows throws
+ * @throws ZonesealError ALREADY_HELD, NOT_HELD, DATA_REFUSED; POLICY_INVALID where the zone's policy is unsafe for them; and whatever the source of the rows throws
  */
 export async function importZone(database: Database, options: ImportOptions): Promise<ImportResult> {
   try {
@@ -89,8 +93,10 @@ async function importInto(
     }
     counts = await replaceRows(transaction, zone.id, options);
   }
-  const { version } = await findZone(transaction, zone.name);
-  return { ...counts, zoneId: String(zone.id), created, version };
+  const { version, policy } = await findZone(transaction, zone.name);
+  const warnings = await judgeZone(transaction, zone.id);
+  refuseUnsafe(policy, warnings);
+  return { ...counts, zoneId: String(zone.id), created, version, warnings };
 }
 
 async function takeZone(

@@ -1,7 +1,13 @@
-import { parsePolicy } from '../keys/policy.js';
+import { ZonesealError } from '../errors.js';
+import { type Policy, parsePolicy } from '../keys/policy.js';
+import { unsafeTimes } from '../keys/policy-arithmetic.js';
+import { judgePolicy, refuseUnsafe, type ZoneTimes } from '../keys/policy-fit.js';
+import { refuseSettings } from '../keys/policy-settings.js';
+import type { ZoneProblem } from '../zone/problem.js';
 import type { Database, Queryable } from './database.js';
 import { alreadyHeld, breaks, findZone, type HeldZone, notHeld } from './held.js';
 import { describeLines, type LineDescription } from './zone-description.js';
+import { MOST_JUDGED, timesByPolicy, timesOfZone } from './zone-times.js';
 
 /** A zone as it is listed. */
 export interface ZoneSummary {
@@ -158,18 +164,42 @@ export class ZoneStore {
   }
 
   /**
-   * Creates a policy or changes its document.
+   * Creates a policy or changes its document, unless that is unsafe for a zone that is signed by it.
    * @returns its version, which grows only when the document changes
    * @throws ZonesealError POLICY_INVALID
    */
   async setPolicy(name: string, document: Readonly<Record<string, unknown>>): Promise<number> {
-    parsePolicy(name, document);
-    const [row] = await this.#database.query<{ version: number }>(
-      `insert into zoneseal.policies as p (name, document) values ($1, $2)
-       on conflict (name) do update set document = excluded.document returning version`,
-      [name, JSON.stringify(document)],
-    );
-    return row?.version ?? 0;
+    return this.#database.transaction(async (transaction) => {
+      const policy = parsePolicy(name, document);
+      const views = await transaction.query<{ name: string }>('select name from zoneseal.views');
+      refuseSettings(
+        name,
+        policy,
+        views.map((view) => view.name),
+      );
+      const [row] = await transaction.query<{ version: number }>(
+        `insert into zoneseal.policies as p (name, document) values ($1, $2)
+         on conflict (name) do update set document = excluded.document returning version`,
+        [name, JSON.stringify(document)],
+      );
+      refuseUnsafe(name, (await judgeByPolicy(transaction, name, policy)).problems);
+      return row?.version ?? 0;
+    });
+  }
+
+  /** What is unsafe or doubtful about the policy of a zone, by the zone's data. @throws ZonesealError NOT_HELD, POLICY_INVALID */
+  async judgePolicyOf(zone: string): Promise<ZoneProblem[]> {
+    return judgeStored(this.#database, (await findZone(this.#database, zone)).id);
+  }
+
+  /**
+   * What is unsafe or doubtful about a policy for the zones that are signed by it.
+   * @returns also whether these are all of them: no more than some are looked at
+   * @throws ZonesealError NOT_HELD, POLICY_INVALID
+   */
+  async judgePolicy(name: string): Promise<{ problems: ZoneProblem[]; areAll: boolean }> {
+    const { document } = await this.showPolicy(name);
+    return judgeByPolicy(this.#database, name, parsePolicy(name, document));
   }
 
   /** @throws ZonesealError NOT_HELD */
@@ -186,11 +216,12 @@ export class ZoneStore {
     );
   }
 
-  /** Signs a zone by another policy. @throws ZonesealError NOT_HELD */
+  /** Signs a zone by another policy. @throws ZonesealError NOT_HELD; POLICY_INVALID where that is unsafe for it */
   async assignPolicy(zone: string, policy: string): Promise<void> {
     await this.#database.transaction(async (transaction) => {
       const { id } = await findZone(transaction, zone, 'write');
       await settleZone(transaction, id, { policy });
+      refuseUnsafe(policy, await judgeZone(transaction, id));
     });
   }
 }
@@ -247,4 +278,47 @@ async function assign(transaction: Queryable, zoneId: number, view: string): Pro
       throw notHeld('view', view, `create it with: zoneseal view add ${view}`);
     throw error;
   }
+}
+
+/**
+ * What is unsafe or doubtful about the policy of a zone, by the zone's data; nothing where the policy does not parse, which publications say.
+ * @param largest taken for the RRset with the largest TTL; without, it is looked for
+ */
+export async function judgeZone(
+  database: Queryable,
+  zoneId: number,
+  largest?: ZoneTimes['largest'],
+): Promise<ZoneProblem[]> {
+  try {
+    return await judgeStored(database, zoneId, largest);
+  } catch (error) {
+    if (error instanceof ZonesealError && error.code === 'POLICY_INVALID') return [];
+    throw error;
+  }
+}
+
+async function judgeStored(
+  database: Queryable,
+  zoneId: number,
+  largest?: ZoneTimes['largest'],
+): Promise<ZoneProblem[]> {
+  const [row] = await database.query<{ name: string; document: unknown }>(
+    'select p.name, p.document from zoneseal.zones z join zoneseal.policies p on p.name = z.policy where z.id = $1',
+    [zoneId],
+  );
+  const times = await timesOfZone(database, zoneId, largest);
+  if (row === undefined || times === undefined) return [];
+  return judgePolicy(row.name, parsePolicy(row.name, row.document), times);
+}
+
+async function judgeByPolicy(
+  database: Queryable,
+  name: string,
+  policy: Policy,
+): Promise<{ problems: ZoneProblem[]; areAll: boolean }> {
+  const zones = await timesByPolicy(database, name, (ttl) => unsafeTimes(policy, ttl).length > 0);
+  return {
+    problems: zones.flatMap((times) => judgePolicy(name, policy, times)),
+    areAll: zones.length < MOST_JUDGED,
+  };
 }

@@ -34,7 +34,9 @@ export type ZoneRule =
   | 'ns-is-address'
   | 'ns-without-address'
   | 'target-is-alias'
-  | 'below-cut-of-other-view';
+  | 'below-cut-of-other-view'
+  | 'policy-unsafe'
+  | 'policy-doubtful';
 
 /**
  * A rule that a zone breaks. An error stops publications of the views concerned, a warning does not. `view` null: it is so in

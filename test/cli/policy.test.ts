@@ -65,6 +65,7 @@ describe('keys by hand', () => {
     );
     const plan = JSON.parse((await f.done('keys plan example --json')).stdout) as { held: boolean };
     expect(plan.held).toBe(true);
+    expect(plan).toMatchObject({ cutAt: null });
     expect((await f.done('keys plan example')).stdout).toContain('are held; released now, this would come:');
     expect((await f.done('keys hold example --release')).stderr).toContain(
       'from now on roll by their policy',
@@ -177,5 +178,19 @@ describe('keys ds', () => {
     expect(await cds()).toMatch(/^wanted\.\s+600\s+IN\s+CDS\s+0 0 0 00\n$/);
     const { stdout, stderr } = await f.done('keys ds wanted --format ds');
     expect([stdout, stderr]).toEqual(['', expect.stringContaining('are to be removed')]);
+  });
+});
+
+describe('a timetable', () => {
+  it('that is cut says so, and from when on', async () => {
+    await f.done('view add some');
+    await f.done('view assign example some');
+    await f.done('policy set default zskLifetime=2d');
+    const far = await f.done('keys plan example --until 2175-01-01T00:00:00Z');
+    expect(far.stdout).toMatch(
+      /the timetable is cut: it has no more than 300 steps, and of what comes from \d{4}-\S+Z on nothing is said, though --until is 2175-/,
+    );
+    const plan = await f.json('keys plan example --until 2175-01-01T00:00:00Z');
+    expect(plan).toMatchObject({ cutAt: expect.stringMatching(/^2\d{3}-/) });
   });
 });

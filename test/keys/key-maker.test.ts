@@ -351,3 +351,87 @@ describe('a TSIG secret', () => {
     expect([keeper.secrets.size, await left()]).toEqual([0, 0]);
   });
 });
+
+describe('keys of a zone that is deleted', () => {
+  const due = (secretRef: string): Promise<number> =>
+    database.execute(
+      "update zoneseal.deleted_keys set destroy_at = now() - interval '1 s' where secret_ref = $1",
+      [secretRef],
+    );
+  const retentionOf = async (secretRef: string): Promise<number | undefined> =>
+    (
+      await database.query<{ days: number }>(
+        'select round(extract(epoch from destroy_at - deleted_at) / 86400)::int as days from zoneseal.deleted_keys where secret_ref = $1',
+        [secretRef],
+      )
+    )[0]?.days;
+
+  it('are destroyed when the keyRetention of its policy is over, and not before', async () => {
+    const keeper = new MemoryKeeper();
+    const maker = makerOf(keeper);
+    const { name: zone } = await fixture.newZone();
+    await fixture.zones.setPolicy('brief', { keyRetention: '2d' });
+    await fixture.zones.assignPolicy(zone, 'brief');
+    const key = await maker.createKey(request(zone));
+    await addRow(zone, key);
+    await fixture.zones.deleteZone(zone);
+    expect(await retentionOf(key.secretRef)).toBe(2);
+    expect(await maker.destroyDeleted()).toEqual({ destroyed: [], kept: [], failed: [] });
+    expect(keeper.secrets.size).toBe(1);
+    await due(key.secretRef);
+    keeper.failures.set('deleteSecret', new ZonesealError('KEYSTORE_UNAVAILABLE', 'Barbican: away'));
+    expect((await maker.destroyDeleted()).failed).toMatchObject([{ key: { zone, keyTag: key.keyTag } }]);
+    keeper.failures.clear();
+    expect((await maker.destroyDeleted()).destroyed).toMatchObject([{ zone, role: 'ZSK' }]);
+    expect([keeper.secrets.size, await retentionOf(key.secretRef)]).toEqual([0, undefined]);
+  });
+
+  it('stay where they were put into the key store by somebody else, or other zones use them', async () => {
+    const keeper = new MemoryKeeper();
+    const maker = makerOf(keeper);
+    const [one, other] = [(await fixture.newZone()).name, (await fixture.newZone()).name];
+    const own = await maker.createKey(request(one));
+    const contentType = 'application/pkcs8';
+    const payload = new Uint8Array(8);
+    const secretRef = await keeper.storeSecret({ name: 'of an operator', contentType, payload });
+    const { token: _, ...row } = own;
+    await fixture.keys.add(one, [
+      { ...row, signs: true, published: true },
+      { ...row, publicKey: new Uint8Array(64).fill(9), secretRef, signs: true, published: true },
+    ]);
+    await fixture.keys.add(other, [{ ...row, signs: true, published: true }]);
+    await fixture.zones.deleteZone(one);
+    for (const reference of [own.secretRef, secretRef]) await due(reference);
+    const { destroyed, kept } = await maker.destroyDeleted();
+    expect([destroyed.length, kept.length, keeper.secrets.size]).toEqual([0, 2, 2]);
+    expect(await retentionOf(own.secretRef)).toBeUndefined();
+  });
+
+  it('can be taken into use again until they are destroyed', async () => {
+    const keeper = new MemoryKeeper();
+    const maker = makerOf(keeper);
+    const [zone, again] = [(await fixture.newZone()).name, (await fixture.newZone()).name];
+    const key = await maker.createKey(request(zone));
+    const late = await maker.createKey(request(zone));
+    for (const it of [key, late]) await addRow(zone, it);
+    await fixture.zones.deleteZone(zone);
+    await addRow(again, key);
+    expect(await retentionOf(key.secretRef)).toBeUndefined();
+    await due(late.secretRef);
+    expect(await creations.takeDeleted(late.secretRef)).toBe(true);
+    expect((await refusal(addRow(again, late))).message).toContain('is being destroyed');
+    expect((await maker.destroyDeleted()).destroyed).toHaveLength(1);
+    expect(keeper.secrets.has(key.secretRef)).toBe(true);
+  });
+
+  it.each([
+    ['7d', 604_800],
+    ['1h30m', 5400],
+    ['3600', 3600],
+    ['2W', 1_209_600],
+    ['soon', null],
+  ])('has the retention that a policy says as %s', async (text, seconds) => {
+    const [row] = await database.query('select zoneseal.duration_seconds($1) as seconds', [text]);
+    expect(row).toEqual({ seconds });
+  });
+});

@@ -33,6 +33,9 @@ const NO_CREATIONS: SecretCreations = {
   removed: () => Promise.resolve(),
   left: () => Promise.resolve([]),
   countUses: () => Promise.resolve(0),
+  deletedKeys: () => Promise.resolve([]),
+  takeDeleted: () => Promise.resolve(false),
+  forgetDeleted: () => Promise.resolve(),
 };
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {

@@ -8,6 +8,7 @@ import { decide } from './decide.js';
 import { takenKeyTags } from './facts.js';
 import { fits } from './goals.js';
 import type { Decision, DsUse, RolloverState, Step } from './model.js';
+import { nextStep, stepName } from './next-step.js';
 import { bogusDs } from './parent-fault.js';
 import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
 
@@ -63,8 +64,13 @@ export interface KeyKeeperCounts {
   readonly failing: number;
 }
 
-/** What came of looking at a zone: it is looked at again, nothing is to be done now, or nothing that is due could be done. */
-type Outcome = 'taken' | 'done' | 'failed';
+/** What came of a zone while its steps are taken. */
+interface Visit {
+  /** Steps that could not be taken, by `stepName`, with why. */
+  readonly failed: Map<string, unknown>;
+  /** When time alone brings the next step. */
+  nextAt: number | null;
+}
 
 /** Zones looked at in a round, and steps taken of one zone in a row. */
 const ZONES_AT_ONCE = 200;
@@ -108,20 +114,20 @@ export class KeyKeeper {
   async #keep({ zoneId, zone }: DueZone): Promise<void> {
     const { store } = this.#options;
     let loaded: LoadedRollover | undefined;
+    const visit: Visit = { failed: new Map(), nextAt: null };
     try {
       for (let steps = 0; steps < MOST_STEPS && !this.#closed; steps++) {
         loaded = await store.load(zone);
-        const outcome = loaded === undefined ? 'done' : await this.#goOn(loaded);
-        if (outcome === 'failed') return;
         // it is gone, or nothing is to be done of it now
-        if (outcome === 'done') break;
+        if (loaded === undefined || !(await this.#goOn(loaded, visit))) break;
       }
+      for (const error of visit.failed.values()) throw error;
       this.#failures.delete(zone);
     } catch (error) {
       const wait = this.#noteFailure(zone, error);
       // where the database is what failed, this fails as well and ends the round; a zone's own fault stops no other zone
       if (loaded === undefined) await store.postpone(zoneId, wait);
-      else await store.noteLooked(loaded.look, loaded.now + wait);
+      else await store.noteLooked(loaded.look, Math.min(loaded.now + wait, visit.nextAt ?? Infinity));
     }
   }
 
@@ -137,44 +143,45 @@ export class KeyKeeper {
     return Math.min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2 ** before);
   }
 
-  /** Takes the next step of a zone. */
-  async #goOn({
-    state: stored,
-    parent,
-    peeredViews,
-    look,
-    now,
-    unknownUntil,
-  }: LoadedRollover): Promise<Outcome> {
+  /** Takes the next steps of a zone; false when there is none now. */
+  async #goOn(
+    { state: stored, parent, peeredViews, look, now, unknownUntil }: LoadedRollover,
+    visit: Visit,
+  ): Promise<boolean> {
     const { store, onLooked } = this.#options;
     if (unknownUntil !== null && unknownUntil > now) {
       await store.noteLooked(look, unknownUntil);
-      return 'done';
+      return false;
     }
     const ds = parent === null ? stored.ds : observeParent(stored, parent);
     const state: RolloverState = { ...stored, ds };
-    if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return 'taken';
-    const decision = decide(state, now);
+    if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return true;
+    const isInNoView = state.views.length === 0;
+    const decision = isInNoView ? destructionsOf(state, decide(state, now)) : decide(state, now);
     if (await this.#isLeftAlone(state, decision)) {
       await store.noteLooked(look, null);
-      return 'done';
+      return false;
     }
-    const faults: unknown[] = [];
-    for (const step of decision.steps) {
+    const step = nextStep(decision, new Set(visit.failed.keys()));
+    if (step !== undefined) {
       try {
-        return (await this.#take(state, step, look.zoneId, now)) ? 'taken' : 'done';
+        return await this.#take(state, step, look.zoneId, now);
       } catch (error) {
-        // a key that cannot be made or destroyed holds up no other step
-        faults.push(error);
-        await store.noteFailed(
-          state.zone,
-          step,
-          error instanceof ZonesealError ? error.code : null,
-          errorMessage(error),
-        );
+        // what the key store refuses keeps no other step from being taken
+        if (step.kind === 'change') throw error;
+        visit.failed.set(stepName(step), error);
+        const code = error instanceof ZonesealError ? error.code : null;
+        await store.noteFailed(state.zone, step, code, errorMessage(error));
+        return true;
       }
     }
-    const again = faults.length === 0 ? null : now + this.#noteFailure(state.zone, faults[0]);
+    visit.nextAt = decision.nextAt;
+    // it is told of, and tried again
+    const isDone = visit.failed.size === 0;
+    if (isInNoView) {
+      if (isDone) await store.noteLooked(look, decision.nextAt);
+      return false;
+    }
     this.#tellWaits(state, decision);
     await onLooked({
       zoneId: look.zoneId,
@@ -186,21 +193,18 @@ export class KeyKeeper {
       news: cdsNews(state, peeredViews),
       fault: bogusDs(state),
     });
-    const times = [again, decision.nextAt].filter((time) => time !== null);
-    await store.noteLooked(look, times.length === 0 ? null : Math.min(...times));
-    return again === null ? 'done' : 'failed';
+    if (isDone) await store.noteLooked(look, decision.nextAt);
+    return false;
   }
 
   /**
-   * A zone in no view stays as it is. One without keys gets its first ones by hand, and keys that were there before anything
+   * A zone without keys gets its first ones by hand, and keys that were there before anything
    * was decided, and are not those that the policy wants, are held: what an operator has just taken over does not begin to roll
    * by itself.
    */
   async #isLeftAlone(state: RolloverState, { steps, waits }: Decision): Promise<boolean> {
     const { store, log } = this.#options;
     const { zone, keys, uses, isHeld } = state;
-    // nobody can tell what is in caches of a zone that is served from here nowhere yet
-    if (state.views.length === 0) return true;
     if (keys.length === 0)
       return !uses.some(({ facts, replacedAt }) => replacedAt === null && facts.published.length === 0);
     // what a key of the zone's is for already comes by its lifetime, or was asked for
@@ -278,6 +282,19 @@ export async function createStepKey(
     if (!isUsed) await maker.discard(made);
   }
   return isUsed;
+}
+
+/**
+ * What is decided of a zone in no view: keys that were taken out are destroyed. The others stay as they are, for nobody can tell what is in
+ * caches of a zone that is served from here nowhere yet.
+ */
+function destructionsOf({ keys, policy, isHeld }: RolloverState, { steps }: Decision): Decision {
+  const times = keys.flatMap((key) => (key.removedAt === null ? [] : [key.removedAt + policy.keyRetention]));
+  return {
+    steps: steps.filter((step) => step.kind === 'destroy'),
+    waits: [],
+    nextAt: isHeld || times.length === 0 ? null : Math.min(...times),
+  };
 }
 
 function isDifferent(before: readonly DsUse[], after: readonly DsUse[]): boolean {

@@ -3,6 +3,7 @@ import { applyStep, observeDs } from './apply.js';
 import { decide } from './decide.js';
 import { currentFacts, isParentKnown, pendingViews, plannedKey, wantedDs } from './facts.js';
 import type { KeyChange, KeySetUse, ManagedKey, RolloverState, Step, Wait } from './model.js';
+import { nextStep } from './next-step.js';
 
 /** What a timetable takes for granted, in seconds. */
 export interface PlanAssumptions {
@@ -31,11 +32,15 @@ export interface PlanEntry {
 export interface Plan {
   readonly entries: readonly PlanEntry[];
   readonly waits: readonly Wait[];
+  /** From when on nothing is said, for there are more steps than a timetable has, seconds since 1970; null: it is whole. */
+  readonly cutAt: number | null;
 }
 
-/** No timetable is longer. */
-const MOST_ENTRIES = 300;
+/** No timetable is longer, but for the steps of its last moment. */
+export const MOST_ENTRIES = 300;
 const MOST_MOMENTS = 20_000;
+/** Steps at one moment. */
+const MOST_STEPS = 100;
 
 /**
  * The steps that are to come, as far as policy and what is known now tell: nobody asks for anything, and the parent, the
@@ -46,10 +51,12 @@ export function planRolls(state: RolloverState, now: number, until: number, assu
   const forecast = new Forecast({ ...state, isHeld: false }, now, assumed, state.isHeld);
   for (let moments = 0; moments < MOST_MOMENTS && forecast.entries.length < MOST_ENTRIES; moments++) {
     const next = forecast.live();
-    if (next === null || next > until) break;
+    const { entries, waits, isCut } = forecast;
+    if (isCut) break;
+    if (next === null || next > until) return { entries, waits, cutAt: null };
     forecast.goTo(next);
   }
-  return { entries: forecast.entries, waits: forecast.waits };
+  return { entries: forecast.entries, waits: forecast.waits, cutAt: forecast.now };
 }
 
 interface PlannedEvent {
@@ -61,6 +68,8 @@ interface PlannedEvent {
 class Forecast {
   readonly entries: PlanEntry[] = [];
   waits: readonly Wait[] = [];
+  /** Whether there were more steps at one moment than are looked at. */
+  isCut = false;
   readonly #assumed: PlanAssumptions;
   readonly #isHeld: boolean;
   #state: RolloverState;
@@ -85,16 +94,25 @@ class Forecast {
 
   /** Takes the steps of this moment; gives the next one at which something happens, null when nothing does. */
   live(): number | null {
-    for (let rounds = 0; rounds < 10; rounds++) {
-      const { steps, waits, nextAt } = decide(this.#state, this.#now);
-      for (const step of steps) this.#take(step);
-      if (steps.length > 0) continue;
+    for (let steps = 0; steps < MOST_STEPS; steps++) {
+      const decision = decide(this.#state, this.#now);
+      const { waits, nextAt } = decision;
+      const step = nextStep(decision);
+      if (step !== undefined) {
+        this.#take(step);
+        continue;
+      }
       this.waits = waits;
       const times = [nextAt, ...this.#events.map((event) => event.at), ...this.#cdsEnds()];
       const coming = times.filter((time): time is number => time !== null && time > this.#now);
       return coming.length === 0 ? null : Math.min(...coming);
     }
+    this.isCut = true;
     return null;
+  }
+
+  get now(): number {
+    return this.#now;
   }
 
   goTo(time: number): void {

@@ -196,6 +196,24 @@ describe('the keeper of keys', () => {
     });
   });
 
+  it('destroys keys of a zone in no view that were taken out long enough ago', async () => {
+    const gone = { signs: false, published: false, goal: 'out' } as const;
+    const retention = store.state.policy.keyRetention;
+    const keys = [
+      managed('1', 'KSK'),
+      managed('2', 'ZSK', { ...gone, removedAt: NOW - retention }),
+      managed('3', 'ZSK', { ...gone, removedAt: NOW - 60 }),
+    ];
+    store.state = { ...store.state, views: [], keys };
+    await keeper.keepDue();
+    expect(store.steps.filter(({ kind }) => kind !== 'destroy')).toEqual([]);
+    expect(store.steps[0]).toMatchObject({ kind: 'destroy', key: '2' });
+    store.state = { ...store.state, keys: keys.filter(({ id }) => id !== '2') };
+    await keeper.keepDue();
+    expect(store.looked.at(-1)).toBe(NOW - 60 + retention);
+    expect(looked).toEqual([]);
+  });
+
   it('holds keys that were taken over and are not those that the policy wants, and says how to let them roll', async () => {
     misfit();
     await keeper.keepDue();
@@ -246,7 +264,7 @@ describe('the keeper of keys', () => {
     await keeper.keepDue();
     expect(store.looked).toEqual([NOW + 15, NOW + 30]);
     expect(keeper.counts).toMatchObject({ failed: 2, failing: 1 });
-    expect(logged[0]).toBe(
+    expect(logged).toContain(
       'error a step of a key roll could not be taken; it is tried again (Barbican does not answer)',
     );
     fault = undefined;
@@ -273,7 +291,7 @@ describe('the keeper of keys', () => {
     [store.looked.length, looked.length] = [0, 0];
     await keeper.keepDue();
     expect(looked).toHaveLength(1);
-    expect(store.looked).toEqual([NOW + 15]);
+    expect(store.looked).toEqual([NOW + 30]);
     expect(store.failed.at(-1)).toBe('destroy KEYSTORE_FORBIDDEN: not yours');
     expect(keeper.counts).toMatchObject({ failing: 1 });
   });
@@ -290,6 +308,28 @@ describe('the keeper of keys', () => {
     await keeper.keepDue();
     await keeper.keepDue();
     expect(store.looked).toEqual([NOW + 5, NOW + 5]);
+  });
+
+  it('takes the other steps of a zone where a key cannot be made or destroyed, and tries that again', async () => {
+    misfit();
+    store.events = [event];
+    const removed = { signs: false, published: false, goal: 'out', removedAt: 0 } as const;
+    store.state = {
+      ...store.state,
+      keys: [...store.state.keys, managed('3', 'ZSK', removed), managed('4', 'ZSK', removed)],
+    };
+    fault = new ZonesealError('KEY_UNSUPPORTED', 'RSA keys are generated in steps of 8');
+    undeletable.add('3');
+    await keeper.keepDue();
+    // what was taken stays with this store, so that it is decided again and again
+    expect(new Set(store.steps.map((step) => step.kind === 'destroy' && step.key))).toEqual(new Set(['4']));
+    store.steps.length = 0;
+    store.state = { ...store.state, keys: store.state.keys.filter(({ id }) => id !== '4') };
+    await keeper.keepDue();
+    expect(store.steps).toEqual([]);
+    expect(store.looked.at(-1)).toBe(NOW + 30);
+    expect(looked.at(-1)).toMatchObject({ zone: ZONE });
+    expect(keeper.counts).toMatchObject({ failing: 1 });
   });
 
   it('leaves a zone for later that cannot be loaded, and goes on with those behind it', async () => {

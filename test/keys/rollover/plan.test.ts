@@ -60,7 +60,15 @@ describe('a timetable', () => {
   it('goes no further than it was asked for, and not without end', () => {
     const rolling = zone([ksk, zsk], { policy: policy({ zskLifetime: 10_000 }) });
     expect(planRolls(rolling, 0, 20_000, assumed).entries.every(({ at }) => at <= 20_000)).toBe(true);
-    expect(planRolls(rolling, 0, 1e9, assumed).entries.length).toBeLessThan(320);
+    expect(planRolls(rolling, 0, 20_000, assumed).cutAt).toBeNull();
+    const { entries: many, cutAt } = planRolls(rolling, 0, 1e9, assumed);
+    expect(many.length).toBeGreaterThanOrEqual(300);
+    expect(many.length).toBeLessThan(320);
+    expect(cutAt).toBeGreaterThanOrEqual(many.at(-1)?.at ?? 0);
+    expect(cutAt).toBeLessThan(1e9);
+    // of what came before nothing is missing
+    const again = planRolls(rolling, 0, (cutAt as number) - 1, assumed);
+    expect(again).toMatchObject({ cutAt: null, entries: many.filter(({ at }) => at < (cutAt as number)) });
   });
 
   it('says what waits where it ends', () => {

@@ -16,6 +16,11 @@ export class Timeline {
     this.#events.splice(low, 0, event);
   }
 
+  /** When the next thing happens; null: nothing does. */
+  get next(): number | null {
+    return this.#events.at(-1)?.at ?? null;
+  }
+
   /** Everything happens that is to until then. */
   runUntil(end: number): void {
     for (let budget = 500_000; ; budget--) {

@@ -150,9 +150,15 @@ export function keySetUsesSuite(open: () => Fixture): void {
       expect(left).toEqual([]);
     });
 
-    it('keep the versions that they name, until caches are certainly without them', async () => {
+    it.each<[text: string, document: Record<string, unknown>, isKept: boolean]>([
+      ['until caches are certainly without them', {}, false],
+      ['for as long as their policy looks back', { zskLifetime: 0, publishSafety: '200d' }, true],
+    ])('keep the versions that they name, %s', async (text, document, isKept) => {
       const f = open();
       const zone = await f.newZone(undefined, ['external']);
+      const policy = text.replaceAll(' ', '-');
+      await f.zones.setPolicy(policy, { ...document, validity: 1_209_600 });
+      await f.zones.assignPolicy(zone.name, policy);
       await f.publish(zone);
       for (let i = 1; i < 4; i++) {
         await f.keys.add(zone.name, [csk(i)]);
@@ -174,6 +180,10 @@ export function keySetUsesSuite(open: () => Fixture): void {
       );
       await f.database.execute('insert into zoneseal.prune_queue (zone_id) values ($1)', [zone.id]);
       await prune(f.database, { holder: 'test', keep: 1, zones: 10_000 });
+      if (isKept) {
+        expect(await versions()).toEqual([0, 1, 2, 3]);
+        return;
+      }
       expect(await versions()).toEqual([2, 3]);
       expect(await usesOf(f, zone)).toEqual(['external 2 replaced gone', 'external 3']);
     });
