@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Name } from '../dns/name.js';
 import { DsDigest, dnskeyRdata, dsRdata } from '../dnssec/dnskey.js';
+import { rollable } from '../keys/rollover/goals.js';
 import type { ManagedKey, Step, Wait } from '../keys/rollover/model.js';
 import type { PlanEntry } from '../keys/rollover/plan.js';
 import { FAILED, type KeyEvent } from '../keys/rollover/ports.js';
@@ -140,8 +141,9 @@ export function addRollCommands(keys: Command): void {
 
 async function plan(zone: Name, options: PlanOptions): Promise<void> {
   const { planRolls } = await import('../keys/rollover/plan.js');
-  const { loaded, peers, events } = await withDatabase(options, async (parts) => ({
+  const { loaded, peers, events, views } = await withDatabase(options, async (parts) => ({
     loaded: await loadKeys(parts, zone),
+    views: (await parts.zones.showZone(zone.toString())).views,
     peers: (await parts.peers.list()).length,
     events: await parts.rollovers.listEvents(zone.toString(), FAILURES_READ),
   }));
@@ -157,12 +159,16 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
   // what a decision taken now would wait for, and what of it was tried in vain
   const { steps: due, waits: present } = decide(state, now);
   const failures = failuresOf(due, events);
+  const unpublished = views.flatMap(({ view, failed }) =>
+    failed === null ? [] : [{ view, why: failed.error }],
+  );
   if (options.json === true) {
     await printJson({
       zone: state.zone,
       held: state.isHeld,
       steps: entries.map((entry) => ({ ...entry, at: timeText(entry.at) })),
       failures: failures.map(({ at, what, why }) => ({ at: timeText(at), what, why })),
+      unpublished,
       waits: present.map(waitJson),
       open: waits.map(waitJson),
     });
@@ -178,6 +184,10 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
   if (failures.length > 0) {
     const tried = failures.map(({ at, what, why }) => `  ${what} since ${timeText(at)}: ${why}`);
     await printLines(['', 'cannot be done now, and is tried again:', ...tried]);
+  }
+  if (unpublished.length > 0) {
+    const tried = unpublished.map(({ view, why }) => `  view ${view}: ${why}`);
+    await printLines(['', 'cannot be published now, so that no step comes that needs it:', ...tried]);
   }
   if (present.length > 0)
     await printLines(['', 'waits now:', ...present.map(({ message }) => `  ${message}`)]);
@@ -206,7 +216,7 @@ async function roll(zone: Name, tags: readonly number[], options: RollOptions): 
   if (options.emergency && tags.length !== 1) throw new UsageError('--emergency takes one key tag');
   await withDatabase(options, async (parts) => {
     const { state } = await loadKeys(parts, zone);
-    const inUse = state.keys.filter((key) => key.removedAt === null && key.goal === 'in');
+    const inUse = rollable(state.keys, options.emergency);
     const wanted = tags.length === 0 ? inUse : tags.map((tag) => keyOfTag(zone, inUse, tag));
     if (wanted.length === 0) {
       throw new UsageError(`zone ${zone} has no key in use; make some with: zoneseal keys generate ${zone}`);
@@ -268,6 +278,6 @@ function keyOfTag(zone: Name, keys: readonly ManagedKey[], tag: number): Managed
   );
 }
 
-function waitJson({ message, until, conflicts }: Wait): object {
-  return { message, until: until === null ? null : timeText(until), conflicts };
+function waitJson({ message, why, until, conflicts }: Wait): object {
+  return { message, why, until: until === null ? null : timeText(until), conflicts };
 }

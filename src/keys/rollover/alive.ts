@@ -138,7 +138,7 @@ function unknownDs(state: RolloverState, timing: Timing): AliveDs[] {
   return state.keys.filter(mayHaveDs).map((key) => ({ ...dsItem([key.id], [key.algorithm]), until }));
 }
 
-function aliveOfUse(state: RolloverState, use: KeySetUse, timing: Timing) {
+export function aliveOfUse(state: RolloverState, use: KeySetUse, timing: Timing) {
   const end = (interval: number): number | null => (use.until === null ? null : use.until + interval);
   return {
     dnskeys: dnskeysItem(use.facts, end(dnskeyInterval(use, state.policy, timing))),

@@ -77,8 +77,9 @@ class Draft {
       this.#take(option, option.reason ?? move.reason);
       return undefined;
     }
-    if (conflicts.length > 0) return waitForCaches(step, conflicts);
-    return waitOf(step, null, `until what the key set says is published in ${viewNames(pending)}`);
+    const lacking = `what the key set says is not published in ${viewNames(pending)} yet`;
+    if (conflicts.length > 0) return waitForCaches(step, conflicts, pending.length > 0 ? lacking : undefined);
+    return waitOf(step, null, `for ${lacking}`);
   }
 
   #conflictsOf(option: Option): Conflict[] {
@@ -184,11 +185,12 @@ function waitForRelease(step: Step): Wait {
   return waitOf(step, null, "for the zone's keys are held");
 }
 
-function waitForCaches(step: Step, conflicts: readonly Conflict[]): Wait {
+function waitForCaches(step: Step, conflicts: readonly Conflict[], lacking: string | undefined): Wait {
   const open = conflicts.filter((conflict) => conflict.until === null);
   const until = open.length > 0 ? null : Math.max(...conflicts.map((conflict) => conflict.until as number));
   const last = open[0] ?? conflicts.find((conflict) => conflict.until === until);
-  return waitOf(step, until, `for otherwise ${last?.message}`, conflicts);
+  const more = until === null && lacking !== undefined ? `; ${lacking}` : '';
+  return waitOf(step, until, `for otherwise ${last?.message}${more}`, conflicts);
 }
 
 function waitOf(step: Step, until: number | null, why: string, conflicts: readonly Conflict[] = []): Wait {

@@ -4,6 +4,7 @@ import type { Log } from '../../log.js';
 import type { KeyRole, ZoneKey } from '../key-set.js';
 import { applyStep, observeDs } from './apply.js';
 import { decide } from './decide.js';
+import { signsKeys } from './facts.js';
 import type { Decision, DsUse, RolloverState, Step } from './model.js';
 import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
 
@@ -73,6 +74,7 @@ export class KeyKeeper {
   readonly #options: KeyKeeperOptions;
   readonly #failures = new Map<string, number>();
   readonly #said = new Map<string, string>();
+  readonly #misfits = new Set<string>();
   #steps = 0;
   #failed = 0;
   #closed = false;
@@ -159,6 +161,7 @@ export class KeyKeeper {
         );
       }
     }
+    this.#tellMisfit(state);
     const again = faults.length === 0 ? null : now + this.#noteFailure(state.zone, faults[0]);
     this.#tellWaits(state, decision);
     await onLooked({
@@ -215,6 +218,27 @@ export class KeyKeeper {
     this.#said.delete(zone);
     log.info({ zone, step: step.kind, reason: step.reason }, 'a step of a key roll was taken');
     return true;
+  }
+
+  /** A parent whose DS fit no key is told of once, until they do. */
+  #tellMisfit(state: RolloverState): void {
+    const { zone, keys } = state;
+    const signers = keys.filter((key) => key.published && signsKeys(key)).map(({ id }) => id);
+    const misfit = state.ds.find(
+      (use) =>
+        use.until === null &&
+        use.seenAt !== null &&
+        use.algorithms.length > 0 &&
+        !use.keys.some((id) => signers.includes(id)),
+    );
+    if (misfit === undefined) this.#misfits.delete(zone);
+    else if (!this.#misfits.has(zone)) {
+      this.#misfits.add(zone);
+      this.#options.log.error(
+        { zone, reason: `have the parent take the DS of: zoneseal keys ds ${zone}` },
+        'the DS at the parent is of no key that signs the DNSKEY RRset: validators see bogus answers',
+      );
+    }
   }
 
   /** What a zone's rolls wait for is said once, until it is something else. */

@@ -4,6 +4,7 @@ import { applyStep, observeDs } from '../../../src/keys/rollover/apply.js';
 import { decide } from '../../../src/keys/rollover/decide.js';
 import { emergency } from '../../../src/keys/rollover/emergency.js';
 import { currentFacts, takenKeyTags } from '../../../src/keys/rollover/facts.js';
+import { rollable } from '../../../src/keys/rollover/goals.js';
 import type { ManagedKey, RolloverState, Step } from '../../../src/keys/rollover/model.js';
 import { ds, key, policy, zone } from './lab.js';
 
@@ -240,7 +241,9 @@ describe('a use', () => {
 
 describe('an emergency roll', () => {
   it('has a key made first, and says what validators will see', () => {
-    const { steps, conflicts } = emergency(zone([ksk, zsk]), 'z', 0);
+    const { steps, conflicts, goneAt } = emergency(zone([ksk, zsk]), 'z', 0);
+    // when signatures that are served now have left caches, as `keys plan` has it of the key that is removed
+    expect(goneAt).toBe(5110);
     expect(steps).toMatchObject([{ kind: 'create', role: 'ZSK', replaces: 'z' }]);
     expect(conflicts.map(({ kind, until }) => [kind, until])).toEqual([
       ['dnskey-signature', null],
@@ -267,6 +270,22 @@ describe('an emergency roll', () => {
     const past = { ...use, replacedAt: 0, until: 0 };
     const served = { ...changed, uses: [past, { ...use, facts: currentFacts(changed), since: 0 }] };
     expect(decide(served, 5110).steps).toMatchObject([{ keys: [{ id: 'z', removedAt: 5110 }, { id: 'y' }] }]);
+  });
+
+  it('is of keys as well that a roll has going out already, as long as they are there', () => {
+    const leaving = key('l', 'ZSK', { goal: 'out', signs: false });
+    const out = key('o', 'ZSK', { goal: 'out', signs: false, published: false });
+    const keys = [ksk, zsk, leaving, out];
+    expect(rollable(keys, false)).toEqual([ksk, zsk]);
+    expect(rollable(keys, true)).toEqual([ksk, zsk, leaving]);
+    expect(emergency(zone([ksk, zsk, leaving]), 'l', 0).steps).toMatchObject([
+      {
+        keys: [
+          { id: 'l', published: false, signs: false },
+          { id: 'z', signs: true },
+        ],
+      },
+    ]);
   });
 
   it('of a KSK breaks the chain until the parent has the new DS', () => {

@@ -309,6 +309,24 @@ describe('the keeper of keys', () => {
     expect(looked.at(-1)).toMatchObject({ zone: ZONE, hasEntry: true });
   });
 
+  it('says once that the DS at the parent is of no key, and again when it is so again', async () => {
+    const use = { algorithms: [13], since: NOW - 900, seenAt: NOW - 800, until: null, ttl: null };
+    const errors = (): string[] => logged.filter((line) => line.startsWith('error the DS at the parent'));
+    store.events = [event];
+    const good = store.state.ds;
+    for (const [ds, times] of [
+      [[{ ...use, keys: ['unknown:4711'] }], 1],
+      [[{ ...use, keys: ['unknown:4711'] }], 1],
+      [[...good, { ...use, keys: ['unknown:4711', '1'] }], 1],
+      [[{ ...use, keys: ['2'] }], 2],
+    ] as const) {
+      store.state = { ...store.state, ds };
+      await keeper.keepDue();
+      expect(errors()).toHaveLength(times);
+    }
+    expect(errors()[0]).toContain('zoneseal keys ds example.');
+  });
+
   it('takes no step while nobody knows what was served before the database was set back', async () => {
     misfit();
     store.events = [event];
