@@ -25,14 +25,19 @@ export async function rollAtOnce(
   options: GlobalOptions & { readonly yes: boolean },
 ): Promise<void> {
   const { state, now } = await loadKeys(parts, zone);
-  const { conflicts, needsDsByHand } = emergency(state, key.id, now);
+  const { conflicts, goneAt, needsDsByHand } = emergency(state, key.id, now);
   await printLines(
     conflicts.length === 0
       ? [`no cache holds anything that ${keyText(key)} is needed for: nobody will notice`]
       : [
           `while caches hold what was served before, validators will see bogus answers:`,
-          ...conflicts.map(({ message, until }) => {
-            return `  ${message}${until === null ? ', until something else is changed (the DS at the parent, say)' : `, until ${timeText(until)}`}`;
+          ...conflicts.map(({ kind, message, until }) => {
+            if (until !== null) return `  ${message}`;
+            const end =
+              kind === 'ds-dnskey'
+                ? 'the DS at the parent is another'
+                : `${timeText(goneAt)} at the earliest`;
+            return `  ${message}, until ${end}`;
           }),
         ],
   );

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Name } from '../dns/name.js';
 import { DsDigest, dnskeyRdata, dsRdata } from '../dnssec/dnskey.js';
+import { rollable } from '../keys/rollover/goals.js';
 import type { ManagedKey, Step, Wait } from '../keys/rollover/model.js';
 import type { PlanEntry } from '../keys/rollover/plan.js';
 import { FAILED, type KeyEvent } from '../keys/rollover/ports.js';
@@ -140,8 +141,9 @@ export function addRollCommands(keys: Command): void {
 
 async function plan(zone: Name, options: PlanOptions): Promise<void> {
   const { MOST_ENTRIES, planRolls } = await import('../keys/rollover/plan.js');
-  const { loaded, peers, events } = await withDatabase(options, async (parts) => ({
+  const { loaded, peers, events, views } = await withDatabase(options, async (parts) => ({
     loaded: await loadKeys(parts, zone),
+    views: (await parts.zones.showZone(zone.toString())).views,
     peers: (await parts.peers.list()).length,
     events: await parts.rollovers.listEvents(zone.toString(), FAILURES_READ),
   }));
@@ -163,6 +165,9 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
     ...open,
   ];
   const failures = failuresOf(due, events);
+  const unpublished = views.flatMap(({ view, failed }) =>
+    failed === null ? [] : [{ view, why: failed.error }],
+  );
   if (options.json === true) {
     await printJson({
       zone: state.zone,
@@ -170,6 +175,7 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
       cutAt: cutAt === null ? null : timeText(cutAt),
       steps: entries.map((entry) => ({ ...entry, at: timeText(entry.at) })),
       failures: failures.map(({ at, what, why }) => ({ at: timeText(at), what, why })),
+      unpublished,
       waits: present.map(waitJson),
       open: waits.map(waitJson),
     });
@@ -191,6 +197,10 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
       '',
       `the timetable is cut: it has no more than ${MOST_ENTRIES} steps, and of what comes from ${timeText(cutAt)} on nothing is said, though --until is ${timeText(until)}`,
     ]);
+  }
+  if (unpublished.length > 0) {
+    const tried = unpublished.map(({ view, why }) => `  view ${view}: ${why}`);
+    await printLines(['', 'cannot be published now, so that no step comes that needs it:', ...tried]);
   }
   if (present.length > 0)
     await printLines(['', 'waits now:', ...present.map(({ message }) => `  ${message}`)]);
@@ -219,7 +229,7 @@ async function roll(zone: Name, tags: readonly number[], options: RollOptions): 
   if (options.emergency && tags.length !== 1) throw new UsageError('--emergency takes one key tag');
   await withDatabase(options, async (parts) => {
     const { state } = await loadKeys(parts, zone);
-    const inUse = state.keys.filter((key) => key.removedAt === null && key.goal === 'in');
+    const inUse = rollable(state.keys, options.emergency);
     const wanted = tags.length === 0 ? inUse : tags.map((tag) => keyOfTag(zone, inUse, tag));
     if (wanted.length === 0) {
       throw new UsageError(`zone ${zone} has no key in use; make some with: zoneseal keys generate ${zone}`);
@@ -281,6 +291,11 @@ function keyOfTag(zone: Name, keys: readonly ManagedKey[], tag: number): Managed
   );
 }
 
-function waitJson({ message, until, conflicts }: Pick<Wait, 'message' | 'until' | 'conflicts'>): object {
-  return { message, until: until === null ? null : timeText(until), conflicts };
+function waitJson({
+  message,
+  why,
+  until,
+  conflicts,
+}: Pick<Wait, 'message' | 'why' | 'until' | 'conflicts'>): object {
+  return { message, why, until: until === null ? null : timeText(until), conflicts };
 }

@@ -3,16 +3,18 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { Name } from '../dns/name.js';
 import { formatRdata, parseRdataText } from '../dns/rdata/index.js';
 import { RRType } from '../dns/types.js';
-import { DsDigest, dsRdata } from '../dnssec/dnskey.js';
+import { DsDigest, dnskeyRdata, dsMatches, dsRdata } from '../dnssec/dnskey.js';
 import { errorMessage } from '../errors.js';
 import type { ParentDescription, ParentServer } from '../gateway-store.js';
+import { signsKeys } from '../keys/rollover/facts.js';
+import type { ManagedKey } from '../keys/rollover/model.js';
 import { jsonOption, nameArgument } from './arguments.js';
 import { withDatabase } from './database.js';
 import { EXIT_CODES, Exit, UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
 import { addressArgument } from './peer.js';
 import { hint } from './stored-zone.js';
-import { printJson, printTable } from './terminal.js';
+import { printJson, printTable, say } from './terminal.js';
 
 interface SetOptions extends GlobalOptions {
   readonly server: readonly ParentServer[];
@@ -65,7 +67,7 @@ export function addParentCommands(program: Command): void {
     .command('check')
     .summary('ask the parent for the DS of a zone')
     .description(
-      'Asks each nameserver of the parent of a zone for its DS, as gateways do, and prints what they say. The exit code is 1 when one gives no answer that counts.',
+      'Asks each nameserver of the parent of a zone for its DS, as gateways do, and prints what they say. The exit code is 1 when one gives no answer that counts, or has DS records of which none is of a key that signs.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .addOption(jsonOption())
@@ -135,7 +137,7 @@ function readAnchors(file: string, parent: Name): Uint8Array[] {
 
 async function check(zone: Name, options: GlobalOptions & { readonly json?: true }): Promise<void> {
   const text = zone.toLower().toString();
-  const sightings = await withDatabase(options, async ({ config, parents }) => {
+  const { sightings, keys } = await withDatabase(options, async ({ config, parents, keys: stored }) => {
     const above = await parents.findAbove(text);
     if (above === undefined) {
       throw new UsageError(
@@ -145,12 +147,15 @@ async function check(zone: Name, options: GlobalOptions & { readonly json?: true
     const { makeParentClient } = await import('../gateway-fleet.js');
     const client = makeParentClient(config);
     const { signal } = new AbortController();
-    return Promise.all(
+    const asked = await Promise.all(
       above.servers.map(async (server) => ({
         server: shown(server),
         ...(await client.findDs(text, above, server, signal)),
       })),
     );
+    // a zone that is not held here can be asked for as well
+    const held = await stored.list(text).catch(() => undefined);
+    return { sightings: asked, keys: held };
   });
   const rows = sightings.map((it) => ({
     server: it.server,
@@ -171,7 +176,15 @@ async function check(zone: Name, options: GlobalOptions & { readonly json?: true
       ),
     );
   }
-  if (sightings.some(({ kind }) => kind !== 'seen')) throw new Exit(EXIT_CODES.REFUSED.code);
+  const misfits =
+    keys === undefined ? [] : sightings.filter((it) => it.kind === 'seen' && !fitsKeys(zone, it.ds, keys));
+  for (const { server } of misfits) {
+    say(
+      `${server}: no DS record there is of a key that signs the DNSKEY RRset of ${text}: validators see bogus answers; have the parent take those of: zoneseal keys ds ${text}`,
+    );
+  }
+  if (misfits.length > 0 || sightings.some(({ kind }) => kind !== 'seen'))
+    throw new Exit(EXIT_CODES.REFUSED.code);
 }
 
 function serversArgument(text: string, before: readonly ParentServer[] | undefined): readonly ParentServer[] {
@@ -194,4 +207,10 @@ function parentJson({ anchors, servers, notify, name }: ParentDescription): obje
 function listLine({ name, servers, notify, anchors }: ParentDescription): string[] {
   const tags = anchors.map((it) => String(((it[0] as number) << 8) | (it[1] as number)));
   return [name, servers.map(shown).join(', '), notify.map(shown).join(', ') || '-', tags.join(', ') || '-'];
+}
+
+/** Whether a DS set lets the zone validate, or makes it insecure. */
+function fitsKeys(zone: Name, ds: readonly Uint8Array[], keys: readonly ManagedKey[]): boolean {
+  const signers = keys.filter((key) => key.published && signsKeys(key)).map(dnskeyRdata);
+  return ds.length === 0 || ds.some((rdata) => signers.some((dnskey) => dsMatches(zone, rdata, dnskey)));
 }

@@ -168,7 +168,7 @@ function guessedDs(state: RolloverState): AliveDs[] {
     .map((key) => ({ ...dsItem([key.id], [key.algorithm]), until: null }));
 }
 
-function aliveOfUse(state: RolloverState, use: KeySetUse, timing: Timing) {
+export function aliveOfUse(state: RolloverState, use: KeySetUse, timing: Timing) {
   const end = (interval: number): number | null => (use.until === null ? null : use.until + interval);
   return {
     dnskeys: dnskeysItem(use.facts, end(dnskeyInterval(use, state.policy, timing))),

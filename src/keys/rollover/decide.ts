@@ -101,8 +101,10 @@ class Draft {
       this.#take(option, option.reason ?? move.reason);
       return undefined;
     }
-    if (conflicts.length > 0) return waitForCaches(this.#state, step, conflicts);
-    return waitOf(step, null, `until what the key set says is published in ${viewNames(pending)}`);
+    const lacking = `what the key set says is not published in ${viewNames(pending)} yet`;
+    if (conflicts.length > 0)
+      return waitForCaches(this.#state, step, conflicts, pending.length > 0 ? lacking : undefined);
+    return waitOf(step, null, `for ${lacking}`);
   }
 
   #conflictsOf(option: Option): Conflict[] {
@@ -233,12 +235,17 @@ function waitForRelease(step: Step): Wait {
   return waitOf(step, null, "for the zone's keys are held");
 }
 
-function waitForCaches(state: RolloverState, step: Step, conflicts: readonly Conflict[]): Wait {
+function waitForCaches(
+  state: RolloverState,
+  step: Step,
+  conflicts: readonly Conflict[],
+  lacking: string | undefined,
+): Wait {
   const open = conflicts.filter((conflict) => conflict.until === null);
   const until = open.length > 0 ? null : Math.max(...conflicts.map((conflict) => conflict.until as number));
   const last = open[0] ?? conflicts.find((conflict) => conflict.until === until);
-  const behind = until === null ? describeBehind(state, state.uses) : null;
-  const more = behind === null ? '' : `; ${behind}`;
+  const held = until === null ? (describeBehind(state, state.uses) ?? lacking) : undefined;
+  const more = held === undefined ? '' : `; ${held}`;
   return waitOf(step, until, `for otherwise ${last?.message}${more}`, conflicts);
 }
 

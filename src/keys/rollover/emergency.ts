@@ -1,6 +1,6 @@
 import { ZonesealError } from '../../errors.js';
 import { signsKeySets } from '../key-set.js';
-import { aliveNow } from './alive.js';
+import { aliveNow, aliveOfUse } from './alive.js';
 import { changeKeys } from './apply.js';
 import { currentFacts, isPublishable, keySetFacts, plannedKey, signsKeys } from './facts.js';
 import { findGoals, fits } from './goals.js';
@@ -15,6 +15,8 @@ export interface Emergency {
   readonly steps: readonly Step[];
   /** What validators will see, and until when; none: nobody will notice. */
   readonly conflicts: readonly Conflict[];
+  /** When caches have let go of what is served now, if it is replaced at once, seconds since 1970. */
+  readonly goneAt: number;
   /** The parent will not take CDS and CDNSKEY (RFC 7344 §4.1): its DS set has to be changed by hand. */
   readonly needsDsByHand: boolean;
 }
@@ -61,12 +63,22 @@ export function emergency(state: RolloverState, id: string, now: number, timing:
   if (!isWhole(after, facts) && isWhole(asked, currentFacts(asked))) throw nothingLeft(state, id);
   const conflicts = newConflicts(after, aliveNow(after, now, timing), currentFacts(after), facts);
   const needsDsByHand = breaksChain(after, changes, now);
+  const goneAt = whenGone(state, now, timing);
   const [create] = missing;
-  if (create !== undefined) return { steps: [create], conflicts, needsDsByHand };
+  if (create !== undefined) return { steps: [create], conflicts, goneAt, needsDsByHand };
   const names = successors.map((it) => keyName(state, it.id)).join(' and ');
   const instead = names === '' ? '' : `, ${names} ${successors.length === 1 ? 'takes' : 'take'} its place`;
   const reason = `${keyName(state, id)} goes out at once${instead}: an emergency`;
-  return { steps: [{ kind: 'change', keys: changes, reason }], conflicts, needsDsByHand };
+  return { steps: [{ kind: 'change', keys: changes, reason }], conflicts, goneAt, needsDsByHand };
+}
+
+function whenGone(state: RolloverState, now: number, timing: Timing): number {
+  const ends = state.uses.flatMap((use) => {
+    const replaced = { ...use, replacedAt: use.replacedAt ?? now, until: use.until ?? now };
+    const { dnskeys, signatures } = aliveOfUse(state, replaced, timing);
+    return [dnskeys.until ?? now, signatures.until ?? now];
+  });
+  return Math.max(now, ...ends);
 }
 
 /** With the keys of algorithms that do not sign everything any more: published, they would keep the zone from being published. */

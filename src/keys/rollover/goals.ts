@@ -85,6 +85,12 @@ export function findGoals(state: RolloverState, now: number): Goals {
   };
 }
 
+/** Keys that may be asked to be replaced; at once also those that are on their way out already and not there yet. */
+export function rollable(keys: readonly ManagedKey[], isEmergency: boolean): ManagedKey[] {
+  const isLeft = (key: ManagedKey): boolean => isEmergency && (key.published || key.signs);
+  return keys.filter((key) => key.removedAt === null && (key.goal === 'in' || isLeft(key)));
+}
+
 /** Why a key is to be replaced, in words; undefined: it is not. */
 function dueBecause(state: RolloverState, key: ManagedKey, now: number): string | undefined {
   if (state.asked.includes(key.id)) return 'an operator asked for it';

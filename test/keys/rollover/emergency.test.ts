@@ -3,6 +3,7 @@ import { applyStep } from '../../../src/keys/rollover/apply.js';
 import { decide } from '../../../src/keys/rollover/decide.js';
 import { emergency } from '../../../src/keys/rollover/emergency.js';
 import { currentFacts } from '../../../src/keys/rollover/facts.js';
+import { rollable } from '../../../src/keys/rollover/goals.js';
 import type { ManagedKey, Step } from '../../../src/keys/rollover/model.js';
 import { key, policy, zone } from './lab.js';
 
@@ -44,7 +45,9 @@ describe('an emergency roll', () => {
   });
 
   it('has a key made first, and says what validators will see', () => {
-    const { steps, conflicts } = emergency(zone([ksk, zsk]), 'z', 0);
+    const { steps, conflicts, goneAt } = emergency(zone([ksk, zsk]), 'z', 0);
+    // when signatures that are served now have left caches, as `keys plan` has it of the key that is removed
+    expect(goneAt).toBe(5110);
     expect(steps).toMatchObject([{ kind: 'create', role: 'ZSK', replaces: 'z' }]);
     expect(conflicts.map(({ kind, until }) => [kind, until])).toEqual([
       ['dnskey-signature', null],
@@ -139,6 +142,22 @@ describe('an emergency roll', () => {
     });
     // what view a is to be signed with is made before its own key goes
     expect(emergency(own, 'y', 0).steps).toMatchObject([{ kind: 'create', role: 'ZSK', view: null }]);
+  });
+
+  it('is of keys as well that a roll has going out already, as long as they are there', () => {
+    const leaving = key('l', 'ZSK', { goal: 'out', signs: false });
+    const out = key('o', 'ZSK', { goal: 'out', signs: false, published: false });
+    const keys = [ksk, zsk, leaving, out];
+    expect(rollable(keys, false)).toEqual([ksk, zsk]);
+    expect(rollable(keys, true)).toEqual([ksk, zsk, leaving]);
+    expect(emergency(zone([ksk, zsk, leaving]), 'l', 0).steps).toMatchObject([
+      {
+        keys: [
+          { id: 'l', published: false, signs: false },
+          { id: 'z', signs: true },
+        ],
+      },
+    ]);
   });
 
   it('is of a key that there is', () => {
