@@ -180,6 +180,11 @@ export function rolloversSuite(open: () => Fixture): void {
         () => store.recordDs(zone.name, ['192.0.2.1'], []),
         () => store.hold(zone.name, true, 'a test'),
         () => look(f, zone, 1_000_000_000),
+        () => f.database.execute('delete from zoneseal.zone_views where zone_id = $1', [zone.id]),
+        () =>
+          f.database.execute(`insert into zoneseal.zone_views (zone_id, view) values ($1, 'internal')`, [
+            zone.id,
+          ]),
       ];
       for (const event of events) {
         await event();
