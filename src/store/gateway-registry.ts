@@ -31,6 +31,18 @@ const RUNNING = `
   from zoneseal.gateways where seen_at > clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s'
   order by started_at, name`;
 
+/** Peers that gateways were asking when they were killed: others ask at once, and need not wait until the claim runs out. */
+const FREE_CLAIMS = `
+  update zoneseal.peer_states s set claimed_by = null, claimed_until = null
+  from (
+    select c.zone_id, c.peer_id from zoneseal.peer_states c
+    where c.claimed_by is not null and not exists (
+      select from zoneseal.gateways g
+      where g.name = c.claimed_by and g.seen_at > clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s')
+    for update of c skip locked
+  ) gone
+  where s.zone_id = gone.zone_id and s.peer_id = gone.peer_id`;
+
 interface Row {
   readonly name: string;
   readonly release: string;
@@ -67,6 +79,7 @@ export class GatewayRegistry {
     await this.#database.execute(
       `delete from zoneseal.gateways where seen_at < clock_timestamp() - interval '${KEPT_SECONDS} s'`,
     );
+    await this.#database.execute(FREE_CLAIMS);
     return this.list();
   }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ClaimRoom, PeerClaim, PeerUpdate } from '../../../src/fleet/ports.js';
+import { GatewayRegistry } from '../../../src/store/gateway-registry.js';
 import { PostgresPeerStateStore } from '../../../src/store/peer-state-store.js';
 import { PeerStore } from '../../../src/store/peer-store.js';
 import type { Fixture } from '../fixture.js';
@@ -51,6 +52,23 @@ export function peersSuite(open: () => Fixture): void {
 
     const makeDue = (zone: { id: string }): Promise<number> =>
       f.database.execute('update zoneseal.peer_states set due_at = now() where zone_id = $1', [zone.id]);
+
+    it('are free for others when the gateway that was asking them is gone', async () => {
+      const zone = await f.newZone();
+      await newPeer([zone.name]);
+      const registry = new GatewayRegistry(f.database);
+      const facts = { release: '1', schemaLevel: 18, formatVersion: 1, pageFormat: 1 };
+      await registry.announce({ name: 'killed', ...facts });
+      expect(await claimOf(zone, 'killed')).toHaveLength(1);
+      await registry.announce({ name: 'other', ...facts });
+      expect(await claimOf(zone, 'other')).toEqual([]);
+      await f.database.execute(
+        `update zoneseal.gateways set seen_at = clock_timestamp() - interval '31 s' where name = 'killed'`,
+      );
+      await registry.announce({ name: 'other', ...facts });
+      expect(await claimOf(zone, 'other')).toHaveLength(1);
+      for (const name of ['killed', 'other']) await registry.leave(name);
+    });
 
     it('have a state for each zone of their view, that comes and goes with zone, view and peer', async () => {
       const early = await f.newZone();
