@@ -6,7 +6,7 @@ import type { Random } from '../lib/random.js';
 const STEP_TAKEN = 'a step of a key roll was taken';
 const LOOK_MS = 50;
 /** After so many all are left alone, so that a slow machine comes to the end. */
-const MOST_KILLS = 6;
+const MOST_KILLS = 4;
 
 /**
  * Kills one gateway of a cluster at a time, and starts it again: whichever has just taken a step, before anybody can have what came of

@@ -43,6 +43,13 @@ const FREE_CLAIMS = `
   ) gone
   where s.zone_id = gone.zone_id and s.peer_id = gone.peer_id`;
 
+/** Leases that gateways held when they were killed: what was begun under them others begin anew. */
+const FREE_LEASES = `
+  update zoneseal.leases l set expires_at = '-infinity'
+  where l.expires_at > clock_timestamp() and exists (
+    select from zoneseal.gateways g
+    where g.name = l.holder and g.seen_at <= clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s')`;
+
 interface Row {
   readonly name: string;
   readonly release: string;
@@ -80,6 +87,7 @@ export class GatewayRegistry {
       `delete from zoneseal.gateways where seen_at < clock_timestamp() - interval '${KEPT_SECONDS} s'`,
     );
     await this.#database.execute(FREE_CLAIMS);
+    await this.#database.execute(FREE_LEASES);
     return this.list();
   }
 

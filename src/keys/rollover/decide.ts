@@ -1,4 +1,4 @@
-import { type Alive, aliveNow } from './alive.js';
+import { type Alive, aliveNow, cdsEnd } from './alive.js';
 import { changeKeys } from './apply.js';
 import {
   currentFacts,
@@ -51,7 +51,12 @@ export function decide(state: RolloverState, now: number, timing: Timing = TIMIN
   return {
     steps: state.isHeld ? [] : steps,
     waits: [...held, ...waits],
-    nextAt: earliest(now, [...waits.map((wait) => wait.until), ...dueTimes(keys, state)]),
+    nextAt: earliest(now, [
+      ...waits.map((wait) => wait.until),
+      ...dueTimes(keys, state),
+      // until then the parent may read an older CDS, which is what a wait without an end may be for
+      ...(waits.length === 0 ? [] : state.uses.map((use) => cdsEnd(state, use, timing))),
+    ]),
   };
 }
 

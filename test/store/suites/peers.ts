@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ClaimRoom, PeerClaim, PeerUpdate } from '../../../src/fleet/ports.js';
 import { GatewayRegistry } from '../../../src/store/gateway-registry.js';
+import { takeLease } from '../../../src/store/lease.js';
 import { PostgresPeerStateStore } from '../../../src/store/peer-state-store.js';
 import { PeerStore } from '../../../src/store/peer-store.js';
 import type { Fixture } from '../fixture.js';
@@ -62,11 +63,15 @@ export function peersSuite(open: () => Fixture): void {
       expect(await claimOf(zone, 'killed')).toHaveLength(1);
       await registry.announce({ name: 'other', ...facts });
       expect(await claimOf(zone, 'other')).toEqual([]);
+      const lease = (holder: string) => takeLease(f.database, 'of a killed gateway', holder, 1000);
+      expect(await lease('killed')).toBeDefined();
+      expect(await lease('other')).toBeUndefined();
       await f.database.execute(
         `update zoneseal.gateways set seen_at = clock_timestamp() - interval '31 s' where name = 'killed'`,
       );
       await registry.announce({ name: 'other', ...facts });
       expect(await claimOf(zone, 'other')).toHaveLength(1);
+      expect(await lease('other')).toMatchObject({ token: 2 });
       for (const name of ['killed', 'other']) await registry.leave(name);
     });
 
