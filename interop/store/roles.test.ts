@@ -297,6 +297,8 @@ describe('zoneseal_admin', () => {
     });
     expect(await zones.showZone(name)).toMatchObject({ rrsets: 2, version: 2, keySetVersion: 2 });
     await rrsets.delete(name, { owner: `a.${name}` });
+    await keys.update(id as string, { published: false });
+    expect(await keys.takeOut(id as string)).toBe(true);
     await keys.delete(id as string);
     const peers = new PeerStore(as.admin.database);
     await peers.add({ name: 'ns1', view: 'partner', address: '::1', port: 53, key: 'k.', zones: null });
