@@ -6,22 +6,10 @@ import { applyStep, observeDs, observeParent } from '../../../src/keys/rollover/
 import { decide } from '../../../src/keys/rollover/decide.js';
 import { currentFacts, takenKeyTags } from '../../../src/keys/rollover/facts.js';
 import type { ManagedKey, RolloverState, Step } from '../../../src/keys/rollover/model.js';
-import { ds, key, policy, zone } from './lab.js';
+import { ds, fresh, key, policy, zone } from './lab.js';
 
 const ksk = key('k', 'KSK', { keyTag: 100 });
 const zsk = key('z', 'ZSK', { keyTag: 200 });
-
-/** A key that was just made. */
-function fresh(id: string, role: ManagedKey['role'], more: Partial<ManagedKey> = {}): ManagedKey {
-  return key(id, role, {
-    signs: false,
-    published: false,
-    parent: false,
-    activeAt: null,
-    createdAt: 0,
-    ...more,
-  });
-}
 
 /** The state after every step of now, and its publication in the views (all that are not named: at the same time). */
 function after(state: RolloverState, now: number, served: readonly string[] = state.views): RolloverState {

@@ -4,23 +4,11 @@ import { decide } from '../../../src/keys/rollover/decide.js';
 import { emergency } from '../../../src/keys/rollover/emergency.js';
 import { currentFacts } from '../../../src/keys/rollover/facts.js';
 import { rollable } from '../../../src/keys/rollover/goals.js';
-import type { ManagedKey, Step } from '../../../src/keys/rollover/model.js';
-import { key, policy, zone } from './lab.js';
+import type { Step } from '../../../src/keys/rollover/model.js';
+import { fresh, key, policy, zone } from './lab.js';
 
 const ksk = key('k', 'KSK', { keyTag: 100 });
 const zsk = key('z', 'ZSK', { keyTag: 200 });
-
-/** A key that was just made. */
-function fresh(id: string, role: ManagedKey['role'], more: Partial<ManagedKey> = {}): ManagedKey {
-  return key(id, role, {
-    signs: false,
-    published: false,
-    parent: false,
-    activeAt: null,
-    createdAt: 0,
-    ...more,
-  });
-}
 
 describe('an emergency roll', () => {
   it('of a key of an algorithm that goes takes the algorithm out, once what the policy wants is there', () => {

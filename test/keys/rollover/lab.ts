@@ -48,6 +48,18 @@ export function key(id: string, role: ManagedKey['role'], more: Partial<ManagedK
   };
 }
 
+/** A key that was just made. */
+export function fresh(id: string, role: ManagedKey['role'], more: Partial<ManagedKey> = {}): ManagedKey {
+  return key(id, role, {
+    signs: false,
+    published: false,
+    parent: false,
+    activeAt: null,
+    createdAt: 0,
+    ...more,
+  });
+}
+
 export function ds(...keys: ManagedKey[]): DsUse {
   const algorithms = [...new Set(keys.map((it) => it.algorithm))];
   return {
