@@ -6,10 +6,11 @@ import { handleBrokenPipes } from './terminal.js';
 handleBrokenPipes();
 // a listener keeps SIGUSR1 from opening the inspector, through which private keys could be read
 process.on('SIGUSR1', () => undefined);
-const flags = process.argv.slice(2);
-const json = flags.includes('--json');
+const words = process.argv.slice(2);
+const json = words.includes('--json');
 try {
-  await buildProgram(json).parseAsync();
+  const program = await buildProgram(json, words);
+  await program.parseAsync();
 } catch (error) {
-  process.exitCode = reportFailure(error, { json, debug: flags.includes('--debug') });
+  process.exitCode = reportFailure(error, { json, debug: words.includes('--debug') });
 }

@@ -1,29 +1,35 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { addCheckCommand } from './check.js';
 import { EXIT_CODES } from './exit.js';
 import { failureJson } from './failure.js';
 import { addGlobalOptions } from './global-options.js';
-import { addKeysCommands } from './keys.js';
-import { addMigrateCommand } from './migrate.js';
-import { addParentCommands } from './parent.js';
-import { addPeerCommands } from './peer.js';
-import { addPolicyCommands } from './policy.js';
-import { addPublishCommand } from './publish.js';
-import { addRrsetCommands } from './rrset.js';
-import { addServeCommand } from './serve.js';
-import { addSignCommand } from './sign.js';
-import { addStatusCommand } from './status.js';
-import { addTsigCommands } from './tsig.js';
-import { addVerifyCommand } from './verify.js';
-import { addViewCommands } from './view.js';
-import { addZoneCommands } from './zone.js';
+
+/** Each command with what adds it, in the order of the help. */
+const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: Command) => void>])[] = [
+  ['serve', async () => (await import('./serve.js')).addServeCommand],
+  ['zone', async () => (await import('./zone.js')).addZoneCommands],
+  ['rrset', async () => (await import('./rrset.js')).addRrsetCommands],
+  ['view', async () => (await import('./view.js')).addViewCommands],
+  ['policy', async () => (await import('./policy.js')).addPolicyCommands],
+  ['keys', async () => (await import('./keys.js')).addKeysCommands],
+  ['tsig', async () => (await import('./tsig.js')).addTsigCommands],
+  ['peer', async () => (await import('./peer.js')).addPeerCommands],
+  ['parent', async () => (await import('./parent.js')).addParentCommands],
+  ['publish', async () => (await import('./publish.js')).addPublishCommand],
+  ['status', async () => (await import('./status.js')).addStatusCommand],
+  ['migrate', async () => (await import('./migrate.js')).addMigrateCommand],
+  ['check', async () => (await import('./check.js')).addCheckCommand],
+  ['sign', async () => (await import('./sign.js')).addSignCommand],
+  ['verify', async () => (await import('./verify.js')).addVerifyCommand],
+];
 
 /**
- * The whole command, with every subcommand; parsing it runs them.
+ * The whole command; parsing it runs its subcommands.
  * @param json tell of wrong command lines as a program reads them
+ * @param words those of a command line: only the subcommand that it names is there, for loading all takes longer than most of
+ *   them do; where it names none, all are
  */
-export function buildProgram(json = false): Command {
+export async function buildProgram(json = false, words: readonly string[] = []): Promise<Command> {
   const program = new Command('zoneseal');
   program
     .description(
@@ -38,26 +44,27 @@ export function buildProgram(json = false): Command {
     .showHelpAfterError(json ? false : '(add --help for what is possible)')
     .exitOverride();
   addGlobalOptions(program);
-  addServeCommand(program);
-  addZoneCommands(program);
-  addRrsetCommands(program);
-  addViewCommands(program);
-  addPolicyCommands(program);
-  addKeysCommands(program);
-  addTsigCommands(program);
-  addPeerCommands(program);
-  addParentCommands(program);
-  addPublishCommand(program);
-  addStatusCommand(program);
-  addMigrateCommand(program);
-  addCheckCommand(program);
-  addSignCommand(program);
-  addVerifyCommand(program);
+  const first = firstCommand(program, words);
+  const named = COMMANDS.filter(([name]) => name === first);
+  const adding = (named.length > 0 ? named : COMMANDS).map(([, load]) => load());
+  for (const add of await Promise.all(adding)) add(program);
   const codes = Object.values(EXIT_CODES).map(
     ({ code, meaning }) => `  ${String(code).padEnd(4)} ${meaning}`,
   );
   program.addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
   return program;
+}
+
+/** What comes behind the global options. */
+function firstCommand({ options }: Command, words: readonly string[]): string | undefined {
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    if (!word.startsWith('-')) return word;
+    const option = options.find((it) => it.short === word || it.long === word);
+    if (option === undefined && !word.includes('=')) return undefined;
+    if (option?.required === true) i++;
+  }
+  return undefined;
 }
 
 function asJson(text: string): string {

@@ -9,13 +9,13 @@ function leaves(command: Command): Command[] {
 }
 
 describe('the reference of the command line', () => {
-  it('is that of the commands (make it anew with: npm run docs)', () => {
+  it('is that of the commands (make it anew with: npm run docs)', async () => {
     const stored = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
-    expect(stored).toBe(formatReference(buildProgram()));
+    expect(stored).toBe(formatReference(await buildProgram()));
   });
 
-  it('says something about every command, argument and option', () => {
-    for (const command of leaves(buildProgram())) {
+  it('says something about every command, argument and option', async () => {
+    for (const command of leaves(await buildProgram())) {
       expect(command.description(), command.name()).toMatch(/\.$/);
       for (const argument of command.registeredArguments)
         expect(argument.description, command.name()).not.toBe('');

@@ -77,7 +77,8 @@ export async function zonesealHere(args: readonly string[]): Promise<Run> {
   ];
   let code = 0;
   try {
-    await buildProgram(args.includes('--json')).parseAsync([...args], { from: 'user' });
+    const program = await buildProgram(args.includes('--json'), args);
+    await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     code = reportFailure(error, { json: args.includes('--json'), debug: false });
   } finally {

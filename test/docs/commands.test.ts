@@ -6,7 +6,7 @@ import { commandsIn, splitWords } from './shell.js';
 
 /** What is wrong with a command line of zoneseal; undefined when it would run. */
 async function faultOf(words: readonly string[]): Promise<string | undefined> {
-  const program = buildProgram();
+  const program = await buildProgram();
   quieten(program);
   try {
     await program.parseAsync(words, { from: 'user' });
@@ -63,8 +63,8 @@ describe('command lines in pages', () => {
     expect(kept.filter((line) => !line.includes('+onesoa +noall +answer'))).toEqual([]);
   });
 
-  it('name commands and options that there are, within the text too', () => {
-    const known = optionsByCommand(buildProgram());
+  it('name commands and options that there are, within the text too', async () => {
+    const known = optionsByCommand(await buildProgram());
     const wrong: string[] = [];
     for (const document of readDocuments()) {
       for (const [code] of splitBlocks(document).prose.matchAll(/`zoneseal [a-z][^`]*`/g)) {
