@@ -64,7 +64,6 @@ export class ValidatorLab {
   readonly #keyRows = new Map<string, readonly KeyRow[]>();
   readonly #held = new Map<string, Held>();
   readonly #editions = new Map<string, Promise<readonly Edition[]>>();
-  readonly #serials = new Map<string, number>();
 
   private constructor(gateway: GatewayProcess, postgres: TestPostgres, keys: SuiteKeys) {
     this.gateway = gateway;
@@ -228,10 +227,11 @@ export class ValidatorLab {
   async #resign(zone: CorpusZone, variant: Variant): Promise<void> {
     const rows = this.#keyRows.get(keySetName(variant.algorithm, variant.keys)) ?? [];
     await this.#inTransaction(async (client) => {
-      await client.query('update zoneseal.zones set policy = $2 where id = zoneseal.zone_id($1)', [
-        zone.apex,
-        policyOf(zone, variant).name,
-      ]);
+      // held: the policies say nothing of the keys, and nobody is to roll to the algorithm that goes without saying
+      await client.query(
+        'update zoneseal.zones set policy = $2, keys_held_at = now() where id = zoneseal.zone_id($1)',
+        [zone.apex, policyOf(zone, variant).name],
+      );
       await client.query('delete from zoneseal.zone_keys where zone_id = zoneseal.zone_id($1)', [zone.apex]);
       for (const row of rows) {
         await client.query(
@@ -243,24 +243,21 @@ export class ValidatorLab {
     });
   }
 
-  /** Waits for a new serial, and takes the zone. */
+  /** Waits for the publication that has all that was asked for, and takes the zone. */
   async #take(zone: CorpusZone, view: string, variant: Variant): Promise<Edition> {
     const { apex } = zone;
-    const line = `${apex} ${view}`;
     const key = this.#tsigKeys.get(view);
     if (key === undefined) throw new Error(`no TSIG key for view ${view}`);
     const { target } = this.gateway;
     const title = `${zone.name} ${view} ${titleOf(variant)}`;
     await waitUntil(
-      () => `no new serial of ${title}:\n${this.gateway.log.slice(-4000)}`,
+      () => `no new publication of ${title}:\n${this.gateway.log.slice(-4000)}`,
       async () => {
+        const wanted = await this.#serialOfNewest(apex, view);
+        if (wanted === undefined) return false;
         const answer = await query(target, { name: apex, type: 'SOA', signing: { key } });
         const soa = answer?.message.answer.find((record) => record.type === RRType.SOA);
-        if (soa === undefined) return false;
-        const serial = serialOf(soa);
-        if (serial === this.#serials.get(line)) return false;
-        this.#serials.set(line, serial);
-        return true;
+        return soa !== undefined && serialOf(soa) >= wanted;
       },
       PATIENCE,
     );
@@ -273,6 +270,18 @@ export class ValidatorLab {
     await writeMasterFile(file, records);
     const isCsk = variant.keys === 'csk';
     return { zone, view, variant, records, apex, file, isCsk, hasZonemd: hasZonemd(zone, variant) };
+  }
+
+  /** The serial of the newest publication, when it is of the newest rows, policy and keys. */
+  async #serialOfNewest(zone: string, view: string): Promise<number | undefined> {
+    const { rows } = await this.#operator.query<{ serial: string }>(
+      `select p.serial
+       from zoneseal.serial_lines l join zoneseal.publications p on p.id = l.ready
+       where l.zone = $1 and l.view = $2 and l.zone_id is not null and l.ready_zone_version >= l.changed_version
+         and l.ready_key_set_version >= l.keys_changed_version and l.ready_policy = l.policy`,
+      [zone, view],
+    );
+    return rows[0] === undefined ? undefined : Number(rows[0].serial);
   }
 
   /** Writes the keys of a way of signing as files of a zone; their base names. */
