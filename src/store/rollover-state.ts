@@ -1,7 +1,8 @@
 import { Name } from '../dns/name.js';
+import { ZonesealError } from '../errors.js';
 import { parsePolicy } from '../keys/policy.js';
 import { keySetFacts } from '../keys/rollover/facts.js';
-import type { DsUse, KeySetUse } from '../keys/rollover/model.js';
+import type { DsUse, FormerPolicy, KeySetUse } from '../keys/rollover/model.js';
 import { type LastSighting, parentNow } from '../keys/rollover/parent-now.js';
 import type { LoadedRollover } from '../keys/rollover/ports.js';
 import type { Queryable } from './database.js';
@@ -47,6 +48,7 @@ interface StateRow {
   readonly document: unknown;
   readonly views: string[];
   readonly keys: KeyRow[];
+  readonly formerly: { readonly name: string; readonly document: unknown; readonly until: number }[];
   readonly asked: string[];
   readonly uses: UseRow[];
   readonly ds: DsUseRow[];
@@ -99,6 +101,22 @@ const SIGHTINGS = rowsOf(
    order by s.server, s.id desc`,
 );
 
+/** How far back policies are looked at. */
+const FORMER_DAYS = 90;
+
+/** Each version that the zone's policies had while it had them, and when that ended. Those it had before are as good as the first it is known to have had. */
+const FORMERLY = rowsOf(
+  'until',
+  `select v.name, v.document, ${end('least(h.until, n.created_at)')} as until
+   from (
+     select z.policy as name, 'infinity'::timestamptz as until
+     union all select f.policy, f.until from zoneseal.former_policies f where f.zone_id = z.id
+   ) h
+     join zoneseal.policy_versions v on v.name = h.name and v.created_at <= h.until
+     left join zoneseal.policy_versions n on n.name = v.name and n.version = v.version + 1
+   where least(h.until, n.created_at) between now() - interval '${FORMER_DAYS} days' and clock_timestamp()`,
+);
+
 const STATE = `
   select z.id, z.name, z.key_set_version, z.delete_sentinel, z.keys_held_at is not null as held, z.policy,
     (select ${end('max(l.keys_unknown_until)')} from zoneseal.serial_lines l
@@ -108,6 +126,7 @@ const STATE = `
     ${rowsOf('id', `select ${KEY_COLUMNS} from zoneseal.zone_keys k where k.zone_id = z.id`)} as keys,
     array(select k.id::text from zoneseal.zone_keys k
       where k.zone_id = z.id and k.roll_asked_at is not null and k.removed_at is null order by k.id) as asked,
+    ${FORMERLY} as formerly,
     ${USES} as uses,
     ${rowsOf(
       'id',
@@ -134,6 +153,7 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
       zone: row.name,
       views,
       policy,
+      formerly: row.formerly.flatMap(formerOf),
       keySetVersion: row.key_set_version,
       keys,
       uses: row.uses.map((use) => useOf(row.name, use, views)),
@@ -153,6 +173,20 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
     look: { zoneId: String(row.id), policyVersion: row.policy_version, events: row.events },
     now: row.now,
   };
+}
+
+/** One that this release cannot read says nothing. */
+function formerOf({ name, document, until }: StateRow['formerly'][number]): FormerPolicy[] {
+  try {
+    const { propagationDelay, publishSafety, parentPropagationDelay, parentDsTtl } = parsePolicy(
+      name,
+      document,
+    );
+    return [{ until, delays: { propagationDelay, publishSafety, parentPropagationDelay, parentDsTtl } }];
+  } catch (error) {
+    if (error instanceof ZonesealError) return [];
+    throw error;
+  }
 }
 
 function useOf(zone: string, use: UseRow, views: readonly string[]): KeySetUse {

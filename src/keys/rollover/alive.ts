@@ -1,3 +1,4 @@
+import type { Policy } from '../policy.js';
 import {
   currentFacts,
   isAskedFor,
@@ -8,7 +9,7 @@ import {
   wantedDs,
 } from './facts.js';
 import type { DsUse, KeySetFacts, KeySetUse, RolloverState } from './model.js';
-import { dnskeyInterval, dsInterval, signatureInterval, TIMING, type Timing } from './timing.js';
+import { dnskeyInterval, dsInterval, endOf, signatureInterval, TIMING, type Timing } from './timing.js';
 
 /** What a zone without signatures publishes. */
 const UNSIGNED: KeySetFacts = {
@@ -138,7 +139,7 @@ export function askedDs(state: RolloverState, now: number, timing: Timing = TIMI
  */
 export function cdsEnd(state: RolloverState, use: KeySetUse, timing: Timing = TIMING): number | null {
   const { until } = aliveOfUse(state, use, timing).dnskeys;
-  return until === null ? null : until + timing.parentPropagationDelay(state.policy);
+  return until === null ? null : endOf(state, until, (policy) => timing.parentPropagationDelay(policy));
 }
 
 function isCdsAlive(state: RolloverState, use: KeySetUse, now: number, timing: Timing): boolean {
@@ -155,7 +156,7 @@ export function algorithmsOf(state: Pick<RolloverState, 'keys'>, ids: readonly s
 function unknownDs(state: RolloverState, timing: Timing): AliveDs[] {
   const seen = state.ds.flatMap((use) => (use.seenAt === null ? [] : [use.seenAt]));
   const until = isParentKnown(state)
-    ? Math.min(...seen) + dsInterval({ ttl: null }, state.policy, timing)
+    ? endOf(state, Math.min(...seen), (policy) => dsInterval({ ttl: null }, policy, timing))
     : null;
   return state.keys.filter(isAskedFor).map((key) => ({ ...dsItem([key.id], [key.algorithm]), until }));
 }
@@ -169,10 +170,11 @@ function guessedDs(state: RolloverState): AliveDs[] {
 }
 
 export function aliveOfUse(state: RolloverState, use: KeySetUse, timing: Timing) {
-  const end = (interval: number): number | null => (use.until === null ? null : use.until + interval);
+  const end = (interval: (use: KeySetUse, policy: Policy, timing: Timing) => number): number | null =>
+    use.until === null ? null : endOf(state, use.until, (policy) => interval(use, policy, timing));
   return {
-    dnskeys: dnskeysItem(use.facts, end(dnskeyInterval(use, state.policy, timing))),
-    signatures: signaturesItem(use.view, use.facts, end(signatureInterval(use, state.policy, timing))),
+    dnskeys: dnskeysItem(use.facts, end(dnskeyInterval)),
+    signatures: signaturesItem(use.view, use.facts, end(signatureInterval)),
   };
 }
 
@@ -188,7 +190,7 @@ function beforeKnown(state: RolloverState, timing: Timing) {
 }
 
 function dsEnd(state: RolloverState, use: DsUse, timing: Timing): number | null {
-  return use.until === null ? null : use.until + dsInterval(use, state.policy, timing);
+  return use.until === null ? null : endOf(state, use.until, (policy) => dsInterval(use, policy, timing));
 }
 
 function dnskeysItem(facts: KeySetFacts, until: number | null): AliveDnskeys {

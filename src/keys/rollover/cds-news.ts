@@ -1,5 +1,6 @@
 import { currentFacts, wantedDs } from './facts.js';
 import type { KeySetFacts, KeySetUse, RolloverState } from './model.js';
+import { endOf } from './timing.js';
 
 /** What CDS and CDNSKEY ask the parent for. */
 export interface CdsNews {
@@ -33,7 +34,7 @@ function shownAt(state: RolloverState, facts: KeySetFacts, view: string, hasPeer
   const same = others === -1 ? uses : uses.slice(0, others);
   const [served, first] = [same[0], same.at(-1)];
   if (served === undefined || first === undefined || served.replacedAt !== null) return null;
-  const latest = first.since + state.policy.propagationDelay;
+  const latest = endOf(state, first.since, (policy) => policy.propagationDelay);
   if (!hasPeers) return latest;
   const gone = uses.slice(same.length).map(({ until }) => until);
   if (gone.includes(null)) return latest;

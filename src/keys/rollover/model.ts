@@ -68,12 +68,24 @@ export interface DsUse {
   readonly ttl: number | null;
 }
 
+/** Delays that were so until an operator said otherwise. */
+export interface FormerPolicy {
+  /** When that ended, seconds since 1970. */
+  readonly until: number;
+  readonly delays: Pick<
+    Policy,
+    'propagationDelay' | 'publishSafety' | 'parentPropagationDelay' | 'parentDsTtl'
+  >;
+}
+
 /** Everything that a decision looks at. */
 export interface RolloverState {
   readonly zone: string;
   /** The views in which the zone is served. */
   readonly views: readonly string[];
   readonly policy: Policy;
+  /** What the policy said before, or another that the zone had, as far as caches may hold anything of that time. */
+  readonly formerly: readonly FormerPolicy[];
   readonly keySetVersion: number;
   /** All keys, those that were removed and not destroyed yet included. */
   readonly keys: readonly ManagedKey[];

@@ -1,5 +1,5 @@
 import type { Policy } from '../policy.js';
-import type { DsUse, KeySetUse } from './model.js';
+import type { DsUse, KeySetUse, RolloverState } from './model.js';
 
 /** The terms that the intervals of RFC 7583 are made of, in seconds, each by itself. */
 export interface Timing {
@@ -48,6 +48,21 @@ export function signatureInterval(
 /** From a DS set that the parent is seen without, to the last cache without it: Iret of RFC 7583 §3.3.1. */
 export function dsInterval(use: Pick<DsUse, 'ttl'>, policy: Policy, timing: Timing = TIMING): number {
   return timing.parentPropagationDelay(policy) + timing.dsTtl(use, policy) + timing.publishSafety(policy);
+}
+
+/**
+ * When an interval is over that begins at a time. What began while the policy promised more takes as long as it promised then.
+ * @returns seconds since 1970
+ */
+export function endOf(
+  { policy, formerly }: Pick<RolloverState, 'policy' | 'formerly'>,
+  from: number,
+  interval: (policy: Policy) => number,
+): number {
+  const before = formerly.map(
+    ({ until, delays }) => Math.min(from, until) + interval({ ...policy, ...delays }),
+  );
+  return Math.max(from + interval(policy), ...before);
 }
 
 /** How long before a ZSK's lifetime ends its successor has to be made, to sign when it does. */

@@ -107,6 +107,39 @@ describe('a decision', () => {
     ]);
   });
 
+  it('takes as long as the policy promised for what was served then', () => {
+    const signing = { ...fresh('y', 'ZSK', { signs: true, published: true }), activeAt: 0 };
+    const state = zone([ksk, { ...zsk, signs: false, goal: 'out' }, signing]);
+    const [use] = state.uses as [(typeof state.uses)[0]];
+    const before = { ...use, facts: { ...use.facts, version: 0, zoneSigners: { all: ['z'] } } };
+    const uses = [
+      { ...before, replacedAt: 0, until: 0 },
+      { ...use, since: 0 },
+    ];
+    const delays = { ...state.policy, propagationDelay: 4000 };
+    const lowered = (until: number): RolloverState => ({ ...state, uses, formerly: [{ until, delays }] });
+    // 100 + 5000 + 10 by the policy as it is, 4000 + 5000 + 10 as it was when the other signatures were served
+    expect(decide({ ...state, uses }, 5109).nextAt).toBe(5110);
+    expect(decide({ ...state, uses }, 5110).steps).toHaveLength(1);
+    expect(decide(lowered(20), 9009).steps).toEqual([]);
+    expect(decide(lowered(20), 9010).steps).toMatchObject([{ keys: [{ id: 'z', published: false }] }]);
+    // what it promised until long before says little of what was served until now
+    expect(decide(lowered(-3000), 6009).steps).toEqual([]);
+    expect(decide(lowered(-3000), 6010).steps).toHaveLength(1);
+    expect(decide(lowered(-3900), 5110).steps).toHaveLength(1);
+    // the parent's DS: 20000 + 200 + 10
+    const gone = { ...ds(key('x', 'KSK')), until: 0 };
+    const parent = {
+      ...state,
+      ds: [...state.ds, gone],
+      formerly: [{ until: 5, delays: { ...delays, parentDsTtl: 90_000 } }],
+    };
+    expect(isDsAlive({ ...parent, formerly: [] }, gone, 20_209)).toBe(true);
+    expect(isDsAlive({ ...parent, formerly: [] }, gone, 20_210)).toBe(false);
+    expect(isDsAlive(parent, gone, 90_209)).toBe(true);
+    expect(isDsAlive(parent, gone, 90_210)).toBe(false);
+  });
+
   it('counts keys that are published and sign as known to the parent, for they can be given to it by hand', () => {
     const unseen = { parent: false, activeAt: null };
     const state = zone([key('c', 'CSK', unseen)], { ds: [] });

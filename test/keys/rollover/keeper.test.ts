@@ -37,6 +37,7 @@ class FakeStore {
     zone: ZONE,
     views: ['internal'],
     policy: parsePolicy('default', { zskLifetime: 0 }),
+    formerly: [],
     keySetVersion: 1,
     keys: [managed('1', 'KSK'), managed('2', 'ZSK')],
     uses: [],

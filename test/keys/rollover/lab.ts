@@ -78,6 +78,7 @@ export function zone(keys: readonly ManagedKey[], more: Partial<RolloverState> =
     zone: 'example.',
     views: ['all'],
     policy: policy(),
+    formerly: [],
     keySetVersion: 1,
     keys,
     uses: [],

@@ -128,6 +128,7 @@ export class World {
       zone: 'example.',
       views,
       policy,
+      formerly: [],
       keySetVersion: 1,
       keys,
       uses: [],
@@ -228,17 +229,14 @@ export class World {
     for (const view of this.#views.values()) this.#time.after(this.#random.low(60), () => view.poke());
   }
 
-  /**
-   * A delay or TTL becomes another one. The policy promises what is so, of what caches still hold as well: it is raised at once, and
-   * lowered when nothing that was served under the old one is left in them (docs/keys.md).
-   */
+  /** A delay or TTL becomes another one, and the policy says so. */
   #promise(what: Delay | 'parentDsTtl', seconds: number): void {
     this.#true[what] = seconds;
-    const promised = this.#state.policy[what];
-    if (seconds >= promised) return this.#setPolicy({ [what]: seconds });
-    this.#time.after(promised + this.#scale, () => {
-      if (this.#true[what] === seconds) this.#setPolicy({ [what]: seconds });
-    });
+    const { propagationDelay, publishSafety, parentPropagationDelay, parentDsTtl } = this.#state.policy;
+    const delays = { propagationDelay, publishSafety, parentPropagationDelay, parentDsTtl };
+    const until = this.#time.now + this.#random.pick(this.#skews);
+    this.#state = { ...this.#state, formerly: [...this.#state.formerly, { until, delays }] };
+    this.#setPolicy({ [what]: seconds });
   }
 
   #serve(name: string, isServed: boolean): void {

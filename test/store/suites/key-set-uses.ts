@@ -50,6 +50,55 @@ export function keySetUsesSuite(open: () => Fixture): void {
       expect(uses[0]?.facts).toMatchObject({ published: [], zoneSigners: { external: [], internal: [] } });
     });
 
+    it('are looked at by the policies of their time', async () => {
+      const f = open();
+      const zone = await f.newZone(undefined, ['external']);
+      const policy = (name: string, seconds: number) =>
+        f.database.execute(
+          `insert into zoneseal.policies as p (name, document) values ($1, jsonb_build_object('propagationDelay', $2::bigint))
+           on conflict (name) do update set document = excluded.document`,
+          [`${name}-${zone.id}`, seconds],
+        );
+      const assign = (name: string) =>
+        f.database.execute('update zoneseal.zones set policy = $2 where id = $1', [
+          zone.id,
+          `${name}-${zone.id}`,
+        ]);
+      const formerly = async () =>
+        (await stateOf(f, zone)).formerly.map(({ until, delays }) => {
+          expect(Math.abs(until - Date.now() / 1000)).toBeLessThan(60);
+          return delays.propagationDelay;
+        });
+      await policy('slow', 7200);
+      await policy('quick', 60);
+      await policy('quick', 61);
+      await assign('slow');
+      await f.database.execute('delete from zoneseal.former_policies where zone_id = $1', [zone.id]);
+      expect(await formerly()).toEqual([]);
+      await policy('slow', 7100);
+      expect(await formerly()).toEqual([7200]);
+      await assign('quick');
+      expect((await stateOf(f, zone)).policy.propagationDelay).toBe(61);
+      expect((await formerly()).sort()).toEqual([60, 7100, 7200]);
+      // another policy's new version is none that the zone had
+      await policy('slow', 9000);
+      expect((await formerly()).sort()).toEqual([60, 7100, 7200]);
+      await f.database.execute(
+        'update zoneseal.policy_versions set document = \'{"propagationDelay":"no such"}\' where name = $1 and version = 1',
+        [`slow-${zone.id}`],
+      );
+      expect((await formerly()).sort()).toEqual([60, 7100]);
+      await f.database.execute(
+        "update zoneseal.former_policies set until = now() - interval '91 days' where zone_id = $1",
+        [zone.id],
+      );
+      expect(await formerly()).toEqual([60]);
+      await f.database.execute('update zoneseal.zones set policy = $2 where id = $1', [zone.id, 'default']);
+      expect(
+        await f.database.query('select policy from zoneseal.former_policies where zone_id = $1', [zone.id]),
+      ).toEqual([{ policy: `quick-${zone.id}` }]);
+    });
+
     it('remember the largest TTLs of their publications', async () => {
       const f = open();
       const zone = await f.newZone(undefined, ['external']);
