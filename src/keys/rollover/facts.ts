@@ -35,17 +35,34 @@ export function currentFacts(state: RolloverState): KeySetFacts {
   return keySetFacts(state.keys, state.views, state.keySetVersion, state.deleteSentinel);
 }
 
-/**
- * Whether a view can be published by a key set: each published algorithm signs the DNSKEY RRset and the view's data (RFC 4035 §2.2).
- * Gateways publish no other.
- */
-export function isPublishable(state: Pick<RolloverState, 'keys'>, facts: KeySetFacts, view: string): boolean {
+/** An algorithm that is published without a key of it that signs the DNSKEY RRset (no view), or the data of a view. */
+export interface MissingSigner {
+  readonly algorithm: number;
+  readonly view: string | null;
+}
+
+/** What a key set lacks for some views: each published algorithm has to sign the DNSKEY RRset and the data (RFC 4035 §2.2). */
+export function missingSigners(
+  state: Pick<RolloverState, 'keys'>,
+  facts: KeySetFacts,
+  views: readonly string[],
+): MissingSigner[] {
   const algorithms = (ids: readonly string[]): Set<number> => {
     const named = state.keys.filter((key) => ids.includes(key.id) && facts.published.includes(key.id));
     return new Set(named.map((key) => key.algorithm));
   };
-  const [keys, data] = [algorithms(facts.keySigners), algorithms(facts.zoneSigners[view] ?? [])];
-  return [...algorithms(facts.published)].every((algorithm) => keys.has(algorithm) && data.has(algorithm));
+  const bySigners = [
+    { view: null, signed: algorithms(facts.keySigners) },
+    ...views.map((view) => ({ view, signed: algorithms(facts.zoneSigners[view] ?? []) })),
+  ];
+  return [...algorithms(facts.published)].flatMap((algorithm) =>
+    bySigners.filter(({ signed }) => !signed.has(algorithm)).map(({ view }) => ({ algorithm, view })),
+  );
+}
+
+/** Whether a view can be published by a key set. Gateways publish no other. */
+export function isPublishable(state: Pick<RolloverState, 'keys'>, facts: KeySetFacts, view: string): boolean {
+  return missingSigners(state, facts, [view]).length === 0;
 }
 
 /**

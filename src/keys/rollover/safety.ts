@@ -1,5 +1,6 @@
 import type { Alive, AliveDnskeys, AliveDs, AliveSignatures } from './alive.js';
 import { aliveOf, merge } from './alive.js';
+import { missingSigners } from './facts.js';
 import type { Conflict, KeySetFacts, RolloverState } from './model.js';
 import { describeDnskeys, describeDs, describeSignatures, keyNames, whenGone } from './words.js';
 
@@ -135,16 +136,9 @@ function lacking(state: RolloverState, of: KeySetFacts): Map<string, FoundConfli
     const message = `the key set (${keyNames(state, of.published)}) would have no ${what} of algorithm ${algorithm}`;
     found.set(`${algorithm} ${what}`, { kind, algorithm, message, until: null, between: ['', ''] });
   };
-  const published = (ids: readonly string[]): Set<number> =>
-    algorithms(
-      state,
-      ids.filter((id) => of.published.includes(id)),
-    );
-  for (const algorithm of published(of.published)) {
-    if (!published(of.keySigners).has(algorithm)) add('ds-dnskey', algorithm, 'key that signs the key sets');
-    for (const view of state.views.filter((it) => !published(of.zoneSigners[it] ?? []).has(algorithm))) {
-      add('dnskey-signature', algorithm, `key that signs in view ${view}`);
-    }
+  for (const { algorithm, view } of missingSigners(state, of, state.views)) {
+    if (view === null) add('ds-dnskey', algorithm, 'key that signs the key sets');
+    else add('dnskey-signature', algorithm, `key that signs in view ${view}`);
   }
   if (state.policy.signed && of.published.length === 0)
     add('ds-dnskey', state.policy.algorithm, 'key at all');
