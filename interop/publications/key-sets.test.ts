@@ -141,6 +141,9 @@ async function accepted(title: string, file: string, isCsk = false): Promise<voi
     expect(verdict, `${validator} of ${title}`).toMatchObject({ outcome: 'accepted' });
   }
 }
+/** A zone that is served nowhere. */
+const CARRIER = 'carrier.example.';
+
 const JUDGES: readonly ValidatorName[] = ['ldns-verify-zone', 'dnssec-verify', 'kzonecheck', 'zoneseal'];
 
 describe('CDS and CDNSKEY', () => {
@@ -178,8 +181,17 @@ describe('CDS and CDNSKEY', () => {
 
 describe('an algorithm that signs before its DNSKEY is published', () => {
   test('hinders nobody who validates by those that are', async () => {
-    const { lines, file } = await published('early', async () => {
-      await gateway.command(['keys', 'generate', ZONE, '--role', 'CSK', '--algorithm', '15']);
+    // `keys generate` refuses to add it to a zone that is served: this is for the validators to see
+    await gateway.command(
+      ['zone', 'import', '-', '--zone', CARRIER],
+      '@ 60 SOA ns host 1 60 60 60 60\n@ 60 NS ns\nns 60 A 192.0.2.1\n',
+    );
+    await gateway.command(['keys', 'generate', CARRIER, '--role', 'CSK', '--algorithm', '15']);
+    const { lines, file } = await published('early', () => {
+      postgres.psql(`
+        insert into zoneseal.zone_keys (zone_id, role, algorithm, flags, key_tag, public_key, secret_ref)
+        select zoneseal.zone_id('${ZONE}'), role, algorithm, flags, key_tag, public_key, secret_ref
+        from zoneseal.zone_keys where zone_id = zoneseal.zone_id('${CARRIER}')`);
     });
     expect(ofType(lines, 'DNSKEY')).toHaveLength(3);
     const early = await published('unpublished', () => keys('published = false', 'algorithm = 15'));
