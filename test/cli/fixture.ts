@@ -40,7 +40,7 @@ export async function openCommandFixture(): Promise<CommandFixture> {
     zonesealHere([...(typeof args === 'string' ? args.split(' ') : args), '--config', config]);
   const done = async (args: string | readonly string[]): Promise<Run> => {
     const result = await run(args);
-    expect(result, String(args)).toMatchObject({ code: 0 });
+    expect(result.code, `${String(args)}: ${result.stderr}`).toBe(0);
     return result;
   };
   return {
