@@ -11,9 +11,8 @@ import { GatewaySecrets } from '../src/gateway-secrets.js';
 import { generateKey } from '../src/keys/generate.js';
 import type { ZoneKey } from '../src/keys/key-set.js';
 import type { Database } from '../src/store/database.js';
-import { migrate } from '../src/store/migrate.js';
-import { openDatabase } from '../src/store/open.js';
 import { SecretCreationStore } from '../src/store/secret-creation-store.js';
+import { openMigrated } from './embedded-database.js';
 import { MemoryKeeper } from './keys/memory-keeper.js';
 import { Fixture } from './store/fixture.js';
 import { ListLog } from './transfer/fixture.js';
@@ -29,8 +28,7 @@ let seconds = 1_800_000_000;
 const clock: Clock = { seconds: () => seconds, milliseconds: () => seconds * 1000 };
 
 beforeAll(async () => {
-  database = await openDatabase({ embedded: folder });
-  await migrate(database);
+  database = await openMigrated(folder);
   fixture = new Fixture(database);
   await fixture.prepare();
   creations = new SecretCreationStore(database);

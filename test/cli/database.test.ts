@@ -9,8 +9,7 @@ import { bindFileName, encodeBindPrivate, encodeBindPublic } from '../../src/key
 import { generateKey } from '../../src/keys/generate.js';
 import { removeRunningGateway, writeRunningGateway } from '../../src/running-gateway.js';
 import type { Database } from '../../src/store/database.js';
-import { migrate } from '../../src/store/migrate.js';
-import { openDatabase } from '../../src/store/open.js';
+import { openMigrated } from '../embedded-database.js';
 import { type Run, zoneseal, zonesealHere } from './run.js';
 
 const COMMON = `$TTL 1h
@@ -35,8 +34,7 @@ beforeAll(async () => {
   await writeFile('internal.db', INTERNAL);
   await writeFile('external.db', EXTERNAL);
   const data = join(folder, 'data');
-  database = await openDatabase({ embedded: join(data, 'database') });
-  await migrate(database);
+  database = await openMigrated(join(data, 'database'));
   barbican = await startDevelopmentBarbican({ dataFolder: join(data, 'barbican') });
   writeRunningGateway(data, { pid: process.pid, barbican: describeDevelopmentBarbican(barbican) });
 });

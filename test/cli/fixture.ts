@@ -7,8 +7,7 @@ import { startDevelopmentBarbican } from '../../src/barbican/development.js';
 import { describeDevelopmentBarbican } from '../../src/gateway-parts.js';
 import { removeRunningGateway, writeRunningGateway } from '../../src/running-gateway.js';
 import type { Database } from '../../src/store/database.js';
-import { migrate } from '../../src/store/migrate.js';
-import { openDatabase } from '../../src/store/open.js';
+import { openMigrated } from '../embedded-database.js';
 import { type Run, zonesealHere } from './run.js';
 
 /** Commands beside what a running gateway has open: the embedded database and the development Barbican. */
@@ -31,8 +30,7 @@ export async function openCommandFixture(): Promise<CommandFixture> {
   const data = join(folder, 'data');
   const config = join(folder, 'zoneseal.yaml');
   await writeFile(config, 'data: ./data\n');
-  const database = await openDatabase({ embedded: join(data, 'database') });
-  await migrate(database);
+  const database = await openMigrated(join(data, 'database'));
   const barbican = await startDevelopmentBarbican({ dataFolder: join(data, 'barbican') });
   writeRunningGateway(data, { pid: process.pid, barbican: describeDevelopmentBarbican(barbican) });
   const keyStore = new BarbicanClient(barbican);

@@ -9,12 +9,11 @@ import { FORMAT_VERSION } from '../../src/publication/produce.js';
 import { removeRunningGateway, writeRunningGateway } from '../../src/running-gateway.js';
 import { InlineSigner } from '../../src/signing/signer.js';
 import type { Database } from '../../src/store/database.js';
-import { migrate } from '../../src/store/migrate.js';
-import { openDatabase } from '../../src/store/open.js';
 import { PostgresPublicationStore } from '../../src/store/publication-store.js';
 import { ZoneKeyStore } from '../../src/store/zone-key-store.js';
 import { ZoneStore } from '../../src/store/zone-store.js';
 import { ImageStore } from '../../src/transfer/image-store.js';
+import { openMigrated } from '../embedded-database.js';
 import { type Run, zonesealHere } from './run.js';
 
 const MASTER = `$TTL 1h
@@ -34,8 +33,7 @@ beforeAll(async () => {
   await writeFile(join(folder, 'zoneseal.yaml'), 'data: ./data\n');
   await writeFile(join(folder, 'zone.db'), MASTER);
   const data = join(folder, 'data');
-  database = await openDatabase({ embedded: join(data, 'database') });
-  await migrate(database);
+  database = await openMigrated(join(data, 'database'));
   writeRunningGateway(data, { pid: process.pid });
   const zones = new ZoneStore(database);
   for (const view of ['internal', 'external']) await zones.addView(view);

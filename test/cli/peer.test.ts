@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { removeRunningGateway, writeRunningGateway } from '../../src/running-gateway.js';
 import type { Database } from '../../src/store/database.js';
-import { migrate } from '../../src/store/migrate.js';
-import { openDatabase } from '../../src/store/open.js';
 import { TsigStore } from '../../src/store/tsig-store.js';
 import { ZoneStore } from '../../src/store/zone-store.js';
+import { openMigrated } from '../embedded-database.js';
 import { type Run, zonesealHere } from './run.js';
 
 // what a running gateway has open
@@ -18,8 +17,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'zoneseal-cli-'));
   await writeFile(join(folder, 'zoneseal.yaml'), 'data: ./data\n');
   const data = join(folder, 'data');
-  database = await openDatabase({ embedded: join(data, 'database') });
-  await migrate(database);
+  database = await openMigrated(join(data, 'database'));
   writeRunningGateway(data, { pid: process.pid });
   const zones = new ZoneStore(database);
   for (const view of ['internal', 'external']) await zones.addView(view);

@@ -11,9 +11,8 @@ import { KeyRing } from '../../src/keys/key-ring.js';
 import type { SecretCreations } from '../../src/keys/secret-creations.js';
 import type { SecretKeeper } from '../../src/keys/secret-keeper.js';
 import type { Database } from '../../src/store/database.js';
-import { migrate } from '../../src/store/migrate.js';
-import { openDatabase } from '../../src/store/open.js';
 import { SecretCreationStore } from '../../src/store/secret-creation-store.js';
+import { openMigrated } from '../embedded-database.js';
 import { Fixture } from '../store/fixture.js';
 import { MemoryKeeper } from './memory-keeper.js';
 
@@ -23,8 +22,7 @@ let fixture: Fixture;
 let creations: SecretCreationStore;
 
 beforeAll(async () => {
-  database = await openDatabase({ embedded: folder });
-  await migrate(database);
+  database = await openMigrated(folder);
   fixture = new Fixture(database);
   await fixture.prepare();
   creations = new SecretCreationStore(database);

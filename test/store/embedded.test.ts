@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import type { Database } from '../../src/store/database.js';
-import { migrate } from '../../src/store/migrate.js';
-import { openDatabase } from '../../src/store/open.js';
+import { openMigrated } from '../embedded-database.js';
 import { Fixture } from './fixture.js';
 import { clockSuite } from './suites/clock.js';
 import { journalsSuite } from './suites/journals.js';
@@ -26,8 +25,7 @@ let database: Database;
 let fixture: Fixture;
 
 beforeAll(async () => {
-  database = await openDatabase({ embedded: folder });
-  await migrate(database);
+  database = await openMigrated(folder);
   fixture = new Fixture(database);
   await fixture.prepare();
 });
