@@ -142,7 +142,8 @@ export function versionsSuite(open: () => Fixture): void {
       await f.database.execute('delete from zoneseal.rrsets where zone_id = $1', [zone.id]);
       await f.database.execute(many, [zone.id, null]);
       expect(await f.changes(zone.name)).toEqual([
-        '1 all all - internal',
+        // of the first ones it is not asked who sees them
+        '1 all all * *',
         '2 all all internal internal',
         '3 all all internal -',
         '4 all all - *',
@@ -200,6 +201,49 @@ export function versionsSuite(open: () => Fixture): void {
       for (let version = 1; version < expected.length; version++) {
         expect(await f.show(zone, version)).toEqual(expected[version]);
       }
+    });
+
+    it('begins with the many rows that a zone is filled with first, which have no births', async () => {
+      const f = open();
+      const zone = await f.newZone([]);
+      await f.database.execute(
+        `insert into zoneseal.rrsets (zone_id, owner, type, ttl, data)
+         select $1, 'h' || i || '.${zone.name}', 'A', 60, '{1}' from generate_series(1, 1001) i`,
+        [zone.id],
+      );
+      const births = async (): Promise<unknown> =>
+        (
+          await f.database.query('select count(*) as n from zoneseal.rrset_births where zone_id = $1', [
+            zone.id,
+          ])
+        )[0];
+      expect(await births()).toEqual({ n: 0 });
+      const first = await f.show(zone, 1);
+      expect(first).toHaveLength(1001);
+      await f.database.execute(
+        `insert into zoneseal.publications (zone_id, view, serial, zone_version, policy_name, policy_version, key_set_version, time,
+           format_version, state, gateway) values ($1, 'internal', 1, 1, 'default', 1, 0, 0, 1, 'failed', 'test')`,
+        [zone.id],
+      );
+      await f.database.execute(`delete from zoneseal.rrsets where zone_id = $1 and owner like 'h1.%'`, [
+        zone.id,
+      ]);
+      await f.database.execute(
+        `update zoneseal.rrsets set data = '{2}' where zone_id = $1 and owner like 'h2.%'`,
+        [zone.id],
+      );
+      await f.insert(zone.name, [['new', 'A', '1']]);
+      expect(await births()).toEqual({ n: 2 });
+      expect(await f.show(zone, 1)).toEqual(first);
+      const now = await f.show(zone, 4);
+      expect(now).toHaveLength(1001);
+      expect(now.filter((row) => !first.includes(row))).toEqual(['h2 A 2', 'new A 1']);
+      expect(await f.changes(zone.name)).toEqual([
+        '1 all all * *',
+        '2 h1 A * -',
+        '3 h2 A * *',
+        '4 new A - *',
+      ]);
     });
 
     it('ends where no publication names a version', async () => {
