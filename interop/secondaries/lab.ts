@@ -100,6 +100,8 @@ export class Lab {
     try {
       await lab.writer.connect();
       await lab.#setUp();
+      // BIND asks again after a minute where its first question for a zone that it does not have gets SERVFAIL
+      await lab.serials(HELD);
       await lab.#startServers();
     } catch (error) {
       await lab.stop();

@@ -189,8 +189,13 @@ function beforeKnown(state: RolloverState, timing: Timing) {
   });
 }
 
+/** With what TTL it was served before it was first seen, its own does not say: no longer than the policy does. */
 function dsEnd(state: RolloverState, use: DsUse, timing: Timing): number | null {
-  return use.until === null ? null : endOf(state, use.until, (policy) => dsInterval(use, policy, timing));
+  const { until, seenAt } = use;
+  if (until === null) return null;
+  const end = (from: number, of: Pick<DsUse, 'ttl'>): number =>
+    endOf(state, from, (policy) => dsInterval(of, policy, timing));
+  return Math.max(end(until, use), end(Math.min(seenAt ?? until, until), { ttl: null }));
 }
 
 function dnskeysItem(facts: KeySetFacts, until: number | null): AliveDnskeys {
