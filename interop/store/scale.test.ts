@@ -93,7 +93,8 @@ describe('100,000 names', () => {
     });
     const first = await seconds(async () => {
       for await (const batch of f.publications.readRows(zoneId, 1)) {
-        expect(batch.length).toBe(5000);
+        // few, so that the first message is sent soon
+        expect(batch.length).toBe(200);
         break;
       }
     });
@@ -116,7 +117,7 @@ describe('100,000 names', () => {
         show('import --replace of the same', same),
         show('of a tenth changed', tenth),
         show('read at the version before', then),
-        show('its first 5,000 rows', first),
+        show('its first rows', first),
         show('one row updated', one),
         show('all rows updated', everything),
         show('zone deleted', gone),
