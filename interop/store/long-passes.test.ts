@@ -83,9 +83,9 @@ describe('a pass that takes longer than a statement may', () => {
 
   it('has one snapshot, and each of its reads a bound', async () => {
     const reading = f.rrsets.readAll(zone.name);
-    await reading.next();
+    const first = (await reading.next()).value as readonly ZoneRow[];
     await f.database.execute("delete from zoneseal.rrsets where zone_id = $1 and type <> 'SOA'", [zone.id]);
-    expect(5000 + (await count(reading))).toBe(COUNT + 2);
+    expect(first.length + (await count(reading))).toBe(COUNT + 2);
     // a read that waits is ended: the table is locked before the snapshot is taken
     await f.database.transaction(async (transaction) => {
       await transaction.query('lock table zoneseal.rrsets in access exclusive mode');
