@@ -3,6 +3,7 @@ import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
 import type { ImportResult, ZoneDescription } from '../gateway-store.js';
 import type { Batches } from '../zone/batches.js';
+import { Handover } from '../zone/handover.js';
 import type { FileProblem } from '../zone/master-zone.js';
 import type { ZoneProblem } from '../zone/problem.js';
 import type { ZoneRow } from '../zone/row.js';
@@ -92,6 +93,14 @@ async function refuse(
   throw new Exit(EXIT_CODES.REFUSED.code);
 }
 
+/** Rows that are judged while somebody reads them. */
+interface JudgedAlong {
+  readonly rows: AsyncIterable<readonly ZoneRow[]>;
+  /** All of them once the last row was read. */
+  readonly problems: FileProblem[];
+  readonly isRefused: () => boolean;
+}
+
 /** One run of the command, the file read. */
 class Import {
   readonly #parts: DatabaseParts;
@@ -124,20 +133,31 @@ class Import {
     const held = await findHeldZone(this.#parts, name);
     const assigned = held?.views.map(({ view }) => view) ?? [];
     if (held !== undefined && !replace) await this.#refuseToReplace();
-    const { problems, rows } = await this.#judge(held !== undefined, assigned);
+    // rows beside which none are kept are judged on their way: what is refused is rolled back
+    const isJudgedAlong = held === undefined && !dryRun;
+    const judged = isJudgedAlong ? undefined : await this.#judge(held !== undefined, assigned);
     const changes = dryRun ? await this.#changes(held !== undefined) : undefined;
     const settings = { views: assign, ...(policy === undefined ? {} : { policy }) };
-    this.#progress.begin(`importing ${zone}`, rows);
-    const result = await rrsets.import({
-      zone: name,
-      tag: this.#tag,
-      rows: master.rows(),
-      replace,
-      create: settings,
-      settle: settings,
-      dryRun,
-      onProgress: (count) => this.#progress.update(count),
-    });
+    const along = isJudgedAlong ? await this.#judgeAlong() : undefined;
+    this.#progress.begin(`importing ${zone}`, judged?.rows ?? master.names);
+    const result = await rrsets
+      .import({
+        zone: name,
+        tag: this.#tag,
+        rows: along?.rows ?? master.rows(),
+        replace,
+        create: settings,
+        settle: settings,
+        dryRun,
+        onProgress: (count) =>
+          this.#progress.update(judged === undefined ? Math.min(count, master.names) : count),
+      })
+      .catch(async (error: unknown) => {
+        this.#progress.end();
+        if (along?.isRefused() === true) await refuse(along.problems, this.#options, master.file);
+        throw error;
+      });
+    const problems = judged?.problems ?? along?.problems ?? [];
     this.#progress.end();
     await this.#report(result, [...problems, ...result.warnings], changes);
     if (!dryRun && held !== undefined && result.version > held.version + 1) await this.#judgeAgain(assigned);
@@ -182,6 +202,36 @@ class Import {
     const all = [...problems, ...found.map((problem) => master.locate(problem))];
     if (hasErrors(all)) await refuse(all, this.#options, master.file);
     return { problems: all, rows: count };
+  }
+
+  /** The zone's only rows, judged while they are imported. With an error among the problems the last of them is not given out. */
+  async #judgeAlong(): Promise<JudgedAlong> {
+    const { master, problems: ofEntries } = this.#file;
+    const { assign = [], view = [] } = this.#options;
+    const views = await judgedViews([...assign, ...view], () => []);
+    const handover = new Handover<readonly ZoneRow[]>();
+    const judging = judgeRows(this.#zone, handover, views);
+    // it is awaited where it matters
+    judging.catch(() => undefined);
+    const problems = [...ofEntries];
+    const isRefused = (): boolean => hasErrors(problems);
+    const zone = this.#zone;
+    async function* rows(): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+      try {
+        for (const batch of master.rows()) {
+          await handover.give(batch);
+          yield batch;
+        }
+      } finally {
+        handover.end();
+      }
+      problems.push(...(await judging).map((problem) => master.locate(problem)));
+      if (isRefused())
+        throw new ZonesealError('DATA_REFUSED', `zone ${zone}: ${countProblems(problems)}`, {
+          zone: zone.toString(),
+        });
+    }
+    return { rows: rows(), problems, isRefused };
   }
 
   async #changes(isHeld: boolean): Promise<RowChange[]> {
