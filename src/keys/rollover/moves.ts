@@ -126,14 +126,14 @@ function bringIn(keys: Keys, key: ManagedKey): Move[] {
     ];
   }
   const isBeforeZsk = outs.some((it) => it.role === 'ZSK' && it.algorithm === key.algorithm && signsZone(it));
-  const keySetsOnly = key.role === 'CSK' && !key.signs ? { keySetsOnly: isBeforeZsk } : {};
-  const what = key.role === 'CSK' && !isBeforeZsk ? 'everything' : 'the key sets';
-  return [
-    {
-      options: [{ changes: [{ id: key.id, published: true, signs: true, ...keySetsOnly }] }],
-      reason: `${names(state, [key])} is published and signs ${what}`,
-    },
-  ];
+  const isNewCsk = key.role === 'CSK' && !key.signs;
+  const option = (keySetsOnly: boolean): Option => ({
+    changes: [{ id: key.id, published: true, signs: true, ...(isNewCsk ? { keySetsOnly } : {}) }],
+    reason: `${names(state, [key])} is published and signs ${key.role === 'CSK' && !keySetsOnly ? 'everything' : 'the key sets'}`,
+  });
+  // a view in which nothing signs yet waits until caches know the key
+  const options = isNewCsk && !isBeforeZsk ? [option(false), option(true)] : [option(isBeforeZsk)];
+  return [{ options, reason: options.at(-1)?.reason ?? '' }];
 }
 
 /** The KSKs that a KSK follows with its DS first (RFC 7583 §3.3.2): of its algorithm, with a DS and nothing else to do. */
