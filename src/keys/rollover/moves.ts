@@ -251,10 +251,22 @@ function leavingAlgorithm(
   }));
   return [
     {
-      options: [{ changes: whole }, { changes: dnskeys }],
+      options: [{ changes: whole }, { changes: dnskeys }, ...withIdleSigners(state, ins, dnskeys)],
       reason: `the DNSKEY RRset loses an algorithm: ${names(state, published)}`,
     },
   ];
+}
+
+/** The same, and what signs in no view that is served waits until caches are without the algorithm: the others would be published at once. */
+function withIdleSigners(
+  state: RolloverState,
+  ins: readonly ManagedKey[],
+  dnskeys: readonly KeyChange[],
+): Option[] {
+  const isIdle = ({ id }: ManagedKey): boolean =>
+    !state.uses.some((use) => (use.facts.zoneSigners[use.view] ?? []).includes(id));
+  const idle = ins.filter((key) => signsZone(key) && isIdle(key));
+  return idle.length === 0 ? [] : [{ changes: [...dnskeys, ...idle.map(cease)] }];
 }
 
 /** Keys that are out, and whose traces are nowhere any more, by id. */

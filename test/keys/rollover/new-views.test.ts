@@ -52,4 +52,33 @@ describe('a zone that is assigned to another view', () => {
     expect(signs(1109)).toBe(false);
     expect(signs(1110)).toBe(true);
   });
+
+  it('is signed there only when caches are without an algorithm that leaves meanwhile', () => {
+    const leaving = { goal: 'out', parent: false, algorithm: 15 } as const;
+    const keys = [
+      { ...ksk, ...leaving },
+      { ...own, ...leaving },
+      key('n', 'KSK', { keyTag: 400 }),
+      key('g', 'ZSK', { keyTag: 500 }),
+      key('o', 'ZSK', { keyTag: 600, view: 'a' }),
+    ];
+    const served = zone(keys, { views: ['a'], policy: policy({ viewZsks: ['a'] }) });
+    const state: RolloverState = { ...served, views: ['a', 'b'] };
+    expect(decide(state, 0).steps).toMatchObject([
+      {
+        keys: [
+          { id: 'k', published: false, signs: false },
+          { id: 'y', published: false },
+          { id: 'g', signs: false },
+        ],
+      },
+    ]);
+    const without = after(state, 0, ['a']);
+    const signs = (at: number): boolean =>
+      decide(without, at).steps.some(
+        (step) => step.kind === 'change' && step.keys.some((it) => it.id === 'g' && it.signs === true),
+      );
+    expect(signs(1109)).toBe(false);
+    expect(signs(1110)).toBe(true);
+  });
 });
