@@ -62,7 +62,7 @@ function asConflict({ kind, algorithm, message, until }: FoundConflict): Conflic
 }
 
 const STILL_THERE =
-  '; the parent has that set or may take it: it has to be asked (`zoneseal parent set`), or `zoneseal keys ds-seen` to say what it has';
+  '; the parent has that set or may take it: it has to be asked (`zoneseal parent set`), or `zoneseal keys ds-seen` to say what it has; `zoneseal parent check` tells of digests that differ';
 
 /** Everything that caches may hold and that does not validate together. */
 export function conflictsAmong(state: RolloverState, alive: Alive): FoundConflict[] {
