@@ -1,6 +1,6 @@
 import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
-import { applyStep } from '../keys/rollover/apply.js';
+import { applyStep, isOtherDs } from '../keys/rollover/apply.js';
 import { emergency } from '../keys/rollover/emergency.js';
 import { createStepKey } from '../keys/rollover/keeper.js';
 import type { ManagedKey } from '../keys/rollover/model.js';
@@ -54,6 +54,11 @@ export async function rollAtOnce(
     await parts.rollovers.askRoll(zone.toString(), [key.id], 'an emergency');
     for (let i = 0; i < MOST_STEPS; i++) {
       const loaded = await loadKeys(parts, zone);
+      // a step is taken on what is stored, and decided on what the parent has
+      if (isOtherDs(loaded.stored.ds, loaded.state.ds)) {
+        await parts.rollovers.storeDs(loaded.stored, loaded.state.ds);
+        continue;
+      }
       const found = loaded.state.keys.find(({ id }) => id === key.id);
       if (found === undefined || found.removedAt !== null || (!found.published && !found.signs)) {
         hint(

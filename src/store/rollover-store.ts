@@ -1,4 +1,4 @@
-import type { DsUse, KeyChange, RolloverState, Step } from '../keys/rollover/model.js';
+import type { DsUse, KeyChange, Step } from '../keys/rollover/model.js';
 import {
   type DsSighting,
   type DueZone,
@@ -6,13 +6,14 @@ import {
   type KeyEvent,
   type LoadedRollover,
   type Look,
+  type Looked,
   type MadeKey,
   type RolloverStore,
 } from '../keys/rollover/ports.js';
 import type { Database, Transaction } from './database.js';
 import { GATEWAY_GONE_SECONDS } from './gateway-registry.js';
 import { findZone, notHeld } from './held.js';
-import { loadRollover } from './rollover-state.js';
+import { hasSameDs, isLookedLast, loadRollover } from './rollover-state.js';
 import { insertKey } from './zone-key-store.js';
 
 /** The migration that brought rolls: gateways that do not know it sign by no key set that one makes. */
@@ -40,9 +41,6 @@ const LIST_DUE = `
     where schema_level < ${ROLLOVER_SCHEMA} and seen_at > clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s')
   order by z.id limit $1`;
 
-/** What a step is taken on: the state that was looked at. */
-type Looked = Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld'>;
-
 /** Key rolls in PostgreSQL. */
 export class PostgresRolloverStore implements RolloverStore {
   readonly #database: Database;
@@ -60,13 +58,25 @@ export class PostgresRolloverStore implements RolloverStore {
     return loadRollover(this.#database, zone);
   }
 
-  async noteLooked({ zoneId, policyVersion, events }: Look, nextAt: number | null): Promise<void> {
+  async noteLooked(look: Look, nextAt: number | null): Promise<void> {
+    const { zoneId, policyVersion, events } = look;
     await this.#database.transaction(async (transaction) => {
-      await transaction.execute(
-        'update zoneseal.zones set keys_due_at = to_timestamp($2), keys_policy_version = $3 where id = $1',
-        [zoneId, nextAt, policyVersion],
-      );
-      await transaction.execute('delete from zoneseal.key_looks where id = any ($1::bigint[])', [events]);
+      const isLast = await isLookedLast(transaction, look);
+      const left = await transaction.execute('delete from zoneseal.key_looks where id = any ($1::bigint[])', [
+        events,
+      ]);
+      // who took some of them away has looked meanwhile, though it may have noted the same time
+      if (isLast && left === events.length) {
+        await transaction.execute(
+          'update zoneseal.zones set keys_due_at = to_timestamp($2), keys_policy_version = $3 where id = $1',
+          [zoneId, nextAt, policyVersion],
+        );
+      } else {
+        await transaction.execute(
+          'insert into zoneseal.key_looks (zone_id) select z.id from zoneseal.zones z where z.id = $1',
+          [zoneId],
+        );
+      }
     });
   }
 
@@ -205,9 +215,9 @@ export class PostgresRolloverStore implements RolloverStore {
     });
   }
 
-  /** Does something to a zone whose key set is still the one that was looked at; false: it is another. */
+  /** Does something to a zone whose key set and DS sets are still those that were looked at; false: they are others. */
   #onSame(
-    { zone, keySetVersion, isHeld }: Looked,
+    { zone, keySetVersion, isHeld, ds }: Looked,
     work: (transaction: Transaction, zoneId: number) => Promise<void>,
   ): Promise<boolean> {
     return this.#database.transaction(async (transaction) => {
@@ -216,7 +226,8 @@ export class PostgresRolloverStore implements RolloverStore {
          from zoneseal.zones z where z.sort_key = zoneseal.sort_key($1) for no key update of z`,
         [zone, keySetVersion, isHeld],
       );
-      if (row?.same !== true) return false;
+      // another gateway may have stored what the parent was seen with since
+      if (row?.same !== true || !(await hasSameDs(transaction, row.id, ds))) return false;
       await work(transaction, row.id);
       return true;
     });

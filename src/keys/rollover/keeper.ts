@@ -2,12 +2,12 @@ import { Name } from '../../dns/name.js';
 import { errorMessage, ZonesealError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { KeyRole, ZoneKey } from '../key-set.js';
-import { applyStep, observeParent } from './apply.js';
+import { applyStep, isOtherDs, observeParent } from './apply.js';
 import { type CdsNews, cdsNews } from './cds-news.js';
 import { decide } from './decide.js';
 import { takenKeyTags } from './facts.js';
 import { fits } from './goals.js';
-import type { Decision, DsUse, RolloverState, Step } from './model.js';
+import type { Decision, RolloverState, Step } from './model.js';
 import { nextStep, stepName } from './next-step.js';
 import { bogusDs } from './parent-fault.js';
 import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
@@ -155,7 +155,7 @@ export class KeyKeeper {
     }
     const ds = parent === null ? stored.ds : observeParent(stored, parent);
     const state: RolloverState = { ...stored, ds };
-    if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return true;
+    if (isOtherDs(stored.ds, ds) && !(await store.storeDs(stored, ds))) return true;
     const isInNoView = state.views.length === 0;
     const decision = isInNoView ? destructionsOf(state, decide(state, now)) : decide(state, now);
     if (await this.#isLeftAlone(state, decision)) {
@@ -295,8 +295,4 @@ function destructionsOf({ keys, policy, isHeld }: RolloverState, { steps }: Deci
     waits: [],
     nextAt: isHeld || times.length === 0 ? null : Math.min(...times),
   };
-}
-
-function isDifferent(before: readonly DsUse[], after: readonly DsUse[]): boolean {
-  return JSON.stringify(before) !== JSON.stringify(after);
 }

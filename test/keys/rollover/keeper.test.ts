@@ -71,7 +71,7 @@ class FakeStore {
         state: this.state,
         parent: null,
         peeredViews: [],
-        look: { zoneId: '1', policyVersion: 1, events: [] },
+        look: { zoneId: '1', policyVersion: 1, policyVersionBefore: 1, dueAt: null, events: [] },
         now: NOW,
         unknownUntil: this.unknownUntil,
       });
