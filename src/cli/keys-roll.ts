@@ -57,7 +57,7 @@ export function addRollCommands(keys: Command): void {
     .command('plan')
     .summary('print the timetable of coming key rolls')
     .description(
-      'Prints the steps that are to come to the keys of a zone, when each comes if all goes well, what it waits for, and who could hold it; then what waits now and why. A timetable that is longer than some hundreds of steps is cut, and says from when on (cutAt in JSON). ' +
+      'Prints the steps that are to come to the keys of a zone, when each comes if all goes well, what it waits for, and who could hold it; then what waits now and why. A timetable that is longer than some hundreds of steps is cut, and says from when on (cutAt in JSON). Where gateways take no step at all, why comes first (standstills in JSON). ' +
         'It is worked out from the policy and from what is known now, with a minute for publications to be signed and an hour for the parent to follow its CDS: nothing is changed.',
     )
     .argument('<zone>', 'the zone', nameArgument)
@@ -141,20 +141,30 @@ export function addRollCommands(keys: Command): void {
 
 async function plan(zone: Name, options: PlanOptions): Promise<void> {
   const { MOST_ENTRIES, planRolls } = await import('../keys/rollover/plan.js');
-  const { loaded, peers, events, views } = await withDatabase(options, async (parts) => ({
+  const { loaded, peers, events, views, older } = await withDatabase(options, async (parts) => ({
     loaded: await loadKeys(parts, zone),
     views: (await parts.zones.showZone(zone.toString())).views,
     peers: (await parts.peers.list()).length,
     events: await parts.rollovers.listEvents(zone.toString(), FAILURES_READ),
+    older: await parts.rollovers.listOlderGateways(),
   }));
-  const { state, now } = loaded;
+  const { state, now, unknownUntil } = loaded;
   const until = options.until ?? now + PLAN_SECONDS;
   if (until <= now) throw new UsageError(`--until: ${timeText(until)} is past`);
-  const { entries, waits, cutAt } = planRolls(state, now, until, {
-    signingTime: SIGNING_SECONDS,
-    peerDelay: peers > 0 ? Math.min(state.policy.propagationDelay, SIGNING_SECONDS) : 0,
-    parentDelay: PARENT_SECONDS,
-  });
+  const { heldByOlder, setBack } = await import('../keys/rollover/standstill.js');
+  const standstills = [
+    ...(unknownUntil === null ? [] : [setBack(state.zone, unknownUntil)]),
+    ...(older.length === 0 ? [] : [heldByOlder(older)]),
+  ];
+  const from = Math.max(now, ...standstills.map((it) => it.until ?? now));
+  const { entries, waits, cutAt } =
+    from > until
+      ? { entries: [], waits: [], cutAt: null }
+      : planRolls(state, from, until, {
+          signingTime: SIGNING_SECONDS,
+          peerDelay: peers > 0 ? Math.min(state.policy.propagationDelay, SIGNING_SECONDS) : 0,
+          parentDelay: PARENT_SECONDS,
+        });
   const { decide } = await import('../keys/rollover/decide.js');
   const { bogusDs, unseenDs } = await import('../keys/rollover/parent-fault.js');
   const ofParent = [bogusDs(state), unseenDs(state)].filter((message) => message !== null);
@@ -172,6 +182,7 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
     await printJson({
       zone: state.zone,
       held: state.isHeld,
+      standstills: standstills.map((it) => ({ ...it, until: it.until === null ? null : timeText(it.until) })),
       cutAt: cutAt === null ? null : timeText(cutAt),
       steps: entries.map((entry) => ({ ...entry, at: timeText(entry.at) })),
       failures: failures.map(({ at, what, why }) => ({ at: timeText(at), what, why })),
@@ -181,7 +192,7 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
     });
     return;
   }
-  const lines: string[] = [];
+  const lines = standstills.flatMap(({ message }) => [message, '']);
   if (state.isHeld) lines.push(`the keys of ${state.zone} are held; released now, this would come:`, '');
   if (entries.length === 0) lines.push(`nothing is to come before ${timeText(until)}`);
   await printLines(lines);

@@ -10,7 +10,8 @@ import { fits } from './goals.js';
 import type { Decision, RolloverState, Step } from './model.js';
 import { nextStep, stepName } from './next-step.js';
 import { bogusDs } from './parent-fault.js';
-import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
+import type { DueZone, LoadedRollover, Looked, MadeKey, RolloverStore } from './ports.js';
+import { heldByOlder, setBack } from './standstill.js';
 
 /** A key that is in the key store, and of which the database does not know yet. */
 export type UnusedKey = Omit<MadeKey, 'signs' | 'published'> & { readonly token: string };
@@ -87,6 +88,8 @@ export class KeyKeeper {
   readonly #options: KeyKeeperOptions;
   readonly #failures = new Map<string, number>();
   readonly #said = new Map<string, string>();
+  /** The gateways that were said to keep all keys from rolling. */
+  #olderSaid = '';
   #steps = 0;
   #failed = 0;
   #closed = false;
@@ -101,7 +104,9 @@ export class KeyKeeper {
 
   /** Looks at the zones that are due; one that cannot be dealt with is told of and left for later. @throws ZonesealError of the database */
   async keepDue(): Promise<void> {
-    for (const due of await this.#options.store.listDue(ZONES_AT_ONCE)) {
+    const zones = await this.#options.store.listDue(ZONES_AT_ONCE);
+    await this.#tellOlderGateways(zones.length > 0);
+    for (const due of zones) {
       if (this.#closed) return;
       await this.#keep(due);
     }
@@ -150,6 +155,7 @@ export class KeyKeeper {
   ): Promise<boolean> {
     const { store, onLooked } = this.#options;
     if (unknownUntil !== null && unknownUntil > now) {
+      this.#tellSetBack(stored.zone, unknownUntil);
       await store.noteLooked(look, unknownUntil);
       return false;
     }
@@ -241,20 +247,42 @@ export class KeyKeeper {
     return true;
   }
 
-  /** What a zone's rolls wait for is said once, until it is something else. */
-  #tellWaits({ zone }: RolloverState, { waits }: Decision): void {
-    const text = waits.map(({ message }) => message).join('; ');
-    if (this.#said.get(zone) === text || (text === '' && !this.#said.has(zone))) return;
+  /** Where nothing is due that may be because none is listed: said once, until it is others. */
+  async #tellOlderGateways(isAnyDue: boolean): Promise<void> {
+    const older = isAnyDue ? [] : await this.#options.store.listOlderGateways();
+    const text = older.join();
+    if (text !== '' && text !== this.#olderSaid) {
+      this.#options.log.warn({ reason: heldByOlder(older).message }, 'keys do not roll');
+    }
+    this.#olderSaid = text;
+  }
+
+  #tellSetBack(zone: string, unknownUntil: number): void {
+    const { message, until } = setBack(zone, unknownUntil);
+    if (!this.#isNews(zone, message)) return;
+    this.#options.log.warn({ zone, ...untilField(until), reason: message }, 'the keys of a zone do not roll');
+  }
+
+  /** Whether that was not said of a zone last; an empty text is never news, and takes back what was. */
+  #isNews(zone: string, text: string): boolean {
+    if (this.#said.get(zone) === text || (text === '' && !this.#said.has(zone))) return false;
     if (this.#said.size > 10_000) this.#said.clear();
     if (text === '') this.#said.delete(zone);
     else this.#said.set(zone, text);
+    return true;
+  }
+
+  /** What a zone's rolls wait for is said once, until it is something else. */
+  #tellWaits({ zone }: RolloverState, { waits }: Decision): void {
+    if (!this.#isNews(zone, waits.map(({ message }) => message).join('; '))) return;
     for (const { message, until } of waits) {
-      this.#options.log.info(
-        { zone, ...(until === null ? {} : { until: new Date(until * 1000).toISOString() }) },
-        `a key roll waits: ${message}`,
-      );
+      this.#options.log.info({ zone, ...untilField(until) }, `a key roll waits: ${message}`);
     }
   }
+}
+
+function untilField(until: number | null): { readonly until?: string } {
+  return until === null ? {} : { until: new Date(until * 1000).toISOString() };
 }
 
 /**
@@ -263,7 +291,7 @@ export class KeyKeeper {
  */
 export async function createStepKey(
   { store, maker }: Pick<KeyKeeperOptions, 'store' | 'maker'>,
-  state: RolloverState,
+  state: RolloverState & Looked,
   step: Extract<Step, { kind: 'create' }>,
 ): Promise<boolean> {
   const { role, algorithm, view } = step;

@@ -17,7 +17,10 @@ export interface Look {
 }
 
 /** What a step is taken on: the state that was looked at, its DS sets as they are stored. */
-export type Looked = Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld' | 'ds'>;
+export interface Looked extends Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld' | 'ds'> {
+  /** It does not wait until it is known what caches hold (`unknownUntil`): an operator who was told has it done. Left out: it does. */
+  readonly isUrgent?: boolean;
+}
 
 /** A DS set that nameservers of the parent have now. */
 export interface PresentDs {
@@ -44,7 +47,7 @@ export interface LoadedRollover {
   readonly parent: ParentNow | null;
   /** The views that have peers for the zone. */
   readonly peeredViews: readonly string[];
-  /** Until when caches may hold what the database, which was set back, knows nothing of: no step is taken before. Null: nothing of the kind. */
+  /** Until when caches may hold what the database, which was set back, knows nothing of: no step is taken before, but in an emergency. Null: nothing of the kind. */
   readonly unknownUntil: number | null;
   readonly look: Look;
   /** Seconds since 1970 by the database's clock. */
@@ -85,10 +88,12 @@ export interface DueZone {
 /** What carrying out key rolls needs of the database. Every call is one short transaction; time is the database's. */
 export interface RolloverStore {
   /**
-   * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. Not those
-   * of which it is not known what caches hold (`unknownUntil`), and none while a gateway runs that knows nothing of rolls.
+   * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. None while a gateway
+   * runs that knows nothing of rolls.
    */
   listDue(limit: number): Promise<DueZone[]>;
+  /** The gateways that run and know nothing of rolls, each with its release. */
+  listOlderGateways(): Promise<string[]>;
   /** A zone and everything that decisions on its keys look at, of one moment; undefined: there is no such zone. @throws ZonesealError POLICY_INVALID */
   load(zone: string): Promise<LoadedRollover | undefined>;
   /**
@@ -101,7 +106,7 @@ export interface RolloverStore {
   postpone(zoneId: string, seconds: number): Promise<void>;
   /**
    * Takes a step, if the key set still has the version that was looked at, the DS sets are those that were, nobody holds or releases it
-   * meanwhile, and it is known what caches hold (`unknownUntil`); false: look again.
+   * meanwhile, and it is known what caches hold (`unknownUntil`) or it is urgent; false: look again.
    * @param ds the DS sets that the parent has or may take after it (`applyStep`)
    * @param made for a `create`: the key, which is in the key store already
    */
