@@ -141,21 +141,23 @@ export function addRollCommands(keys: Command): void {
 
 async function plan(zone: Name, options: PlanOptions): Promise<void> {
   const { MOST_ENTRIES, planRolls } = await import('../keys/rollover/plan.js');
-  const { loaded, peers, events, views, older } = await withDatabase(options, async (parts) => ({
+  const { loaded, peers, events, views, olderGateways } = await withDatabase(options, async (parts) => ({
     loaded: await loadKeys(parts, zone),
     views: (await parts.zones.showZone(zone.toString())).views,
     peers: (await parts.peers.list()).length,
     events: await parts.rollovers.listEvents(zone.toString(), FAILURES_READ),
-    older: await parts.rollovers.listOlderGateways(),
+    olderGateways: await parts.rollovers.listOlderGateways(),
   }));
   const { state, now, unknownUntil } = loaded;
   const until = options.until ?? now + PLAN_SECONDS;
   if (until <= now) throw new UsageError(`--until: ${timeText(until)} is past`);
-  const { heldByOlder, setBack } = await import('../keys/rollover/standstill.js');
-  const standstills = [
-    ...(unknownUntil === null ? [] : [setBack(state.zone, unknownUntil)]),
-    ...(older.length === 0 ? [] : [heldByOlder(older)]),
-  ];
+  const { standstillsOf } = await import('../keys/rollover/standstill.js');
+  const { decideCarriedOut } = await import('../keys/rollover/next-step.js');
+  // what a decision taken now would wait for, and what of it was tried in vain
+  const decision = decideCarriedOut(state, now);
+  const { steps: due, waits: open } = decision;
+  const hasEvents = events.length > 0;
+  const standstills = standstillsOf({ state, unknownUntil, decision, hasEvents, olderGateways });
   const from = Math.max(now, ...standstills.map((it) => it.until ?? now));
   const { entries, waits, cutAt } =
     from > until
@@ -165,11 +167,11 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
           peerDelay: peers > 0 ? Math.min(state.policy.propagationDelay, SIGNING_SECONDS) : 0,
           parentDelay: PARENT_SECONDS,
         });
-  const { decide } = await import('../keys/rollover/decide.js');
   const { bogusDs, unseenDs } = await import('../keys/rollover/parent-fault.js');
-  const ofParent = [bogusDs(state), unseenDs(state)].filter((message) => message !== null);
-  // what a decision taken now would wait for, and what of it was tried in vain
-  const { steps: due, waits: open } = decide(state, now);
+  // the parent is not asked for a zone that is served nowhere
+  const ofParent = [bogusDs(state), state.views.length === 0 ? null : unseenDs(state)].filter(
+    (message) => message !== null,
+  );
   const present = [
     ...ofParent.map((message) => ({ message, why: message, until: null, conflicts: [] })),
     ...open,

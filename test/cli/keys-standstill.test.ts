@@ -73,6 +73,24 @@ describe('where no key rolls, whatever is due,', () => {
     expect((await plan(` --until ${early}`)).steps).toEqual([]);
   });
 
+  it('a plan says what is to be done of a zone in no view, or without keys, and has no step that nobody takes', async () => {
+    await f.database.execute("insert into zoneseal.zones (name) values ('bare.example.')");
+    const planOf = async () => (await f.json('keys plan bare.example.')) as PlanJson;
+    const none = await planOf();
+    expect(none.steps).toEqual([]);
+    expect(none.standstills.map(({ message }) => message)).toEqual([
+      expect.stringContaining('zoneseal view assign bare.example. VIEW'),
+      expect.stringContaining('zoneseal keys generate bare.example.'),
+    ]);
+    await f.done('keys generate bare.example.');
+    const [key] = (await f.json('keys list bare.example.')) as KeyJson[];
+    await f.done(`keys roll bare.example. ${key?.keyTag}`);
+    expect((await planOf()).standstills).toHaveLength(1);
+    expect((await f.done('keys plan bare.example.')).stdout).toMatch(
+      /^no key of zone bare\.example\. rolls: it is served in no view; have it served with: zoneseal view assign bare\.example\. VIEW\n\nnothing is to come before [^\n]*\n$/,
+    );
+  });
+
   it('an emergency says that what was served before the database was set back is not known, and is carried out', async () => {
     const [old] = await keysOf('ZSK');
     const refused = await f.run(`keys roll ${ZONE} ${old?.keyTag} --emergency`);

@@ -4,11 +4,9 @@ import type { Log } from '../../log.js';
 import type { KeyRole, ZoneKey } from '../key-set.js';
 import { applyStep, isOtherDs, observeParent } from './apply.js';
 import { type CdsNews, cdsNews } from './cds-news.js';
-import { decide } from './decide.js';
 import { takenKeyTags } from './facts.js';
-import { fits } from './goals.js';
 import type { Decision, RolloverState, Step } from './model.js';
-import { nextStep, stepName } from './next-step.js';
+import { decideCarriedOut, isTakenOver, lacksFirstKeys, nextStep, stepName } from './next-step.js';
 import { bogusDs } from './parent-fault.js';
 import type { DueZone, LoadedRollover, Looked, MadeKey, RolloverStore } from './ports.js';
 import { heldByOlder, setBack } from './standstill.js';
@@ -162,8 +160,7 @@ export class KeyKeeper {
     const ds = parent === null ? stored.ds : observeParent(stored, parent);
     const state: RolloverState = { ...stored, ds };
     if (isOtherDs(stored.ds, ds) && !(await store.storeDs(stored, ds))) return true;
-    const isInNoView = state.views.length === 0;
-    const decision = isInNoView ? destructionsOf(state, decide(state, now)) : decide(state, now);
+    const decision = decideCarriedOut(state, now);
     if (await this.#isLeftAlone(state, decision)) {
       await store.noteLooked(look, null);
       return false;
@@ -184,7 +181,7 @@ export class KeyKeeper {
     visit.nextAt = decision.nextAt;
     // it is told of, and tried again
     const isDone = visit.failed.size === 0;
-    if (isInNoView) {
+    if (state.views.length === 0) {
       if (isDone) await store.noteLooked(look, decision.nextAt);
       return false;
     }
@@ -203,21 +200,12 @@ export class KeyKeeper {
     return false;
   }
 
-  /**
-   * A zone without keys gets its first ones by hand, and keys that were there before anything
-   * was decided, and are not those that the policy wants, are held: what an operator has just taken over does not begin to roll
-   * by itself.
-   */
-  async #isLeftAlone(state: RolloverState, { steps, waits }: Decision): Promise<boolean> {
+  /** A zone that lacks its first keys, or whose keys are held from now on as they were taken over. */
+  async #isLeftAlone(state: RolloverState, decision: Decision): Promise<boolean> {
     const { store, log } = this.#options;
-    const { zone, keys, uses, isHeld } = state;
-    if (keys.length === 0)
-      return !uses.some(({ facts, replacedAt }) => replacedAt === null && facts.published.length === 0);
-    // what a key of the zone's is for already comes by its lifetime, or was asked for
-    const isMoved = [...steps, ...waits.map(({ step }) => step)].some(
-      (step) => step.kind === 'create' && !keys.some((key) => key.removedAt === null && fits(key, step)),
-    );
-    if (!isMoved || isHeld || (await store.listEvents(zone, 1)).length > 0) return false;
+    const { zone, keys } = state;
+    if (keys.length === 0) return lacksFirstKeys(state);
+    if (!isTakenOver(state, decision, false) || (await store.listEvents(zone, 1)).length > 0) return false;
     const why = `its keys are not those that its policy wants; "zoneseal keys hold ${zone} --release" lets them roll to these`;
     await store.hold(zone, true, why);
     log.warn({ zone, reason: why }, 'the keys of a zone stay as they are');
@@ -310,17 +298,4 @@ export async function createStepKey(
     if (!isUsed) await maker.discard(made);
   }
   return isUsed;
-}
-
-/**
- * What is decided of a zone in no view: keys that were taken out are destroyed. The others stay as they are, for nobody can tell what is in
- * caches of a zone that is served from here nowhere yet.
- */
-function destructionsOf({ keys, policy, isHeld }: RolloverState, { steps }: Decision): Decision {
-  const times = keys.flatMap((key) => (key.removedAt === null ? [] : [key.removedAt + policy.keyRetention]));
-  return {
-    steps: steps.filter((step) => step.kind === 'destroy'),
-    waits: [],
-    nextAt: isHeld || times.length === 0 ? null : Math.min(...times),
-  };
 }
