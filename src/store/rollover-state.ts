@@ -4,7 +4,7 @@ import { parsePolicy } from '../keys/policy.js';
 import { isOtherDs } from '../keys/rollover/apply.js';
 import { keySetFacts } from '../keys/rollover/facts.js';
 import type { DsUse, FormerPolicy, KeySetUse } from '../keys/rollover/model.js';
-import { type LastSighting, parentNow } from '../keys/rollover/parent-now.js';
+import { type LastSighting, parentNow, silentServers } from '../keys/rollover/parent-now.js';
 import type { LoadedRollover, Look } from '../keys/rollover/ports.js';
 import type { Queryable } from './database.js';
 import { type KeySetEntry, keysOfDocument } from './key-set-reader.js';
@@ -56,6 +56,7 @@ interface StateRow {
   readonly uses: UseRow[];
   readonly ds: DsUseRow[];
   readonly sightings: SightingRow[];
+  readonly parent_set: boolean;
   readonly peered: string[];
   readonly events: number[];
   readonly now: number;
@@ -104,6 +105,11 @@ const SIGHTINGS = rowsOf(
    order by s.server, s.id desc`,
 );
 
+/** Whether it is known where the nameservers of a zone above are: the sort key of each begins with that of those above it. */
+const IS_PARENT_SET = `exists (
+  select from zoneseal.parents a
+  where a.sort_key <> z.sort_key and a.sort_key = substring(z.sort_key from 1 for length(a.sort_key)))`;
+
 /** How far back policies are looked at. */
 const FORMER_DAYS = 90;
 
@@ -142,6 +148,7 @@ const STATE = `
     ${USES} as uses,
     ${DS_USES} as ds,
     ${SIGHTINGS} as sightings,
+    ${IS_PARENT_SET} as parent_set,
     array(select distinct s.view from zoneseal.peer_states s where s.zone_id = z.id) as peered,
     array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events,
     ${begin('clock_timestamp()')} as now
@@ -155,6 +162,7 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
   const keys = row.keys.map(keyOf);
   const { views } = row;
   const policy = parsePolicy(row.policy, row.document);
+  const sightings = row.sightings.map((it) => sightingOf(it, policy.parentDsTtl));
   return {
     unknownUntil: row.unknown_until,
     state: {
@@ -166,15 +174,12 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
       keys,
       uses: row.uses.map((use) => useOf(row.name, use, views)),
       ds: row.ds.map(dsOf),
+      ...(row.parent_set ? { silent: silentServers(sightings) } : {}),
       isHeld: row.held,
       asked: row.asked,
       deleteSentinel: row.delete_sentinel,
     },
-    parent: parentNow(
-      Name.parse(row.name),
-      keys,
-      row.sightings.map((it) => sightingOf(it, policy.parentDsTtl)),
-    ),
+    parent: parentNow(Name.parse(row.name), keys, sightings),
     peeredViews: row.peered,
     look: {
       zoneId: String(row.id),

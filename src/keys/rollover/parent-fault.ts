@@ -1,6 +1,6 @@
 import { currentFacts, wantedDs } from './facts.js';
 import type { DsUse, KeySetFacts, RolloverState } from './model.js';
-import { keyNames } from './words.js';
+import { describeParent, describeSilent, keyNames } from './words.js';
 
 /**
  * That a DS set which the parent was seen with is of no key that signs the key sets which are served, so that resolvers take all of the
@@ -29,15 +29,15 @@ export function unseenDs(state: RolloverState): string | null {
   const wanted = wantedDs(currentFacts(state));
   const seen = seenDs(state);
   if (wanted === undefined || seen.some((ds) => isSame(ds.keys, wanted))) return null;
-  const { zone } = state;
+  const { zone, silent = [] } = state;
   const what =
     wanted.length === 0
       ? 'the parent is to remove all DS, and was not seen without'
       : `the DS of ${keyNames(state, wanted)} is wanted at the parent, and was not seen there`;
   const has =
     seen.length === 0
-      ? 'nobody knows what it has: have it asked (zoneseal parent set), or say it with "zoneseal keys ds-seen"'
-      : `it has ${seen.map((ds) => (ds.keys.length === 0 ? 'none' : `that of ${keyNames(state, ds.keys)}`)).join('; ')}`;
+      ? `nobody knows what it has: ${describeParent(state)}`
+      : `${silent.length === 0 ? '' : `${describeSilent(silent)}; `}it has ${seen.map((ds) => (ds.keys.length === 0 ? 'none' : `that of ${keyNames(state, ds.keys)}`)).join('; ')}`;
   return `${what}; ${has}; "zoneseal keys ds ${zone}" prints what to give it where it does not take CDS`;
 }
 
