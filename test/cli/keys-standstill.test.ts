@@ -93,6 +93,8 @@ describe('where no key rolls, whatever is due,', () => {
 
   it('an emergency says that what was served before the database was set back is not known, and is carried out', async () => {
     const [old] = await keysOf('ZSK');
+    // what the parent was seen with, and no gateway has stored yet
+    await f.done(`keys ds-seen ${ZONE} ${(await keysOf('KSK'))[0]?.keyTag}`);
     const refused = await f.run(`keys roll ${ZONE} ${old?.keyTag} --emergency`);
     expect(refused.code).toBe(1);
     expect(refused.stdout).toMatch(
@@ -103,5 +105,10 @@ describe('where no key rolls, whatever is due,', () => {
     const signing = (await keysOf('ZSK')).filter(({ signs }) => signs);
     expect(signing).toHaveLength(1);
     expect(signing[0]?.keyTag).not.toBe(old?.keyTag);
+    const [stored] = await f.database.query<{ count: number }>(
+      'select count(*) from zoneseal.ds_uses u join zoneseal.zones z on z.id = u.zone_id where z.name = $1 and u.seen_at is not null',
+      [ZONE],
+    );
+    expect(stored?.count).toBe(1);
   });
 });
