@@ -169,9 +169,8 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
         });
   const { bogusDs, unseenDs } = await import('../keys/rollover/parent-fault.js');
   // the parent is not asked for a zone that is served nowhere
-  const ofParent = [bogusDs(state), state.views.length === 0 ? null : unseenDs(state)].filter(
-    (message) => message !== null,
-  );
+  const unseen = state.views.length === 0 ? null : unseenDs(state, loaded.parent);
+  const ofParent = [bogusDs(state, loaded.parent), unseen].filter((message) => message !== null);
   const present = [
     ...ofParent.map((message) => ({ message, why: message, until: null, conflicts: [] })),
     ...open,

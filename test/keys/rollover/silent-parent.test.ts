@@ -71,10 +71,10 @@ describe('a wait for the parent', () => {
   });
 
   it('for the first DS does so too', () => {
-    expect(unseenDs({ ...unknown, silent: [stopped, never] })).toContain(
+    expect(unseenDs({ ...unknown, silent: [stopped, never] }, null)).toContain(
       `nobody knows what it has: ${NAMED}; ${CHECK}`,
     );
-    expect(unseenDs({ ...zone([ksk, zsk], { ds: [ds()] }), silent: [stopped] })).toContain(
+    expect(unseenDs({ ...zone([ksk, zsk], { ds: [ds()] }), silent: [stopped] }, null)).toContain(
       '192.0.2.2 has not answered since 1970-01-01T00:01:40Z; it has none',
     );
   });
