@@ -1,6 +1,6 @@
 import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
-import { applyStep } from '../keys/rollover/apply.js';
+import { applyStep, isOtherDs } from '../keys/rollover/apply.js';
 import { emergency } from '../keys/rollover/emergency.js';
 import { createStepKey } from '../keys/rollover/keeper.js';
 import type { ManagedKey } from '../keys/rollover/model.js';
@@ -24,7 +24,7 @@ export async function rollAtOnce(
   key: ManagedKey,
   options: GlobalOptions & { readonly yes: boolean },
 ): Promise<void> {
-  const { state, now } = await loadKeys(parts, zone);
+  const { state, now, unknownUntil } = await loadKeys(parts, zone);
   const { conflicts, goneAt, needsDsByHand } = emergency(state, key.id, now);
   await printLines(
     conflicts.length === 0
@@ -41,6 +41,11 @@ export async function rollAtOnce(
           }),
         ],
   );
+  if (unknownUntil !== null) {
+    await printLines([
+      `the database was set back, and what of zone ${zone} was served before is not known: until ${timeText(unknownUntil)} caches may hold more than that, of which validators may see bogus answers as well`,
+    ]);
+  }
   if (needsDsByHand) {
     await printLines([
       'no key that the parent has a DS of is left to sign CDS, so the parent will not take them (RFC 7344 §4.1): have its DS changed by hand at the registrar, to what "zoneseal keys ds" prints once the successor is there',
@@ -54,6 +59,11 @@ export async function rollAtOnce(
     await parts.rollovers.askRoll(zone.toString(), [key.id], 'an emergency');
     for (let i = 0; i < MOST_STEPS; i++) {
       const loaded = await loadKeys(parts, zone);
+      // a step is taken on what is stored, and decided on what the parent has
+      if (isOtherDs(loaded.stored.ds, loaded.state.ds)) {
+        await parts.rollovers.storeDs({ ...loaded.stored, isUrgent: true }, loaded.state.ds);
+        continue;
+      }
       const found = loaded.state.keys.find(({ id }) => id === key.id);
       if (found === undefined || found.removedAt !== null || (!found.published && !found.signs)) {
         hint(
@@ -63,12 +73,12 @@ export async function rollAtOnce(
         return;
       }
       const [step] = emergency(loaded.state, key.id, loaded.now).steps;
+      const before = { ...loaded.state, isUrgent: true };
       if (step?.kind === 'create') {
-        const { state: before } = loaded;
         await createStepKey({ store: parts.rollovers, maker }, before, step);
       } else if (step !== undefined && step.kind !== 'destroy') {
         const ds = applyStep(loaded.state, step, loaded.now).ds;
-        await parts.rollovers.apply(loaded.state, step, ds);
+        await parts.rollovers.apply(before, step, ds);
       }
     }
     throw new ZonesealError(

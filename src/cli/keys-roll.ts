@@ -57,7 +57,7 @@ export function addRollCommands(keys: Command): void {
     .command('plan')
     .summary('print the timetable of coming key rolls')
     .description(
-      'Prints the steps that are to come to the keys of a zone, when each comes if all goes well, what it waits for, and who could hold it; then what waits now and why. A timetable that is longer than some hundreds of steps is cut, and says from when on (cutAt in JSON). ' +
+      'Prints the steps that are to come to the keys of a zone, when each comes if all goes well, what it waits for, and who could hold it; then what waits now and why. A timetable that is longer than some hundreds of steps is cut, and says from when on (cutAt in JSON). Where gateways take no step at all, why comes first (standstills in JSON). ' +
         'It is worked out from the policy and from what is known now, with a minute for publications to be signed and an hour for the parent to follow its CDS: nothing is changed.',
     )
     .argument('<zone>', 'the zone', nameArgument)
@@ -141,27 +141,36 @@ export function addRollCommands(keys: Command): void {
 
 async function plan(zone: Name, options: PlanOptions): Promise<void> {
   const { MOST_ENTRIES, planRolls } = await import('../keys/rollover/plan.js');
-  const { loaded, peers, events, views } = await withDatabase(options, async (parts) => ({
+  const { loaded, peers, events, views, olderGateways } = await withDatabase(options, async (parts) => ({
     loaded: await loadKeys(parts, zone),
     views: (await parts.zones.showZone(zone.toString())).views,
     peers: (await parts.peers.list()).length,
     events: await parts.rollovers.listEvents(zone.toString(), FAILURES_READ),
+    olderGateways: await parts.rollovers.listOlderGateways(),
   }));
-  const { state, now } = loaded;
+  const { state, now, unknownUntil } = loaded;
   const until = options.until ?? now + PLAN_SECONDS;
   if (until <= now) throw new UsageError(`--until: ${timeText(until)} is past`);
-  const { entries, waits, cutAt } = planRolls(state, now, until, {
-    signingTime: SIGNING_SECONDS,
-    peerDelay: peers > 0 ? Math.min(state.policy.propagationDelay, SIGNING_SECONDS) : 0,
-    parentDelay: PARENT_SECONDS,
-  });
-  const { decide } = await import('../keys/rollover/decide.js');
-  const { bogusDs, unseenDs } = await import('../keys/rollover/parent-fault.js');
-  const ofParent = [bogusDs(state, loaded.parent), unseenDs(state, loaded.parent)].filter(
-    (message) => message !== null,
-  );
+  const { standstillsOf } = await import('../keys/rollover/standstill.js');
+  const { decideCarriedOut } = await import('../keys/rollover/next-step.js');
   // what a decision taken now would wait for, and what of it was tried in vain
-  const { steps: due, waits: open } = decide(state, now);
+  const decision = decideCarriedOut(state, now);
+  const { steps: due, waits: open } = decision;
+  const hasEvents = events.length > 0;
+  const standstills = standstillsOf({ state, unknownUntil, decision, hasEvents, olderGateways });
+  const from = Math.max(now, ...standstills.map((it) => it.until ?? now));
+  const { entries, waits, cutAt } =
+    from > until
+      ? { entries: [], waits: [], cutAt: null }
+      : planRolls(state, from, until, {
+          signingTime: SIGNING_SECONDS,
+          peerDelay: peers > 0 ? Math.min(state.policy.propagationDelay, SIGNING_SECONDS) : 0,
+          parentDelay: PARENT_SECONDS,
+        });
+  const { bogusDs, unseenDs } = await import('../keys/rollover/parent-fault.js');
+  // the parent is not asked for a zone that is served nowhere
+  const unseen = state.views.length === 0 ? null : unseenDs(state, loaded.parent);
+  const ofParent = [bogusDs(state, loaded.parent), unseen].filter((message) => message !== null);
   const present = [
     ...ofParent.map((message) => ({ message, why: message, until: null, conflicts: [] })),
     ...open,
@@ -174,6 +183,7 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
     await printJson({
       zone: state.zone,
       held: state.isHeld,
+      standstills: standstills.map((it) => ({ ...it, until: it.until === null ? null : timeText(it.until) })),
       cutAt: cutAt === null ? null : timeText(cutAt),
       steps: entries.map((entry) => ({ ...entry, at: timeText(entry.at) })),
       failures: failures.map(({ at, what, why }) => ({ at: timeText(at), what, why })),
@@ -183,7 +193,7 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
     });
     return;
   }
-  const lines: string[] = [];
+  const lines = standstills.flatMap(({ message }) => [message, '']);
   if (state.isHeld) lines.push(`the keys of ${state.zone} are held; released now, this would come:`, '');
   if (entries.length === 0) lines.push(`nothing is to come before ${timeText(until)}`);
   await printLines(lines);

@@ -1,10 +1,11 @@
 import { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
 import { parsePolicy } from '../keys/policy.js';
+import { isOtherDs } from '../keys/rollover/apply.js';
 import { keySetFacts } from '../keys/rollover/facts.js';
 import type { DsUse, FormerPolicy, KeySetUse } from '../keys/rollover/model.js';
-import { type LastSighting, parentNow } from '../keys/rollover/parent-now.js';
-import type { LoadedRollover } from '../keys/rollover/ports.js';
+import { type LastSighting, parentNow, silentServers } from '../keys/rollover/parent-now.js';
+import type { LoadedRollover, Look } from '../keys/rollover/ports.js';
 import type { Queryable } from './database.js';
 import { type KeySetEntry, keysOfDocument } from './key-set-reader.js';
 import { KEY_COLUMNS, type KeyRow, keyOf } from './zone-key-store.js';
@@ -45,6 +46,8 @@ interface StateRow {
   readonly unknown_until: number | null;
   readonly policy: string;
   readonly policy_version: number;
+  readonly policy_version_before: number;
+  readonly due_at: number | null;
   readonly document: unknown;
   readonly views: string[];
   readonly keys: KeyRow[];
@@ -53,6 +56,7 @@ interface StateRow {
   readonly uses: UseRow[];
   readonly ds: DsUseRow[];
   readonly sightings: SightingRow[];
+  readonly parent_set: boolean;
   readonly peered: string[];
   readonly events: number[];
   readonly now: number;
@@ -101,6 +105,11 @@ const SIGHTINGS = rowsOf(
    order by s.server, s.id desc`,
 );
 
+/** Whether it is known where the nameservers of a zone above are: the sort key of each begins with that of those above it. */
+const IS_PARENT_SET = `exists (
+  select from zoneseal.parents a
+  where a.sort_key <> z.sort_key and a.sort_key = substring(z.sort_key from 1 for length(a.sort_key)))`;
+
 /** How far back policies are looked at. */
 const FORMER_DAYS = 90;
 
@@ -117,23 +126,29 @@ const FORMERLY = rowsOf(
    where least(h.until, n.created_at) between now() - interval '${FORMER_DAYS} days' and clock_timestamp()`,
 );
 
+const DS_USES = rowsOf(
+  'id',
+  `select u.id, u.keys, u.algorithms, ${begin('u.since')} as since, ${begin('u.seen_at')} as seen_at, ${end('u.until')} as until, u.ttl
+   from zoneseal.ds_uses u where u.zone_id = z.id`,
+);
+
+/** When time brings the next step, to the microsecond, so that it can be told from any other time. */
+const DUE_AT = '(extract(epoch from z.keys_due_at) * 1000000)::bigint';
+
 const STATE = `
   select z.id, z.name, z.key_set_version, z.delete_sentinel, z.keys_held_at is not null as held, z.policy,
     (select ${end('max(l.keys_unknown_until)')} from zoneseal.serial_lines l
       where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp()) as unknown_until,
-    p.version as policy_version, p.document,
+    p.version as policy_version, z.keys_policy_version as policy_version_before, ${DUE_AT} as due_at, p.document,
     array(select v.view from zoneseal.zone_views v where v.zone_id = z.id order by v.view) as views,
     ${rowsOf('id', `select ${KEY_COLUMNS} from zoneseal.zone_keys k where k.zone_id = z.id`)} as keys,
     array(select k.id::text from zoneseal.zone_keys k
       where k.zone_id = z.id and k.roll_asked_at is not null and k.removed_at is null order by k.id) as asked,
     ${FORMERLY} as formerly,
     ${USES} as uses,
-    ${rowsOf(
-      'id',
-      `select u.id, u.keys, u.algorithms, ${begin('u.since')} as since, ${begin('u.seen_at')} as seen_at, ${end('u.until')} as until, u.ttl
-       from zoneseal.ds_uses u where u.zone_id = z.id`,
-    )} as ds,
+    ${DS_USES} as ds,
     ${SIGHTINGS} as sightings,
+    ${IS_PARENT_SET} as parent_set,
     array(select distinct s.view from zoneseal.peer_states s where s.zone_id = z.id) as peered,
     array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events,
     ${begin('clock_timestamp()')} as now
@@ -147,6 +162,7 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
   const keys = row.keys.map(keyOf);
   const { views } = row;
   const policy = parsePolicy(row.policy, row.document);
+  const sightings = row.sightings.map((it) => sightingOf(it, policy.parentDsTtl));
   return {
     unknownUntil: row.unknown_until,
     state: {
@@ -157,22 +173,53 @@ export async function loadRollover(database: Queryable, zone: string): Promise<L
       keySetVersion: row.key_set_version,
       keys,
       uses: row.uses.map((use) => useOf(row.name, use, views)),
-      ds: row.ds.map(({ keys: ids, algorithms, since, seen_at: seenAt, until, ttl }) => {
-        return { keys: ids, algorithms, since, seenAt, until, ttl };
-      }),
+      ds: row.ds.map(dsOf),
+      ...(row.parent_set ? { silent: silentServers(sightings) } : {}),
       isHeld: row.held,
       asked: row.asked,
       deleteSentinel: row.delete_sentinel,
     },
-    parent: parentNow(
-      Name.parse(row.name),
-      keys,
-      row.sightings.map((it) => sightingOf(it, policy.parentDsTtl)),
-    ),
+    parent: parentNow(Name.parse(row.name), keys, sightings),
     peeredViews: row.peered,
-    look: { zoneId: String(row.id), policyVersion: row.policy_version, events: row.events },
+    look: {
+      zoneId: String(row.id),
+      policyVersion: row.policy_version,
+      policyVersionBefore: row.policy_version_before,
+      dueAt: row.due_at,
+      events: row.events,
+    },
     now: row.now,
   };
+}
+
+/** Whether the DS sets of a zone are stored as they were looked at. Its row is to be locked by a statement before, or they may be of an older moment. */
+export async function hasSameDs(
+  database: Queryable,
+  zoneId: number,
+  looked: readonly DsUse[],
+): Promise<boolean> {
+  const [row] = await database.query<{ ds: DsUseRow[] }>(
+    `select ${DS_USES} as ds from zoneseal.zones z where z.id = $1`,
+    [zoneId],
+  );
+  return row !== undefined && !isOtherDs(row.ds.map(dsOf), looked);
+}
+
+/** Whether nobody has noted a look at a zone since it was loaded, but for its events. Locks its row. */
+export async function isLookedLast(
+  transaction: Queryable,
+  { zoneId, policyVersionBefore, dueAt }: Look,
+): Promise<boolean> {
+  const [row] = await transaction.query<{ same: boolean }>(
+    `select ${DUE_AT} is not distinct from $2::bigint and z.keys_policy_version = $3 as same
+     from zoneseal.zones z where z.id = $1 for no key update of z`,
+    [zoneId, dueAt, policyVersionBefore],
+  );
+  return row?.same === true;
+}
+
+function dsOf({ keys, algorithms, since, seen_at: seenAt, until, ttl }: DsUseRow): DsUse {
+  return { keys, algorithms, since, seenAt, until, ttl };
 }
 
 /** One that this release cannot read says nothing. */

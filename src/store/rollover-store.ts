@@ -1,4 +1,4 @@
-import type { DsUse, KeyChange, RolloverState, Step } from '../keys/rollover/model.js';
+import type { DsUse, KeyChange, Step } from '../keys/rollover/model.js';
 import {
   type DsSighting,
   type DueZone,
@@ -6,42 +6,41 @@ import {
   type KeyEvent,
   type LoadedRollover,
   type Look,
+  type Looked,
   type MadeKey,
   type RolloverStore,
 } from '../keys/rollover/ports.js';
 import type { Database, Transaction } from './database.js';
 import { GATEWAY_GONE_SECONDS } from './gateway-registry.js';
 import { findZone, notHeld } from './held.js';
-import { loadRollover } from './rollover-state.js';
+import { hasSameDs, isLookedLast, loadRollover } from './rollover-state.js';
 import { insertKey } from './zone-key-store.js';
 
 /** The migration that brought rolls: gateways that do not know it sign by no key set that one makes. */
 const ROLLOVER_SCHEMA = 12;
 
-/** While it is not known what was served before the database was set back, a zone is left alone. */
-const isKnown = (zoneId: string): string =>
-  `not exists (select from zoneseal.serial_lines l where l.zone_id = ${zoneId} and l.keys_unknown_until > clock_timestamp())`;
+const OLDER_GATEWAYS = `zoneseal.gateways g
+  where g.schema_level < ${ROLLOVER_SCHEMA} and g.seen_at > clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s'`;
+
+/** While it is not known what was served before the database was set back, no step is taken of a zone. */
+const IS_KNOWN =
+  'not exists (select from zoneseal.serial_lines l where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp())';
 
 /** Each part is a range of an index that is empty while nothing is due, however many zones there are. */
 const LIST_DUE = `
   select z.id, z.name from (
-    (select k.zone_id as id from zoneseal.key_looks k where ${isKnown('k.zone_id')} order by k.id limit $1)
+    (select k.zone_id as id from zoneseal.key_looks k order by k.id limit $1)
     union
-    (select t.id from zoneseal.zones t where t.keys_due_at <= now() and ${isKnown('t.id')} order by t.keys_due_at limit $1)
+    (select t.id from zoneseal.zones t where t.keys_due_at <= now() order by t.keys_due_at limit $1)
     union
     (select d.id from zoneseal.policies p, lateral (
         select t.id from zoneseal.zones t
-        where t.policy = p.name and t.keys_policy_version < p.version and ${isKnown('t.id')}
+        where t.policy = p.name and t.keys_policy_version < p.version
         order by t.policy, t.keys_policy_version limit $1
       ) d limit $1)
   ) due join zoneseal.zones z on z.id = due.id
-  where not exists (
-    select from zoneseal.gateways
-    where schema_level < ${ROLLOVER_SCHEMA} and seen_at > clock_timestamp() - interval '${GATEWAY_GONE_SECONDS} s')
+  where not exists (select from ${OLDER_GATEWAYS})
   order by z.id limit $1`;
-
-/** What a step is taken on: the state that was looked at. */
-type Looked = Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld'>;
 
 /** Key rolls in PostgreSQL. */
 export class PostgresRolloverStore implements RolloverStore {
@@ -56,17 +55,36 @@ export class PostgresRolloverStore implements RolloverStore {
     return rows.map(({ id, name }) => ({ zoneId: String(id), zone: name }));
   }
 
+  async listOlderGateways(): Promise<string[]> {
+    const rows = await this.#database.query<{ name: string; release: string }>(
+      `select g.name, g.release from ${OLDER_GATEWAYS} order by g.name`,
+    );
+    return rows.map(({ name, release }) => `gateway ${name} (${release})`);
+  }
+
   load(zone: string): Promise<LoadedRollover | undefined> {
     return loadRollover(this.#database, zone);
   }
 
-  async noteLooked({ zoneId, policyVersion, events }: Look, nextAt: number | null): Promise<void> {
+  async noteLooked(look: Look, nextAt: number | null): Promise<void> {
+    const { zoneId, policyVersion, events } = look;
     await this.#database.transaction(async (transaction) => {
-      await transaction.execute(
-        'update zoneseal.zones set keys_due_at = to_timestamp($2), keys_policy_version = $3 where id = $1',
-        [zoneId, nextAt, policyVersion],
-      );
-      await transaction.execute('delete from zoneseal.key_looks where id = any ($1::bigint[])', [events]);
+      const isLast = await isLookedLast(transaction, look);
+      const left = await transaction.execute('delete from zoneseal.key_looks where id = any ($1::bigint[])', [
+        events,
+      ]);
+      // who took some of them away has looked meanwhile, though it may have noted the same time
+      if (isLast && left === events.length) {
+        await transaction.execute(
+          'update zoneseal.zones set keys_due_at = to_timestamp($2), keys_policy_version = $3 where id = $1',
+          [zoneId, nextAt, policyVersion],
+        );
+      } else {
+        await transaction.execute(
+          'insert into zoneseal.key_looks (zone_id) select z.id from zoneseal.zones z where z.id = $1',
+          [zoneId],
+        );
+      }
     });
   }
 
@@ -205,18 +223,19 @@ export class PostgresRolloverStore implements RolloverStore {
     });
   }
 
-  /** Does something to a zone whose key set is still the one that was looked at; false: it is another. */
+  /** Does something to a zone whose key set and DS sets are still those that were looked at; false: they are others. */
   #onSame(
-    { zone, keySetVersion, isHeld }: Looked,
+    { zone, keySetVersion, isHeld, ds, isUrgent = false }: Looked,
     work: (transaction: Transaction, zoneId: number) => Promise<void>,
   ): Promise<boolean> {
     return this.#database.transaction(async (transaction) => {
       const [row] = await transaction.query<{ id: number; same: boolean }>(
-        `select z.id, z.key_set_version = $2 and (z.keys_held_at is not null) = $3 and ${isKnown('z.id')} as same
+        `select z.id, z.key_set_version = $2 and (z.keys_held_at is not null) = $3 and ($4 or ${IS_KNOWN}) as same
          from zoneseal.zones z where z.sort_key = zoneseal.sort_key($1) for no key update of z`,
-        [zone, keySetVersion, isHeld],
+        [zone, keySetVersion, isHeld, isUrgent],
       );
-      if (row?.same !== true) return false;
+      // another gateway may have stored what the parent was seen with since
+      if (row?.same !== true || !(await hasSameDs(transaction, row.id, ds))) return false;
       await work(transaction, row.id);
       return true;
     });

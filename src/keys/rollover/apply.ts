@@ -90,6 +90,19 @@ export function observeParent(
   return [...kept, ...fresh.map((it) => ({ ...it, since: at, seenAt, until: null }))];
 }
 
+/** Whether DS uses are others, or told of in another way. */
+export function isOtherDs(before: readonly DsUse[], after: readonly DsUse[]): boolean {
+  return textOf(before) !== textOf(after);
+}
+
+function textOf(uses: readonly DsUse[]): string {
+  return JSON.stringify(
+    uses.map(({ keys, algorithms, since, seenAt, until, ttl }) => {
+      return [keys, algorithms, since, seenAt, until, ttl];
+    }),
+  );
+}
+
 function sameSet(a: Pick<DsUse, 'keys' | 'algorithms'>, b: Pick<DsUse, 'keys' | 'algorithms'>): boolean {
   return sameKeys(a.keys, b.keys) && a.algorithms.length === b.algorithms.length;
 }

@@ -24,11 +24,7 @@ import type {
 import { type Move, movesOf, type Option, removable } from './moves.js';
 import { isWhole, newConflicts } from './safety.js';
 import { TIMING, type Timing } from './timing.js';
-import { describeBehind, keyName, timeText } from './words.js';
-
-const SAY_DS =
-  'have the parent asked (`zoneseal parent set`), or say what it has with `zoneseal keys ds-seen`';
-const PARENT_UNKNOWN = `for the parent's DS set is not known; ${SAY_DS}`;
+import { describeBehind, describeParent, keyName, timeText } from './words.js';
 
 /**
  * What is to be done to a zone's keys now, and what waits, and why: each step is one after which no cache can hold
@@ -46,7 +42,7 @@ export function decide(state: RolloverState, now: number, timing: Timing = TIMIN
   if (pending.length === 0) draft.remove();
   const change = draft.step([...goalChanges(state, goals), ...activations(state, now)]);
   const steps = [...creates, ...change, ...destructions(state, now)];
-  const waits = [...waiting.map(waitForParent), ...blocked, ...draft.waitForRemoval()];
+  const waits = [...waiting.map((step) => waitForParent(state, step)), ...blocked, ...draft.waitForRemoval()];
   const held = state.isHeld ? steps.map(waitForRelease) : [];
   return {
     steps: state.isHeld ? [] : steps,
@@ -96,7 +92,7 @@ class Draft {
     const last = move.options.at(-1) as Option;
     const step = { kind: 'change' as const, keys: last.changes, ...sentinel(last), reason: move.reason };
     if (move.needsParent === true && !isParentKnown(this.#state)) {
-      return waitOf(step, null, PARENT_UNKNOWN);
+      return waitForParent(this.#state, step);
     }
     for (const option of move.options) {
       conflicts = this.#conflictsOf(option);
@@ -172,7 +168,7 @@ class Draft {
         ? []
         : [`it is served until what the key set says is published in ${viewNames(views)}`]),
       ...(behind === null ? [] : [behind]),
-      ...(hasDs ? [`the parent may have its DS still; ${SAY_DS}`] : []),
+      ...(hasDs ? [`the parent may have its DS still; ${describeParent(this.#state)}`] : []),
     ].join('; and ');
   }
 
@@ -232,8 +228,8 @@ function destructions(state: RolloverState, now: number): Step[] {
     }));
 }
 
-function waitForParent(step: CreateStep): Wait {
-  return waitOf(step, null, PARENT_UNKNOWN);
+function waitForParent(state: RolloverState, step: Step): Wait {
+  return waitOf(step, null, `for the parent's DS set is not known; ${describeParent(state)}`);
 }
 
 function waitForRelease(step: Step): Wait {

@@ -2,15 +2,14 @@ import { Name } from '../../dns/name.js';
 import { errorMessage, ZonesealError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { KeyRole, ZoneKey } from '../key-set.js';
-import { applyStep, observeParent } from './apply.js';
+import { applyStep, isOtherDs, observeParent } from './apply.js';
 import { type CdsNews, cdsNews } from './cds-news.js';
-import { decide } from './decide.js';
 import { takenKeyTags } from './facts.js';
-import { fits } from './goals.js';
-import type { Decision, DsUse, RolloverState, Step } from './model.js';
-import { nextStep, stepName } from './next-step.js';
+import type { Decision, RolloverState, Step } from './model.js';
+import { decideCarriedOut, isTakenOver, lacksFirstKeys, nextStep, stepName } from './next-step.js';
 import { bogusDs } from './parent-fault.js';
-import type { DueZone, LoadedRollover, MadeKey, RolloverStore } from './ports.js';
+import type { DueZone, LoadedRollover, Looked, MadeKey, RolloverStore } from './ports.js';
+import { heldByOlder, setBack } from './standstill.js';
 
 /** A key that is in the key store, and of which the database does not know yet. */
 export type UnusedKey = Omit<MadeKey, 'signs' | 'published'> & { readonly token: string };
@@ -87,6 +86,8 @@ export class KeyKeeper {
   readonly #options: KeyKeeperOptions;
   readonly #failures = new Map<string, number>();
   readonly #said = new Map<string, string>();
+  /** The gateways that were said to keep all keys from rolling. */
+  #olderSaid = '';
   #steps = 0;
   #failed = 0;
   #closed = false;
@@ -101,7 +102,9 @@ export class KeyKeeper {
 
   /** Looks at the zones that are due; one that cannot be dealt with is told of and left for later. @throws ZonesealError of the database */
   async keepDue(): Promise<void> {
-    for (const due of await this.#options.store.listDue(ZONES_AT_ONCE)) {
+    const zones = await this.#options.store.listDue(ZONES_AT_ONCE);
+    await this.#tellOlderGateways(zones.length > 0);
+    for (const due of zones) {
       if (this.#closed) return;
       await this.#keep(due);
     }
@@ -150,14 +153,14 @@ export class KeyKeeper {
   ): Promise<boolean> {
     const { store, onLooked } = this.#options;
     if (unknownUntil !== null && unknownUntil > now) {
+      this.#tellSetBack(stored.zone, unknownUntil);
       await store.noteLooked(look, unknownUntil);
       return false;
     }
     const ds = parent === null ? stored.ds : observeParent(stored, parent);
     const state: RolloverState = { ...stored, ds };
-    if (isDifferent(stored.ds, ds) && !(await store.storeDs(state, ds))) return true;
-    const isInNoView = state.views.length === 0;
-    const decision = isInNoView ? destructionsOf(state, decide(state, now)) : decide(state, now);
+    if (isOtherDs(stored.ds, ds) && !(await store.storeDs(stored, ds))) return true;
+    const decision = decideCarriedOut(state, now);
     if (await this.#isLeftAlone(state, decision)) {
       await store.noteLooked(look, null);
       return false;
@@ -178,7 +181,7 @@ export class KeyKeeper {
     visit.nextAt = decision.nextAt;
     // it is told of, and tried again
     const isDone = visit.failed.size === 0;
-    if (isInNoView) {
+    if (state.views.length === 0) {
       if (isDone) await store.noteLooked(look, decision.nextAt);
       return false;
     }
@@ -197,21 +200,12 @@ export class KeyKeeper {
     return false;
   }
 
-  /**
-   * A zone without keys gets its first ones by hand, and keys that were there before anything
-   * was decided, and are not those that the policy wants, are held: what an operator has just taken over does not begin to roll
-   * by itself.
-   */
-  async #isLeftAlone(state: RolloverState, { steps, waits }: Decision): Promise<boolean> {
+  /** A zone that lacks its first keys, or whose keys are held from now on as they were taken over. */
+  async #isLeftAlone(state: RolloverState, decision: Decision): Promise<boolean> {
     const { store, log } = this.#options;
-    const { zone, keys, uses, isHeld } = state;
-    if (keys.length === 0)
-      return !uses.some(({ facts, replacedAt }) => replacedAt === null && facts.published.length === 0);
-    // what a key of the zone's is for already comes by its lifetime, or was asked for
-    const isMoved = [...steps, ...waits.map(({ step }) => step)].some(
-      (step) => step.kind === 'create' && !keys.some((key) => key.removedAt === null && fits(key, step)),
-    );
-    if (!isMoved || isHeld || (await store.listEvents(zone, 1)).length > 0) return false;
+    const { zone, keys } = state;
+    if (keys.length === 0) return lacksFirstKeys(state);
+    if (!isTakenOver(state, decision, false) || (await store.listEvents(zone, 1)).length > 0) return false;
     const why = `its keys are not those that its policy wants; "zoneseal keys hold ${zone} --release" lets them roll to these`;
     await store.hold(zone, true, why);
     log.warn({ zone, reason: why }, 'the keys of a zone stay as they are');
@@ -241,20 +235,42 @@ export class KeyKeeper {
     return true;
   }
 
-  /** What a zone's rolls wait for is said once, until it is something else. */
-  #tellWaits({ zone }: RolloverState, { waits }: Decision): void {
-    const text = waits.map(({ message }) => message).join('; ');
-    if (this.#said.get(zone) === text || (text === '' && !this.#said.has(zone))) return;
+  /** Where nothing is due that may be because none is listed: said once, until it is others. */
+  async #tellOlderGateways(isAnyDue: boolean): Promise<void> {
+    const older = isAnyDue ? [] : await this.#options.store.listOlderGateways();
+    const text = older.join();
+    if (text !== '' && text !== this.#olderSaid) {
+      this.#options.log.warn({ reason: heldByOlder(older).message }, 'keys do not roll');
+    }
+    this.#olderSaid = text;
+  }
+
+  #tellSetBack(zone: string, unknownUntil: number): void {
+    const { message, until } = setBack(zone, unknownUntil);
+    if (!this.#isNews(zone, message)) return;
+    this.#options.log.warn({ zone, ...untilField(until), reason: message }, 'the keys of a zone do not roll');
+  }
+
+  /** Whether that was not said of a zone last; an empty text is never news, and takes back what was. */
+  #isNews(zone: string, text: string): boolean {
+    if (this.#said.get(zone) === text || (text === '' && !this.#said.has(zone))) return false;
     if (this.#said.size > 10_000) this.#said.clear();
     if (text === '') this.#said.delete(zone);
     else this.#said.set(zone, text);
+    return true;
+  }
+
+  /** What a zone's rolls wait for is said once, until it is something else. */
+  #tellWaits({ zone }: RolloverState, { waits }: Decision): void {
+    if (!this.#isNews(zone, waits.map(({ message }) => message).join('; '))) return;
     for (const { message, until } of waits) {
-      this.#options.log.info(
-        { zone, ...(until === null ? {} : { until: new Date(until * 1000).toISOString() }) },
-        `a key roll waits: ${message}`,
-      );
+      this.#options.log.info({ zone, ...untilField(until) }, `a key roll waits: ${message}`);
     }
   }
+}
+
+function untilField(until: number | null): { readonly until?: string } {
+  return until === null ? {} : { until: new Date(until * 1000).toISOString() };
 }
 
 /**
@@ -263,7 +279,7 @@ export class KeyKeeper {
  */
 export async function createStepKey(
   { store, maker }: Pick<KeyKeeperOptions, 'store' | 'maker'>,
-  state: RolloverState,
+  state: RolloverState & Looked,
   step: Extract<Step, { kind: 'create' }>,
 ): Promise<boolean> {
   const { role, algorithm, view } = step;
@@ -282,21 +298,4 @@ export async function createStepKey(
     if (!isUsed) await maker.discard(made);
   }
   return isUsed;
-}
-
-/**
- * What is decided of a zone in no view: keys that were taken out are destroyed. The others stay as they are, for nobody can tell what is in
- * caches of a zone that is served from here nowhere yet.
- */
-function destructionsOf({ keys, policy, isHeld }: RolloverState, { steps }: Decision): Decision {
-  const times = keys.flatMap((key) => (key.removedAt === null ? [] : [key.removedAt + policy.keyRetention]));
-  return {
-    steps: steps.filter((step) => step.kind === 'destroy'),
-    waits: [],
-    nextAt: isHeld || times.length === 0 ? null : Math.min(...times),
-  };
-}
-
-function isDifferent(before: readonly DsUse[], after: readonly DsUse[]): boolean {
-  return JSON.stringify(before) !== JSON.stringify(after);
 }

@@ -68,6 +68,16 @@ export interface DsUse {
   readonly ttl: number | null;
 }
 
+/** A nameserver of the parent by whose silence it is not known what all of them have. */
+export interface SilentServer {
+  /** Its address, and its port behind a space. */
+  readonly server: string;
+  /** When it answered last; null: it never did. */
+  readonly answeredAt: number | null;
+  /** When it was first asked; where it has answered, that with what it said last. */
+  readonly askedAt: number;
+}
+
 /** Delays that were so until an operator said otherwise. */
 export interface FormerPolicy {
   /** When that ended, seconds since 1970. */
@@ -96,6 +106,8 @@ export interface RolloverState {
   readonly uses: readonly KeySetUse[];
   /** What the parent serves, served or may take; none that was seen: nothing is known of it. */
   readonly ds: readonly DsUse[];
+  /** Which of the parent's nameservers are waited for. Left out: nobody has said where its nameservers are. */
+  readonly silent?: readonly SilentServer[];
   /** Whether an operator holds all rolls as they are. */
   readonly isHeld: boolean;
   /** Rolls that an operator asked for: keys by id. An entry stays until its key is removed. */

@@ -3,7 +3,7 @@ import { dnskeyRdata, dsMatches, parseDs, strongestDs } from '../../dnssec/dnske
 import { currentFacts, signsKeys, wantedDs } from './facts.js';
 import type { DsUse, KeySetFacts, ManagedKey, RolloverState } from './model.js';
 import type { ParentNow } from './ports.js';
-import { keyNames } from './words.js';
+import { describeParent, describeSilent, keyNames } from './words.js';
 
 /** What the parent has, as it was last seen; null: nobody has asked it, or not all of its nameservers have ever answered. */
 type Present = Pick<ParentNow, 'sets'> | null;
@@ -62,7 +62,7 @@ export function unseenDs(state: RolloverState, parent: Present): string | null {
   const seen = seenDs(state, parent);
   const isWanted = (ds: DsSet): boolean => wanted !== undefined && isSame(ds.keys, wanted);
   if (wanted === undefined || (seen.length > 0 && seen.every(isWanted))) return null;
-  const { zone } = state;
+  const { zone, silent = [] } = state;
   const unseen = seen.some(isWanted) ? 'is not all that was seen there' : 'was not seen there';
   const what =
     wanted.length === 0
@@ -70,8 +70,8 @@ export function unseenDs(state: RolloverState, parent: Present): string | null {
       : `the DS of ${keyNames(state, wanted)} is wanted at the parent, and ${unseen}`;
   const has =
     seen.length === 0
-      ? 'nobody knows what it has: have it asked (zoneseal parent set), or say it with "zoneseal keys ds-seen"'
-      : `it has ${seen.map((ds) => (ds.keys.length === 0 ? 'none' : `that of ${keyNames(state, ds.keys)}`)).join('; ')}`;
+      ? `nobody knows what it has: ${describeParent(state)}`
+      : `${silent.length === 0 ? '' : `${describeSilent(silent)}; `}it has ${seen.map((ds) => (ds.keys.length === 0 ? 'none' : `that of ${keyNames(state, ds.keys)}`)).join('; ')}`;
   return `${what}; ${has}; "zoneseal keys ds ${zone}" prints what to give it where it does not take CDS`;
 }
 

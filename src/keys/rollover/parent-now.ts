@@ -1,6 +1,7 @@
 import type { Name } from '../../dns/name.js';
 import { dnskeyRdata, dsMatches, parseDs, strongestDs } from '../../dnssec/dnskey.js';
 import type { ZoneKey } from '../key-set.js';
+import type { SilentServer } from './model.js';
 import type { ParentNow, PresentDs } from './ports.js';
 
 /** What one of the parent's nameservers was last seen with. */
@@ -24,14 +25,8 @@ export function parentNow(
   keys: readonly ZoneKey[],
   sightings: readonly LastSighting[],
 ): ParentNow | null {
-  const byHand = sightings.find(({ server }) => server === '');
-  const servers = sightings.filter(({ server }) => server !== '');
-  // what an operator says is so at that moment, and says nothing of the time before
-  const said = byHand === undefined ? undefined : { ...byHand, firstSeen: byHand.lastSeen };
-  const present = servers.map((it) => {
-    const isOlder = said !== undefined && (it.ds === null || said.lastSeen > it.lastSeen);
-    return isOlder ? said : it;
-  });
+  const { servers, said } = partsOf(sightings);
+  const present = servers.map((it) => presentOf(it, said));
   if (present.length === 0 && said !== undefined) present.push(said);
   if (present.length === 0 || present.some(({ ds }) => ds === null)) return null;
   const sets = new Map<string, PresentDs>();
@@ -50,6 +45,45 @@ export function parentNow(
     at: Math.ceil(Math.max(...heard)),
     settledAt: settledAt(Math.min(...heard), Math.max(...present.map(({ firstSeen }) => firstSeen))),
   };
+}
+
+/**
+ * The nameservers that keep it from being known what all of them have: those that have never answered, and those that were last heard of
+ * before another one changed (`settledAt`).
+ */
+export function silentServers(sightings: readonly LastSighting[]): SilentServer[] {
+  const { servers, said } = partsOf(sightings);
+  const changes = servers.map((it) => presentOf(it, said)).filter(({ ds }) => ds !== null);
+  const lastChange = Math.max(...changes.map(({ firstSeen }) => firstSeen));
+  return servers
+    .filter((it) => {
+      const { ds, lastSeen } = presentOf(it, said);
+      return ds === null || lastSeen < lastChange;
+    })
+    .map(({ server, ds, firstSeen, lastSeen }) => {
+      return {
+        server,
+        answeredAt: ds === null ? null : Math.floor(lastSeen),
+        askedAt: Math.floor(firstSeen),
+      };
+    });
+}
+
+/** What an operator says is so at that moment, and says nothing of the time before. */
+function partsOf(sightings: readonly LastSighting[]): {
+  readonly servers: readonly LastSighting[];
+  readonly said: LastSighting | undefined;
+} {
+  const byHand = sightings.find(({ server }) => server === '');
+  return {
+    servers: sightings.filter(({ server }) => server !== ''),
+    said: byHand === undefined ? undefined : { ...byHand, firstSeen: byHand.lastSeen },
+  };
+}
+
+/** What counts for a server: what it was seen with, or what was said since. */
+function presentOf(seen: LastSighting, said: LastSighting | undefined): LastSighting {
+  return said !== undefined && (seen.ds === null || said.lastSeen > seen.lastSeen) ? said : seen;
 }
 
 /**

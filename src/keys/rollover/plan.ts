@@ -1,9 +1,8 @@
 import { algorithmsOf, cdsEnd, isDsAlive, isUseAlive } from './alive.js';
 import { applyStep, observeDs } from './apply.js';
-import { decide } from './decide.js';
 import { currentFacts, isParentKnown, pendingViews, plannedKey, wantedDs } from './facts.js';
 import type { KeyChange, KeySetUse, ManagedKey, RolloverState, Step, Wait } from './model.js';
-import { nextStep } from './next-step.js';
+import { decideCarriedOut, nextStep } from './next-step.js';
 
 /** What a timetable takes for granted, in seconds. */
 export interface PlanAssumptions {
@@ -95,7 +94,7 @@ class Forecast {
   /** Takes the steps of this moment; gives the next one at which something happens, null when nothing does. */
   live(): number | null {
     for (let steps = 0; steps < MOST_STEPS; steps++) {
-      const decision = decide(this.#state, this.#now);
+      const decision = decideCarriedOut(this.#state, this.#now);
       const { waits, nextAt } = decision;
       const step = nextStep(decision);
       if (step !== undefined) {

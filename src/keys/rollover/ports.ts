@@ -8,8 +8,18 @@ export type MadeKey = Omit<ZoneKey, 'id' | 'zone'>;
 export interface Look {
   readonly zoneId: string;
   readonly policyVersion: number;
+  /** Of which version the policy was when the zone was looked at before. */
+  readonly policyVersionBefore: number;
+  /** When time was to bring the next step, as the look before has it, microseconds since 1970; null: it brings none. */
+  readonly dueAt: number | null;
   /** What happened to the zone since the look before; what happens after this one is looked at another time. */
   readonly events: readonly number[];
+}
+
+/** What a step is taken on: the state that was looked at, its DS sets as they are stored. */
+export interface Looked extends Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld' | 'ds'> {
+  /** It does not wait until it is known what caches hold (`unknownUntil`): an operator who was told has it done. Left out: it does. */
+  readonly isUrgent?: boolean;
 }
 
 /** A DS set that nameservers of the parent have now. */
@@ -38,7 +48,7 @@ export interface LoadedRollover {
   readonly parent: ParentNow | null;
   /** The views that have peers for the zone. */
   readonly peeredViews: readonly string[];
-  /** Until when caches may hold what the database, which was set back, knows nothing of: no step is taken before. Null: nothing of the kind. */
+  /** Until when caches may hold what the database, which was set back, knows nothing of: no step is taken before, but in an emergency. Null: nothing of the kind. */
   readonly unknownUntil: number | null;
   readonly look: Look;
   /** Seconds since 1970 by the database's clock. */
@@ -79,33 +89,31 @@ export interface DueZone {
 /** What carrying out key rolls needs of the database. Every call is one short transaction; time is the database's. */
 export interface RolloverStore {
   /**
-   * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. Not those
-   * of which it is not known what caches hold (`unknownUntil`), and none while a gateway runs that knows nothing of rolls.
+   * Zones to be looked at: something happened, time has brought the next step, or the policy has another version. None while a gateway
+   * runs that knows nothing of rolls.
    */
   listDue(limit: number): Promise<DueZone[]>;
+  /** The gateways that run and know nothing of rolls, each with its release. */
+  listOlderGateways(): Promise<string[]>;
   /** A zone and everything that decisions on its keys look at, of one moment; undefined: there is no such zone. @throws ZonesealError POLICY_INVALID */
   load(zone: string): Promise<LoadedRollover | undefined>;
-  /** Notes that a zone was looked at. @param nextAt when time brings the next step, seconds since 1970; null: time brings none */
+  /**
+   * Notes that a zone was looked at. Where another gateway has noted a look since the zone was loaded, what that one says stays, for it may
+   * have seen more; and the zone is looked at again.
+   * @param nextAt when time brings the next step, seconds since 1970; null: time brings none
+   */
   noteLooked(look: Look, nextAt: number | null): Promise<void>;
   /** Notes that a zone could not be looked at, and is to be again after so many seconds. */
   postpone(zoneId: string, seconds: number): Promise<void>;
   /**
-   * Takes a step, if the key set still has the version that was looked at, nobody holds or releases it meanwhile, and it is known what
-   * caches hold (`unknownUntil`); false: look again.
+   * Takes a step, if the key set still has the version that was looked at, the DS sets are those that were, nobody holds or releases it
+   * meanwhile, and it is known what caches hold (`unknownUntil`) or it is urgent; false: look again.
    * @param ds the DS sets that the parent has or may take after it (`applyStep`)
    * @param made for a `create`: the key, which is in the key store already
    */
-  apply(
-    state: Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld'>,
-    step: Step,
-    ds: readonly DsUse[],
-    made?: MadeKey,
-  ): Promise<boolean>;
+  apply(state: Looked, step: Step, ds: readonly DsUse[], made?: MadeKey): Promise<boolean>;
   /** Stores the DS sets that the parent has or may take, on the same condition as `apply`. */
-  storeDs(
-    state: Pick<RolloverState, 'zone' | 'keySetVersion' | 'isHeld'>,
-    ds: readonly DsUse[],
-  ): Promise<boolean>;
+  storeDs(state: Looked, ds: readonly DsUse[]): Promise<boolean>;
   /**
    * Notes what nameservers of the parent were seen to have. Those that did not answer have what they had.
    * @param servers all of the parent's nameservers

@@ -2,7 +2,14 @@ import type { Alive, AliveDnskeys, AliveDs, AliveSignatures } from './alive.js';
 import { aliveOf, merge } from './alive.js';
 import { isPublishable, missingSigners, servedIn } from './facts.js';
 import type { Conflict, KeySetFacts, RolloverState } from './model.js';
-import { describeDnskeys, describeDs, describeSignatures, keyNames, whenGone } from './words.js';
+import {
+  describeDnskeys,
+  describeDs,
+  describeParent,
+  describeSignatures,
+  keyNames,
+  whenGone,
+} from './words.js';
 
 /** A conflict with what it is between, to tell it from others. */
 interface FoundConflict extends Conflict {
@@ -61,9 +68,6 @@ function asConflict({ kind, algorithm, message, until }: FoundConflict): Conflic
   return { kind, algorithm, message, until };
 }
 
-const STILL_THERE =
-  '; the parent has that set or may take it: it has to be asked (`zoneseal parent set`), or `zoneseal keys ds-seen` to say what it has; `zoneseal parent check` tells of digests that differ';
-
 /** Everything that caches may hold and that does not validate together. */
 export function conflictsAmong(state: RolloverState, alive: Alive): FoundConflict[] {
   const secure = alive.ds.filter((ds) => ds.algorithms.length > 0);
@@ -87,7 +91,7 @@ function dsConflicts(state: RolloverState, ds: AliveDs, dnskeys: AliveDnskeys): 
     .map((algorithm) => ({
       kind: 'ds-dnskey' as const,
       algorithm,
-      message: `${describeDs(state, ds)} finds no key of algorithm ${algorithm} in ${describeDnskeys(state, dnskeys)}${whenGone(until)}${until === null ? STILL_THERE : ''}`,
+      message: `${describeDs(state, ds)} finds no key of algorithm ${algorithm} in ${describeDnskeys(state, dnskeys)}${whenGone(until)}${until === null ? `; the parent has that set or may take it: ${describeParent(state)}` : ''}`,
       until,
       between: [ds.id, dnskeys.id] as const,
     }));

@@ -1,6 +1,9 @@
 import type { AliveDnskeys, AliveDs, AliveSignatures } from './alive.js';
 import { PLANNED_KEY, UNKNOWN_KEY } from './facts.js';
-import type { KeySetUse, RolloverState } from './model.js';
+import type { KeySetUse, RolloverState, SilentServer } from './model.js';
+
+/** Nameservers that are named. */
+const MOST_SERVERS = 5;
 
 type Keys = Pick<RolloverState, 'keys'>;
 
@@ -37,6 +40,26 @@ export function describeSignatures(state: Keys, { view, signers }: AliveSignatur
 /** Seconds since 1970 as an operator reads them. */
 export function timeText(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000', '');
+}
+
+/** What has to be done, or happen, before it is known what the parent has; what comes behind a semicolon. */
+export function describeParent({ zone, silent }: Pick<RolloverState, 'zone' | 'silent'>): string {
+  if (silent === undefined)
+    return 'have the parent asked (`zoneseal parent set`), or say what it has with `zoneseal keys ds-seen`';
+  return `${describeSilent(silent) ?? 'its nameservers are asked'}; see: zoneseal parent check ${zone}`;
+}
+
+/** Which of the parent's nameservers do not answer, and since when; null: none is waited for. */
+export function describeSilent(silent: readonly SilentServer[]): string | null {
+  if (silent.length === 0) return null;
+  const names = silent.slice(0, MOST_SERVERS).map(({ server, answeredAt, askedAt }) => {
+    const name = server.replace(/ 53$/, '').replace(' ', ' port ');
+    return answeredAt === null
+      ? `${name} has never answered since it was first asked at ${timeText(askedAt)}`
+      : `${name} has not answered since ${timeText(answeredAt)}`;
+  });
+  const more = silent.length - names.length;
+  return `of the parent's nameservers ${names.join(', ')}${more === 0 ? '' : `, and ${more} others have not`}`;
 }
 
 /** `, until …`; what is open says nothing. */

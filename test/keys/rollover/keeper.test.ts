@@ -52,6 +52,7 @@ class FakeStore {
   readonly held: string[] = [];
   isTaken = true;
   unknownUntil: number | null = null;
+  older: string[] = [];
   broken: string | undefined;
   isGone = false;
   readonly postponed: string[] = [];
@@ -61,8 +62,9 @@ class FakeStore {
     listDue: () =>
       Promise.resolve([
         ...(this.broken === undefined ? [] : [{ zoneId: '0', zone: this.broken }]),
-        { zoneId: '1', zone: ZONE },
+        ...(this.older.length > 0 ? [] : [{ zoneId: '1', zone: ZONE }]),
       ]),
+    listOlderGateways: () => Promise.resolve(this.older),
     load: (zone: string): Promise<LoadedRollover> => {
       if (zone === this.broken) {
         return Promise.reject(new ZonesealError('POLICY_INVALID', 'policy x: algorithm 99 is not known'));
@@ -71,7 +73,7 @@ class FakeStore {
         state: this.state,
         parent: null,
         peeredViews: [],
-        look: { zoneId: '1', policyVersion: 1, events: [] },
+        look: { zoneId: '1', policyVersion: 1, policyVersionBefore: 1, dueAt: null, events: [] },
         now: NOW,
         unknownUntil: this.unknownUntil,
       });
@@ -385,7 +387,25 @@ describe('the keeper of keys', () => {
     store.events = [event];
     store.unknownUntil = NOW + 1000;
     await keeper.keepDue();
-    expect({ made, looked: store.looked }).toEqual({ made: 0, looked: [NOW + 1000] });
+    await keeper.keepDue();
+    expect({ made, looked: store.looked }).toEqual({ made: 0, looked: [NOW + 1000, NOW + 1000] });
+    expect(logged).toEqual([
+      'warn the keys of a zone do not roll (no key of zone example. rolls until 2027-01-15T08:16:40Z: the database was set back, and caches may hold until then what it knows nothing of; where a key has to go before: zoneseal keys roll example. TAG --emergency)',
+    ]);
+  });
+
+  it('says once which gateways keep all keys from rolling', async () => {
+    store.older = ['gateway old (0.0.9)'];
+    await keeper.keepDue();
+    await keeper.keepDue();
+    const line =
+      'warn keys do not roll (no key of any zone rolls: gateway old (0.0.9) would not sign by what comes of it, being of a release without key rolls; upgrade, or stop it)';
+    expect(logged).toEqual([line]);
+    store.older = [];
+    await keeper.keepDue();
+    store.older = ['gateway old (0.0.9)'];
+    await keeper.keepDue();
+    expect(logged.filter((it) => it === line)).toHaveLength(2);
   });
 
   it('stops where it is told to', async () => {

@@ -89,7 +89,7 @@ export class PlannedWorld {
               ? null
               : { sets: [this.#seen(this.#parent)], at: this.#time.now, settledAt: this.#time.now },
           peeredViews: [],
-          look: { zoneId: '1', policyVersion: 1, events: [] },
+          look: { zoneId: '1', policyVersion: 1, policyVersionBefore: 1, dueAt: null, events: [] },
           now: this.#time.now,
           unknownUntil: null,
         }),

@@ -259,7 +259,9 @@ export function rolloversSuite(open: () => Fixture): void {
         `insert into zoneseal.gateways (name, release, schema_level, format_version, page_format) values ('old', '0', 11, 2, 1)`,
       );
       expect(await isDue(f, zone)).toBe(false);
+      expect(await storeOf(f).listOlderGateways()).toEqual(['gateway old (0)']);
       await f.database.execute("delete from zoneseal.gateways where name = 'old'");
+      expect(await storeOf(f).listOlderGateways()).toEqual([]);
       expect(await isDue(f, zone)).toBe(true);
     });
 
@@ -270,10 +272,16 @@ export function rolloversSuite(open: () => Fixture): void {
       const { serial } = await f.publish(zone);
       const recovery = new PostgresRecoveryStore(f.database);
       await recovery.pushServed([{ zone: zone.name, view: 'external', serial: serial + 100 }]);
+      // looked at once, so that it can be told of
+      expect(await isDue(f, zone)).toBe(true);
+      const { look: first, unknownUntil } = await loadZone(f, zone);
+      expect(unknownUntil).toBeGreaterThan(Date.now() / 1000 + 2 * 86_400);
+      await storeOf(f).noteLooked(first, unknownUntil);
       expect(await isDue(f, zone)).toBe(false);
-      expect((await loadZone(f, zone)).unknownUntil).toBeGreaterThan(Date.now() / 1000 + 2 * 86_400);
       const step: Step = { kind: 'change', keys: [{ id: id as string, goal: 'out' }], reason: 'a test' };
       expect(await storeOf(f).apply(await stateOf(f, zone), step, [])).toBe(false);
+      const urgent: Step = { kind: 'change', keys: [{ id: id as string, goal: 'in' }], reason: 'a test' };
+      expect(await storeOf(f).apply({ ...(await stateOf(f, zone)), isUrgent: true }, urgent, [])).toBe(true);
       await f.publish(zone);
       expect(await usesOf(f, zone)).toEqual(['external 1']);
       await f.database.execute(
