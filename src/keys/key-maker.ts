@@ -289,7 +289,9 @@ export class KeyMaker {
         ? zoneKeyPrefix(Name.parse(creation.zone))
         : tsigKeyPrefix(Name.parse(creation.tsigKey));
     for await (const { reference, name } of keeper.listSecrets({ namePrefix })) {
-      if (name?.endsWith(` ${creation.token}`) === true) await keeper.deleteSecret(reference);
+      if (name?.endsWith(` ${creation.token}`) !== true) continue;
+      // somebody may have brought it into use by its reference before it was proved
+      if ((await creations.countUses(reference)) === 0) await keeper.deleteSecret(reference);
     }
   }
 

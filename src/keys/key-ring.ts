@@ -12,6 +12,8 @@ export interface SecretPayload {
   /** The stored content type, without parameters: `application/pkcs8`, `application/octet-stream`, `text/plain`. */
   readonly contentType: string;
   readonly payload: Uint8Array;
+  /** The whole reference as the secret store has it, where it says so: it can be asked with another one. */
+  readonly reference?: string;
 }
 
 /** The port of the key ring to where secrets are kept (Barbican). */
