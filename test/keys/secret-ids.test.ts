@@ -192,3 +192,21 @@ describe('the id of a secret', () => {
     expect(await database.query('select zoneseal.secret_id($1) as id', [reference])).toEqual([{ id }]);
   });
 });
+
+describe('a secret that an operator has put into the key store', () => {
+  it.each([
+    ['without metadata', undefined],
+    ['for another zone', { creation: '0123456789abcdef0123456789abcdef', zone: 'elsewhere.' }],
+  ])('%s stays there when its key goes, without the note of its consumer', async (_, metadata) => {
+    const zone = await newZone();
+    const { secretRef, ...made } = await make(zone);
+    await use(zone, { ...made, secretRef });
+    if (metadata === undefined) keeper.metadata.delete(secretRef);
+    else keeper.metadata.set(secretRef, metadata);
+    const key = await keyOf(zone);
+    expect(await maker.destroyKey(key)).toBe('kept');
+    expect([keeper.secrets.has(secretRef), keeper.consumers.get(secretRef)]).toEqual([true, []]);
+    expect(await maker.destroyKey(key, true)).toBe('deleted');
+    expect(keeper.secrets.has(secretRef)).toBe(false);
+  });
+});
