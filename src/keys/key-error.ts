@@ -18,7 +18,8 @@ const BY_REFUSAL: Readonly<Record<string, string>> = {
   acl: 'let the user in again (openstack acl user add), or open the secret to the project',
   quota:
     'raise the quota of secrets of the project (openstack secret quota), or delete secrets that nobody uses',
-  credentials: 'correct the credentials in the configuration, and start anew where they were replaced',
+  credentials:
+    'correct the credentials: files that hold them are read again without a restart, the configuration and the environment are not',
 };
 
 const BY_CODE: Partial<Record<ErrorCode, string>> = {
