@@ -105,7 +105,7 @@ export class BarbicanClient implements SecretKeeper {
    * @throws ZonesealError KEY_MISSING, KEY_UNREADABLE when it is empty, KEYSTORE_FORBIDDEN, KEYSTORE_UNAVAILABLE
    */
   async fetchPayload(reference: string): Promise<SecretPayload> {
-    const { contentType, reference: known } = await this.readSecret(reference);
+    const { contentType, reference: known, expiration } = await this.readSecret(reference);
     if (contentType === undefined)
       throw new ZonesealError('KEY_MISSING', 'Barbican: the secret has no payload');
     const answer = await this.#callAboutSecret({
@@ -127,7 +127,12 @@ export class BarbicanClient implements SecretKeeper {
       );
     }
     const isSame = idIn(known) === secretIdOf(reference);
-    return { contentType, payload: new Uint8Array(answer.body), ...(isSame ? { reference: known } : {}) };
+    return {
+      contentType,
+      payload: new Uint8Array(answer.body),
+      ...(isSame ? { reference: known } : {}),
+      ...(expiration === undefined ? {} : { expiration }),
+    };
   }
 
   /** The secrets of the project, oldest first, page after page. @throws ZonesealError as readSecret */

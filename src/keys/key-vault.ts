@@ -52,7 +52,7 @@ export async function readStoredKeys(
   const read = references.map(async ({ reference, role, algorithm }) => {
     try {
       const metadata = await keeper.readMetadata(reference);
-      const { payload, reference: whole = reference } = await keeper.fetchPayload(reference);
+      const { payload, reference: whole = reference, expiration } = await keeper.fetchPayload(reference);
       const decoded = await decodePrivateKey(payload, passphrase === undefined ? {} : { passphrase });
       payload.fill(0);
       decoded.pkcs8.fill(0);
@@ -60,7 +60,8 @@ export async function readStoredKeys(
         ...(role === undefined ? {} : { role }),
         ...(algorithm === undefined ? {} : { algorithm: String(algorithm) }),
       };
-      const key = zoneKeyOf(zone, whole, decoded, { ...metadata, ...given });
+      const known = zoneKeyOf(zone, whole, decoded, { ...metadata, ...given });
+      const key = expiration === undefined ? known : { ...known, secretExpires: Math.floor(expiration) };
       return [key, decoded.privateKey] as const;
     } catch (error) {
       const code = error instanceof ZonesealError ? error.code : 'KEY_UNREADABLE';

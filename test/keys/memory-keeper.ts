@@ -10,6 +10,7 @@ export interface MemorySecret {
   readonly contentType: string;
   readonly algorithm?: string;
   readonly bitLength?: number;
+  readonly expiration?: number;
 }
 
 const ROOT = 'http://barbican.test/v1/secrets/';
@@ -46,7 +47,9 @@ export class MemoryKeeper implements SecretKeeper {
     await Promise.resolve();
     this.#check('fetchPayload');
     const secret = this.#find(reference);
-    return { contentType: secret.contentType, payload: secret.payload.slice(), reference: whole(reference) };
+    const { contentType, payload, expiration } = secret;
+    const expires = expiration === undefined ? {} : { expiration };
+    return { contentType, payload: payload.slice(), reference: whole(reference), ...expires };
   }
 
   async deleteSecret(reference: string): Promise<void> {

@@ -8,6 +8,7 @@ import type { ZoneKey } from '../../src/keys/key-set.js';
 import { readStoredKeys } from '../../src/keys/key-vault.js';
 import type { Database } from '../../src/store/database.js';
 import { readMigrations } from '../../src/store/migrate.js';
+import { PostgresRolloverStore } from '../../src/store/rollover-store.js';
 import { SecretCreationStore } from '../../src/store/secret-creation-store.js';
 import { openMigrated } from '../embedded-database.js';
 import { Fixture } from '../store/fixture.js';
@@ -208,5 +209,23 @@ describe('a secret that an operator has put into the key store', () => {
     expect([keeper.secrets.has(secretRef), keeper.consumers.get(secretRef)]).toEqual([true, []]);
     expect(await maker.destroyKey(key, true)).toBe('deleted');
     expect(keeper.secrets.has(secretRef)).toBe(false);
+  });
+});
+
+describe('the expiration of a secret', () => {
+  it('is known to gateways with the key set, and to rolls, until the key has another secret', async () => {
+    const zone = await newZone();
+    const { token: _, ...row } = await make(zone);
+    const secretExpires = 1_900_000_000;
+    const [id] = await fixture.keys.add(zone, [{ ...row, signs: true, published: true, secretExpires }]);
+    const known = async (): Promise<unknown[]> => [
+      (await fixture.keys.keySet(zone)).keys[0]?.secretExpires,
+      (await new PostgresRolloverStore(database).load(zone))?.state.keys[0]?.secretExpires,
+    ];
+    expect(await known()).toEqual([secretExpires, secretExpires]);
+    await fixture.keys.update(id as string, { published: true });
+    expect(await known()).toEqual([secretExpires, secretExpires]);
+    await fixture.keys.update(id as string, { secretRef: idOf(row.secretRef) });
+    expect(await known()).toEqual([undefined, undefined]);
   });
 });

@@ -19,6 +19,10 @@ delete from zoneseal.deleted_keys d using zoneseal.deleted_keys o
     and (d.taken_at is not null, d.destroy_at, d.secret_ref) < (o.taken_at is not null, o.destroy_at, o.secret_ref);
 create unique index deleted_keys_secret_id on zoneseal.deleted_keys (zoneseal.secret_id(secret_ref));
 
+-- What Barbican deletes by itself is told apart from what somebody has deleted.
+alter table zoneseal.zone_keys add column secret_expires_at timestamptz;
+comment on column zoneseal.zone_keys.secret_expires_at is 'when Barbican deletes the secret by itself; null: never, or it is not known';
+
 -- As before, by ids.
 create or replace function zoneseal.zone_keys_left() returns trigger
 language plpgsql security definer set search_path = pg_catalog, zoneseal, pg_temp as $$
@@ -78,6 +82,9 @@ begin
       execute format('grant execute on function zoneseal.secret_id(text) to %I', r);
     end if;
   end loop;
+  if exists (select from pg_roles where rolname = 'zoneseal_gateway') then
+    grant insert (secret_expires_at) on zoneseal.zone_keys to zoneseal_gateway;
+  end if;
 end
 $$;
 revoke all on function zoneseal.grant_secret_id_roles(), zoneseal.secret_id(text) from public;
