@@ -7,7 +7,7 @@ import { type CreatedKey, KeyMaker } from '../../src/keys/key-maker.js';
 import type { ZoneKey } from '../../src/keys/key-set.js';
 import { readStoredKeys } from '../../src/keys/key-vault.js';
 import type { Database } from '../../src/store/database.js';
-import { readMigrations } from '../../src/store/migrate.js';
+import { grantRoles, readMigrations } from '../../src/store/migrate.js';
 import { PostgresRolloverStore } from '../../src/store/rollover-store.js';
 import { SecretCreationStore } from '../../src/store/secret-creation-store.js';
 import { openMigrated } from '../embedded-database.js';
@@ -56,7 +56,8 @@ const make = (zone: string): Promise<CreatedKey> =>
     takenTags: new Set<number>(),
   });
 
-async function use(zone: string, { token: _, ...row }: CreatedKey, secretRef = row.secretRef): Promise<void> {
+async function use(zone: string, made: CreatedKey, secretRef = made.secretRef): Promise<void> {
+  const { token: _, ...row } = made;
   await fixture.keys.add(zone, [{ ...row, secretRef, signs: true, published: true }]);
 }
 
@@ -210,6 +211,33 @@ describe('a secret that an operator has put into the key store', () => {
     expect(await maker.destroyKey(key, true)).toBe('deleted');
     expect(keeper.secrets.has(secretRef)).toBe(false);
   });
+});
+
+describe('the roles of least privilege', () => {
+  it.each(['zoneseal_gateway', 'zoneseal_admin'])(
+    '%s may use and count secrets by their ids',
+    async (role) => {
+      await grantRoles(database, true);
+      const zone = await newZone();
+      const key = await make(zone);
+      await database.transaction(async (transaction) => {
+        await transaction.query(`set local role ${role}`);
+        const id = 'zoneseal.secret_id(secret_ref) = zoneseal.secret_id($1)';
+        await transaction.execute(
+          `insert into zoneseal.zone_keys (zone_id, role, algorithm, flags, key_tag, public_key, secret_ref, secret_expires_at)
+         values (zoneseal.zone_id($1), 'ZSK', 13, 256, $2, $3, $4, null)`,
+          [zone, key.keyTag, Buffer.from(key.publicKey), key.secretRef],
+        );
+        expect(
+          await transaction.query(`select count(*)::int as n from zoneseal.zone_keys where ${id}`, [
+            idOf(key.secretRef),
+          ]),
+        ).toEqual([{ n: 1 }]);
+        await transaction.execute(`delete from zoneseal.deleted_keys where ${id}`, [key.secretRef]);
+      });
+      expect(await creations.giveUp(key.token)).toBe(false);
+    },
+  );
 });
 
 describe('the expiration of a secret', () => {
