@@ -1,7 +1,8 @@
 /** Several gateways on one PostgreSQL and one Barbican, with nothing else in common. */
 import { join } from 'node:path';
 import { BarbicanClient } from '../../src/barbican/client.js';
-import { type DevelopmentBarbican, startDevelopmentBarbican } from '../../src/barbican/development.js';
+import { startDevelopmentBarbican } from '../../src/barbican/development.js';
+import type { Credentials } from '../../src/barbican/settings.js';
 import type { ResourceRecord } from '../../src/dns/record.js';
 import type { TsigKey } from '../../src/dns/tsig-key.js';
 import { makeSuiteKeys, type SuiteKeys, writeKeys } from '../validators/keys.js';
@@ -30,8 +31,18 @@ export interface ClusterOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Variables of the gateway's with that number. */
   readonly environment?: (index: number) => Readonly<Record<string, string>>;
+  /** The Barbican of all of them; the development Barbican where none is given. Closed with the cluster. */
+  readonly barbican?: ClusterBarbican;
   /** More for the policies than how a variant is signed. */
   readonly policy?: Readonly<Record<string, unknown>>;
+}
+
+/** A Keystone with a Barbican, and as whom gateways and commands use them. */
+export interface ClusterBarbican {
+  readonly keystoneUrl: string;
+  readonly barbicanUrl: string;
+  readonly credentials: Credentials;
+  close(): Promise<void>;
 }
 
 /** A secondary and the view that it holds. */
@@ -48,7 +59,7 @@ export class Cluster {
   readonly gateways: GatewayProcess[] = [];
   readonly postgres: TestPostgres;
   readonly secondaries: HeldSecondary[] = [];
-  readonly #barbican: DevelopmentBarbican;
+  readonly #barbican: ClusterBarbican;
   readonly #suiteKeys: SuiteKeys;
   readonly #tsigKeys = new Map<string, SecondaryKey>();
   readonly #options: ClusterOptions;
@@ -56,7 +67,7 @@ export class Cluster {
   private constructor(
     options: ClusterOptions,
     postgres: TestPostgres,
-    barbican: DevelopmentBarbican,
+    barbican: ClusterBarbican,
     keys: SuiteKeys,
   ) {
     this.#options = options;
@@ -70,7 +81,7 @@ export class Cluster {
     const keyFolder = temporaryFolder('cluster-keys');
     const [postgres, barbican, keys] = await Promise.all([
       startPostgres(options.postgres),
-      startDevelopmentBarbican({ dataFolder: join(keyFolder, 'barbican') }),
+      options.barbican ?? startDevelopmentBarbican({ dataFolder: join(keyFolder, 'barbican') }),
       makeSuiteKeys(keyFolder, [13]),
     ]);
     whenThisProcessEnds(() => postgres.remove());
@@ -110,7 +121,7 @@ export class Cluster {
     config: Readonly<Record<string, unknown>> = {},
   ): Promise<GatewayProcess> {
     const { credentials, keystoneUrl, barbicanUrl } = this.#barbican;
-    if (credentials.kind !== 'password') throw new Error('the development Barbican has users with passwords');
+    if (credentials.kind !== 'password') throw new Error('the user of a cluster has a password');
     const { username, project, password } = credentials;
     const options: GatewayOptions = {
       config: {

@@ -99,7 +99,7 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   gateways: [...clusters, ...secondaries],
   replica: clusters,
   latency: [...clusters, 'knotd'],
-  rollover: [...clusters, ...nameservers],
+  rollover: [...clusters, ...nameservers, 'keystone', 'barbican', 'waitress'],
 };
 
 /** Where one of the programs is. */

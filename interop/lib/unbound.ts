@@ -20,6 +20,8 @@ export interface ResolverOptions {
   readonly anchors: ReadonlyMap<string, readonly string[]>;
   /** Which nameserver has which zone. */
   readonly servers: ReadonlyMap<string, Target>;
+  /** Lines for its section `server` beside those of interop/config/. */
+  readonly settings?: string;
 }
 
 /** A validating resolver on a free port of 127.0.0.1. */
@@ -35,12 +37,13 @@ export class Unbound {
   }
 
   /** Starts it with the configuration of interop/config/. */
-  static async start({ label, anchors, servers }: ResolverOptions): Promise<Unbound> {
+  static async start({ label, anchors, servers, settings }: ResolverOptions): Promise<Unbound> {
     const folder = temporaryFolder('unbound');
     const target = { host: '127.0.0.1', port: await freePort() };
     const file = join(folder, 'unbound.conf');
     const values = { FOLDER: folder, ADDRESS: target.host, PORT: target.port, USER: userInfo().username };
     const parts = [fillTemplate('unbound.conf', values)];
+    if (settings !== undefined) parts.push(`server:\n${settings}\n`);
     for (const [zone, records] of anchors) {
       for (const ds of records)
         parts.push(fillTemplate('unbound-anchor.conf', { ZONE: zone, DS: ds.trim() }));

@@ -19,7 +19,7 @@ export class ParentLab {
   readonly zone: string;
   readonly child: string;
   readonly folder = temporaryFolder('parent');
-  readonly #askChild: () => Target;
+  readonly #askChild: (() => Target) | undefined;
   #program: RunningProgram | undefined;
   #port = 0;
   #ksk = '';
@@ -33,14 +33,14 @@ export class ParentLab {
   /** How often the DS set has changed. */
   changes = 0;
 
-  private constructor(zone: string, child: string, askChild: () => Target) {
+  private constructor(zone: string, child: string, askChild: (() => Target) | undefined) {
     this.zone = zone;
     this.child = child;
     this.#askChild = askChild;
   }
 
-  /** @param askChild a nameserver of the child that is asked for CDS */
-  static async start(zone: string, child: string, askChild: () => Target): Promise<ParentLab> {
+  /** @param askChild a nameserver of the child that is asked for CDS; without one, DS are changed by hand alone */
+  static async start(zone: string, child: string, askChild?: () => Target): Promise<ParentLab> {
     const lab = new ParentLab(zone, child, askChild);
     const keygen = async (...more: string[]): Promise<string> =>
       (await runWell(toolPath('dnssec-keygen'), ['-K', lab.folder, '-a', '13', ...more, zone])).trim();
@@ -67,7 +67,7 @@ zone "${zone}" { type primary; file "${join(lab.folder, 'signed')}"; };
       cwd: lab.folder,
     });
     await lab.#program.waitUntil('running', () => lab.#program?.log.includes('all zones loaded') === true);
-    lab.#loop = lab.#follow();
+    if (askChild !== undefined) lab.#loop = lab.#follow(askChild);
     return lab;
   }
 
@@ -81,28 +81,38 @@ zone "${zone}" { type primary; file "${join(lab.folder, 'signed')}"; };
     return text.trim();
   }
 
+  /** Puts DS rdata in the place of those that there are, as a registrar does by hand; for a parent that follows no CDS. */
+  async putDs(ds: readonly string[]): Promise<void> {
+    if (this.#askChild !== undefined) throw new Error('this parent follows CDS');
+    await this.#change(ds);
+  }
+
   async stop(): Promise<void> {
     this.#closed = true;
     await this.#loop;
     await this.#program?.stop();
   }
 
-  async #follow(): Promise<void> {
+  async #follow(askChild: () => Target): Promise<void> {
     while (!this.#closed) {
       await sleep(POLL_MS);
       if (this.isAsleep) continue;
-      const wanted = await this.#readCds();
+      const wanted = await this.#readCds(askChild);
       if (wanted === undefined || wanted.join() === this.ds.join()) continue;
-      this.ds = wanted;
-      this.changes++;
-      await this.#sign();
-      this.#program?.kill('SIGHUP');
+      await this.#change(wanted);
     }
   }
 
+  async #change(ds: readonly string[]): Promise<void> {
+    this.ds = ds;
+    this.changes++;
+    await this.#sign();
+    this.#program?.kill('SIGHUP');
+  }
+
   /** What the child's CDS ask for; undefined where it has none. */
-  async #readCds(): Promise<readonly string[] | undefined> {
-    const answer = await query(this.#askChild(), { name: this.child, type: 'CDS' }).catch(() => undefined);
+  async #readCds(askChild: () => Target): Promise<readonly string[] | undefined> {
+    const answer = await query(askChild(), { name: this.child, type: 'CDS' }).catch(() => undefined);
     const cds = answer?.message.answer.filter(({ type }) => type === RRType.CDS) ?? [];
     if (cds.length === 0) return undefined;
     const texts = cds.map(({ rdata }) => formatRdata(RRType.CDS, rdata)).sort();

@@ -17,6 +17,8 @@ export class Prober {
   readonly counts = { secure: 0, insecure: 0, bogus: 0 };
   /** Whether answers may be insecure now. */
   mayBeInsecure = false;
+  #firstBogus = 0;
+  #lastBogus = 0;
   #closed = false;
   #loops: Promise<void>[] = [];
 
@@ -35,6 +37,7 @@ export class Prober {
         const began = this.mayBeInsecure;
         const { security, text } = await resolver.ask(question);
         this.counts[security]++;
+        if (security === 'bogus') this.#noteBogus(performance.now());
         const isAllowed = security === 'secure' || (security === 'insecure' && (began || this.mayBeInsecure));
         if (!isAllowed && this.faults.length < 20) {
           const at = new Date().toISOString();
@@ -48,6 +51,21 @@ export class Prober {
         await sleep(EVERY_MS);
       }
     });
+  }
+
+  /** Milliseconds between the first and the last answer that was bogus; 0: there was none, or one. */
+  get outage(): number {
+    return this.#lastBogus - this.#firstBogus;
+  }
+
+  /** Milliseconds since the last answer that was bogus. */
+  get sinceBogus(): number {
+    return performance.now() - this.#lastBogus;
+  }
+
+  #noteBogus(now: number): void {
+    if (this.counts.bogus === 1) this.#firstBogus = now;
+    this.#lastBogus = now;
   }
 
   async stop(): Promise<void> {

@@ -157,7 +157,9 @@ async function plan(zone: Name, options: PlanOptions): Promise<void> {
   });
   const { decide } = await import('../keys/rollover/decide.js');
   const { bogusDs, unseenDs } = await import('../keys/rollover/parent-fault.js');
-  const ofParent = [bogusDs(state), unseenDs(state)].filter((message) => message !== null);
+  const ofParent = [bogusDs(state, loaded.parent), unseenDs(state, loaded.parent)].filter(
+    (message) => message !== null,
+  );
   // what a decision taken now would wait for, and what of it was tried in vain
   const { steps: due, waits: open } = decide(state, now);
   const present = [

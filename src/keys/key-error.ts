@@ -28,14 +28,15 @@ const BY_CODE: Partial<Record<ErrorCode, string>> = {
   KEYSTORE_UNAVAILABLE: 'it is asked again when the key is needed next',
   KEYSTORE_FORBIDDEN: "give the gateway's user the role and the ACL to read this secret",
   KEY_MISSING: 'restore the secret in Barbican or replace the key',
-  KEY_MISMATCH: 'the secret was replaced by another: restore the one that was there, or import it anew',
+  KEY_MISMATCH:
+    'the secret is that of another key: restore the one that was there, or have the key point to where it is stored anew',
   KEY_PASSPHRASE_NEEDED: 'give the passphrase in the configuration',
   KEY_PASSPHRASE_WRONG: 'correct the passphrase in the configuration',
 };
 
 /** What is to be done about a secret that the key store deletes by itself. */
 export const WITHOUT_EXPIRATION =
-  'store the key again without an expiration ("zoneseal keys import" from a file does), or replace it';
+  'store the key again without an expiration and use that secret, or take another key';
 
 /**
  * An error about a key, of any cause: names zone, tag, algorithm and role, the cause, and what to do.
@@ -49,7 +50,7 @@ export function keyError(key: NamedKey, error: unknown, now?: number): ZonesealE
     (expired === undefined ? undefined : WITHOUT_EXPIRATION) ??
     BY_REFUSAL[String(known?.fields['refusal'])] ??
     BY_CODE[code] ??
-    'check which secret belongs to this key and import it anew';
+    'check which secret belongs to this key, and restore it or have the key point there';
   const reason = `${known?.message ?? 'the private key cannot be read'}${expired ?? ''}`;
   const { zone, keyTag, algorithm, role, id } = key;
   return new ZonesealError(

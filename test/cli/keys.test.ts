@@ -59,7 +59,9 @@ describe('keys test', () => {
     const { code, stdout, stderr } = await f.run(`keys test ${ZONE}`);
     expect([code, stdout]).toEqual([1, expect.stringMatching(/ZSK +\d+ .* KEY_MISMATCH\n$/)]);
     expect(stderr).toMatch(
-      new RegExp(`^zone example\\., key ${zsk.keyTag} \\(algorithm 13, ZSK\\): .*import it anew\n$`),
+      new RegExp(
+        `^zone example\\., key ${zsk.keyTag} \\(algorithm 13, ZSK\\): .*have the key point to where it is stored anew\n$`,
+      ),
     );
     await f.keyStore.deleteSecret(replaced);
     const gone = await f.run(`keys test ${ZONE} --json`);

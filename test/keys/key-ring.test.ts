@@ -87,7 +87,7 @@ describe('the key ring', () => {
     expect(error.code).toBe('KEY_MISMATCH');
     expect(error.message).toContain('zone example.');
     expect(error.message).toContain(String(one.keyTag));
-    expect(error.message).toMatch(/public half is not that of the DNSKEY; .*import it anew/);
+    expect(error.message).toMatch(/public half is not that of the DNSKEY; .*stored anew/);
     expect(ring.state).toMatchObject({ cached: 0, failed: 1 });
   });
 

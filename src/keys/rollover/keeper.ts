@@ -192,7 +192,7 @@ export class KeyKeeper {
         ds.filter((use) => use.until === null).length > 1 ||
         ds.some((use) => use.until === null && use.seenAt === null),
       news: cdsNews(state, peeredViews),
-      fault: bogusDs(state),
+      fault: bogusDs(state, parent),
     });
     if (isDone) await store.noteLooked(look, decision.nextAt);
     return false;

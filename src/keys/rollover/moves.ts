@@ -126,14 +126,14 @@ function bringIn(keys: Keys, key: ManagedKey): Move[] {
     ];
   }
   const isBeforeZsk = outs.some((it) => it.role === 'ZSK' && it.algorithm === key.algorithm && signsZone(it));
-  const keySetsOnly = key.role === 'CSK' && !key.signs ? { keySetsOnly: isBeforeZsk } : {};
-  const what = key.role === 'CSK' && !isBeforeZsk ? 'everything' : 'the key sets';
-  return [
-    {
-      options: [{ changes: [{ id: key.id, published: true, signs: true, ...keySetsOnly }] }],
-      reason: `${names(state, [key])} is published and signs ${what}`,
-    },
-  ];
+  const isNewCsk = key.role === 'CSK' && !key.signs;
+  const option = (keySetsOnly: boolean): Option => ({
+    changes: [{ id: key.id, published: true, signs: true, ...(isNewCsk ? { keySetsOnly } : {}) }],
+    reason: `${names(state, [key])} is published and signs ${key.role === 'CSK' && !keySetsOnly ? 'everything' : 'the key sets'}`,
+  });
+  // a view in which nothing signs yet waits until caches know the key
+  const options = isNewCsk && !isBeforeZsk ? [option(false), option(true)] : [option(isBeforeZsk)];
+  return [{ options, reason: options.at(-1)?.reason ?? '' }];
 }
 
 /** The KSKs that a KSK follows with its DS first (RFC 7583 §3.3.2): of its algorithm, with a DS and nothing else to do. */
@@ -251,10 +251,22 @@ function leavingAlgorithm(
   }));
   return [
     {
-      options: [{ changes: whole }, { changes: dnskeys }],
+      options: [{ changes: whole }, { changes: dnskeys }, ...withIdleSigners(state, ins, dnskeys)],
       reason: `the DNSKEY RRset loses an algorithm: ${names(state, published)}`,
     },
   ];
+}
+
+/** The same, and what signs in no view that is served waits until caches are without the algorithm: the others would be published at once. */
+function withIdleSigners(
+  state: RolloverState,
+  ins: readonly ManagedKey[],
+  dnskeys: readonly KeyChange[],
+): Option[] {
+  const isIdle = ({ id }: ManagedKey): boolean =>
+    !state.uses.some((use) => (use.facts.zoneSigners[use.view] ?? []).includes(id));
+  const idle = ins.filter((key) => signsZone(key) && isIdle(key));
+  return idle.length === 0 ? [] : [{ changes: [...dnskeys, ...idle.map(cease)] }];
 }
 
 /** Keys that are out, and whose traces are nowhere any more, by id. */

@@ -1,16 +1,20 @@
 import { currentFacts, wantedDs } from './facts.js';
 import type { DsUse, KeySetFacts, RolloverState } from './model.js';
+import type { ParentNow } from './ports.js';
 import { keyNames } from './words.js';
 
+/** What the parent has, as it was last seen; null: nobody has asked it, or not all of its nameservers have ever answered. */
+type Present = Pick<ParentNow, 'sets'> | null;
+
 /**
- * That a DS set which the parent was seen with is of no key that signs the key sets which are served, so that resolvers take all of the
+ * That a DS set which the parent was last seen with is of no key that signs the key sets which are served, so that resolvers take all of the
  * zone for bogus (RFC 4035 §5.2), in words for an operator; null: nothing of the kind.
  */
-export function bogusDs(state: RolloverState): string | null {
+export function bogusDs(state: RolloverState, parent: Present): string | null {
   const served = state.uses.filter(
     (use) => use.replacedAt === null && use.until === null && state.views.includes(use.view),
   );
-  const wrong = seenDs(state).filter(
+  const wrong = seenDs(state, parent).filter(
     (ds) =>
       ds.algorithms.length > 0 &&
       served.some(({ facts }) => !signersOf(facts).some((id) => ds.keys.includes(id))),
@@ -25,9 +29,9 @@ export function bogusDs(state: RolloverState): string | null {
 }
 
 /** That the DS set which is wanted was not seen at the parent, in words for an operator; null: it was, or none is wanted. */
-export function unseenDs(state: RolloverState): string | null {
+export function unseenDs(state: RolloverState, parent: Present): string | null {
   const wanted = wantedDs(currentFacts(state));
-  const seen = seenDs(state);
+  const seen = seenDs(state, parent);
   if (wanted === undefined || seen.some((ds) => isSame(ds.keys, wanted))) return null;
   const { zone } = state;
   const what =
@@ -41,7 +45,9 @@ export function unseenDs(state: RolloverState): string | null {
   return `${what}; ${has}; "zoneseal keys ds ${zone}" prints what to give it where it does not take CDS`;
 }
 
-function seenDs(state: RolloverState): DsUse[] {
+/** Of the uses, those that the parent may take again stay open while it is asked for them, though it has them no more: they are no fault. */
+function seenDs(state: RolloverState, parent: Present): readonly Pick<DsUse, 'keys' | 'algorithms'>[] {
+  if (parent !== null) return parent.sets;
   return state.ds.filter((use) => use.until === null && use.seenAt !== null);
 }
 

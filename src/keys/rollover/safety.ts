@@ -1,6 +1,6 @@
 import type { Alive, AliveDnskeys, AliveDs, AliveSignatures } from './alive.js';
 import { aliveOf, merge } from './alive.js';
-import { missingSigners } from './facts.js';
+import { isPublishable, missingSigners, servedIn } from './facts.js';
 import type { Conflict, KeySetFacts, RolloverState } from './model.js';
 import { describeDnskeys, describeDs, describeSignatures, keyNames, whenGone } from './words.js';
 
@@ -116,10 +116,15 @@ function signatureConflicts(
     }));
 }
 
-/** What a key set would lack in itself that it does not lack now. */
+/** What a key set would lack in itself that it does not lack now. A view that is not served, and cannot be by the key set as it is, loses nothing. */
 function incoherences(state: RolloverState, current: KeySetFacts, facts: KeySetFacts): FoundConflict[] {
-  const before = lacking(state, current);
-  return [...lacking(state, facts)].filter(([what]) => !before.has(what)).map(([, conflict]) => conflict);
+  const views = state.views.filter(
+    (view) => servedIn(state.uses, view) !== undefined || isPublishable(state, current, view),
+  );
+  const before = lacking({ ...state, views }, current);
+  return [...lacking({ ...state, views }, facts)]
+    .filter(([what]) => !before.has(what))
+    .map(([, conflict]) => conflict);
 }
 
 /**

@@ -4,26 +4,12 @@ import { additionConflicts } from '../../../src/keys/rollover/addition.js';
 import { isDsAlive, isUseAlive } from '../../../src/keys/rollover/alive.js';
 import { applyStep, observeDs, observeParent } from '../../../src/keys/rollover/apply.js';
 import { decide } from '../../../src/keys/rollover/decide.js';
-import { currentFacts, takenKeyTags } from '../../../src/keys/rollover/facts.js';
+import { takenKeyTags } from '../../../src/keys/rollover/facts.js';
 import type { ManagedKey, RolloverState, Step } from '../../../src/keys/rollover/model.js';
-import { ds, fresh, key, policy, zone } from './lab.js';
+import { after, ds, fresh, key, policy, zone } from './lab.js';
 
 const ksk = key('k', 'KSK', { keyTag: 100 });
 const zsk = key('z', 'ZSK', { keyTag: 200 });
-
-/** The state after every step of now, and its publication in the views (all that are not named: at the same time). */
-function after(state: RolloverState, now: number, served: readonly string[] = state.views): RolloverState {
-  const changed = decide(state, now)
-    .steps.filter((step): step is Exclude<Step, { kind: 'create' }> => step.kind !== 'create')
-    .reduce((to, step) => applyStep(to, step, now), state);
-  const replaced = { replacedAt: now, until: now };
-  const uses = changed.uses.map((use) =>
-    served.includes(use.view) && use.until === null ? { ...use, ...replaced } : use,
-  );
-  const use = { since: now, until: null, replacedAt: null, maxTtl: 5000, dnskeyTtl: 1000 };
-  const facts = currentFacts(changed);
-  return { ...changed, uses: [...uses, ...served.map((view) => ({ view, facts, ...use }))] };
-}
 
 describe('a decision', () => {
   it('is the same for whoever decides again', () => {
@@ -415,34 +401,5 @@ describe('keys that an operator adds to a zone that is served', () => {
     const idle = { signs: false, published: false };
     expect(additionConflicts(state, [added('CSK', { algorithm: 15, ...idle })], 0)).toEqual([]);
     expect(additionConflicts({ ...state, uses: [] }, [added('CSK', { algorithm: 15 })], 0)).toEqual([]);
-  });
-});
-
-describe('a zone that is assigned to another view', () => {
-  // all keys that sign data are of view a: in view b it cannot be published yet
-  const own = key('y', 'ZSK', { view: 'a', keyTag: 300 });
-  const before = zone([ksk, own], { views: ['a'], policy: policy({ viewZsks: ['a'] }) });
-  const assigned: RolloverState = { ...before, views: ['a', 'b'] };
-  const made: RolloverState = { ...assigned, keys: [...assigned.keys, fresh('g', 'ZSK')] };
-
-  it('gets a key for it, which is published though the new view is not', () => {
-    expect(decide(assigned, 0).steps).toMatchObject([{ kind: 'create', role: 'ZSK', view: null }]);
-    expect(decide(made, 0).steps).toMatchObject([{ keys: [{ id: 'g', published: true }] }]);
-  });
-
-  it('is signed with it in the new view once no cache of the other one is without it', () => {
-    const published = after(made, 0, ['a']);
-    expect(decide(published, 1109)).toMatchObject({ steps: [], nextAt: 1110 }); // 100 + 1000 + 10
-    expect(decide(published, 1110).steps).toMatchObject([{ keys: [{ id: 'g', signs: true }] }]);
-  });
-
-  it('waits for the new view from then on', () => {
-    const signed = after(after(made, 0, ['a']), 1110, ['a']);
-    const rolling = { ...signed, asked: ['y'], keys: [...signed.keys, fresh('x', 'ZSK', { view: 'a' })] };
-    expect(
-      decide(rolling, 3000)
-        .waits.map(({ message }) => message)
-        .join(),
-    ).toContain('published in view b');
   });
 });

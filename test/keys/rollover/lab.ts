@@ -1,6 +1,8 @@
 import { type Policy, parsePolicy } from '../../../src/keys/policy.js';
+import { applyStep } from '../../../src/keys/rollover/apply.js';
+import { decide } from '../../../src/keys/rollover/decide.js';
 import { currentFacts } from '../../../src/keys/rollover/facts.js';
-import type { DsUse, ManagedKey, RolloverState } from '../../../src/keys/rollover/model.js';
+import type { DsUse, ManagedKey, RolloverState, Step } from '../../../src/keys/rollover/model.js';
 import { planRolls } from '../../../src/keys/rollover/plan.js';
 
 /** Every term has digits of its own, so that a sum shows what is in it. */
@@ -127,4 +129,22 @@ const FLAGS = ['published', 'signs', 'keySetsOnly', 'parent'] as const;
 
 function short(id: string): string {
   return id.replace('planned:', 'new');
+}
+
+/** The state after every step of now, and its publication in the views (all that are not named: at the same time). */
+export function after(
+  state: RolloverState,
+  now: number,
+  served: readonly string[] = state.views,
+): RolloverState {
+  const changed = decide(state, now)
+    .steps.filter((step): step is Exclude<Step, { kind: 'create' }> => step.kind !== 'create')
+    .reduce((to, step) => applyStep(to, step, now), state);
+  const replaced = { replacedAt: now, until: now };
+  const uses = changed.uses.map((use) =>
+    served.includes(use.view) && use.until === null ? { ...use, ...replaced } : use,
+  );
+  const use = { since: now, until: null, replacedAt: null, maxTtl: 5000, dnskeyTtl: 1000 };
+  const facts = currentFacts(changed);
+  return { ...changed, uses: [...uses, ...served.map((view) => ({ view, facts, ...use }))] };
 }
