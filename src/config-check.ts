@@ -53,6 +53,7 @@ interface BarbicanSettings {
   readonly project?: string | undefined;
   readonly passwordFile?: string | undefined;
   readonly applicationCredentialId?: string | undefined;
+  readonly applicationCredentialIdFile?: string | undefined;
   readonly applicationCredentialSecretFile?: string | undefined;
   readonly privateSecrets: boolean;
   readonly secretReaders: readonly string[];
@@ -77,11 +78,16 @@ export function checkBarbican(barbican: BarbicanSettings): ConfigProblem[] {
       'is of no use without privateSecrets: the whole project reads what is not private',
     );
   }
-  const { username, project, applicationCredentialId } = barbican;
-  if (username === undefined && applicationCredentialId === undefined) {
+  const { username, project, applicationCredentialId, applicationCredentialIdFile } = barbican;
+  const credential = applicationCredentialId ?? applicationCredentialIdFile;
+  if (applicationCredentialId !== undefined && applicationCredentialIdFile !== undefined) {
+    const reason = 'is of no use beside applicationCredentialId; leave one of them out';
+    problem('applicationCredentialIdFile', reason);
+  }
+  if (username === undefined && credential === undefined) {
     const message = 'does not say who the gateway is: give username and project, or applicationCredentialId';
     problems.push({ path: [], message });
-  } else if (applicationCredentialId === undefined) {
+  } else if (credential === undefined) {
     if (project === undefined) problem('project', 'is missing; a user needs it');
     if (barbican.applicationCredentialSecretFile !== undefined) {
       problem('applicationCredentialSecretFile', 'is of no use without applicationCredentialId');
@@ -89,7 +95,8 @@ export function checkBarbican(barbican: BarbicanSettings): ConfigProblem[] {
   } else {
     for (const key of ['username', 'project', 'passwordFile'] as const) {
       if (barbican[key] !== undefined) {
-        problem(key, 'is of no use beside applicationCredentialId; leave one of them out');
+        const other = `applicationCredentialId${applicationCredentialId === undefined ? 'File' : ''}`;
+        problem(key, `is of no use beside ${other}; leave one of them out`);
       }
     }
   }

@@ -49,7 +49,7 @@ database:
 
 barbican:
   keystoneUrl: https://keystone.example:5000/v3
-  applicationCredentialId: 3f2d6c0e5f0a4c9c8d4a6e3b1f7a9b20
+  applicationCredentialIdFile: /etc/zoneseal/barbican-id
   applicationCredentialSecretFile: /etc/zoneseal/barbican-secret
   caFile: /etc/zoneseal/openstack-ca.pem
 

@@ -106,9 +106,16 @@ const barbicanSchema = z
     userDomain: text.default('Default').describe('domain of the user, by name'),
     project: text.optional().describe('name of the project, for authentication by password'),
     projectDomain: text.default('Default').describe('domain of the project, by name'),
-    passwordFile: file.optional().describe('file that holds the password'),
+    passwordFile: file
+      .optional()
+      .describe('file that holds the password; read again when Keystone refuses it'),
     applicationCredentialId: text.optional().describe('application credential, in place of a user'),
-    applicationCredentialSecretFile: file.optional().describe('file that holds its secret'),
+    applicationCredentialIdFile: file
+      .optional()
+      .describe('file that holds its id, in place of the id itself; read again when Keystone refuses it'),
+    applicationCredentialSecretFile: file
+      .optional()
+      .describe('file that holds its secret; read again when Keystone refuses it'),
     caFile: file.optional().describe('PEM file of a private CA, trusted beside those that Node.js knows'),
     microversion: z
       .string()

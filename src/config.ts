@@ -342,6 +342,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     barbican: barbican && {
       ...barbican,
       passwordFile: absolute(barbican.passwordFile),
+      applicationCredentialIdFile: absolute(barbican.applicationCredentialIdFile),
       applicationCredentialSecretFile: absolute(barbican.applicationCredentialSecretFile),
       caFile: absolute(barbican.caFile),
     },

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   KEY_PASSPHRASE_NEEDED: 'encrypted key material came without its passphrase',
   KEY_PASSPHRASE_WRONG: 'a passphrase does not open the key material',
   KEY_MISSING: 'the key store has no secret under a reference',
+  KEY_EXPIRES: 'the key store is to delete a secret by itself, at a time that is too near',
   KEY_MISMATCH: 'a private key is not the one that its DNSKEY or record names',
   KEY_TAG_TAKEN: 'the tag of a key is that of another one in use',
   KEYS_UNSAFE: 'keys cannot be used at once: caches hold what does not validate with them',

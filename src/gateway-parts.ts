@@ -34,6 +34,7 @@ export function barbicanSettings(barbican: NonNullable<Config['barbican']>): Bar
   return {
     keystoneUrl,
     credentials: credentialsOf(barbican),
+    readCredentials: () => credentialsOf(barbican),
     interface: barbican.interface,
     requestTimeout: barbican.timeout * 1000,
     ...(barbicanUrl === undefined ? {} : { barbicanUrl }),
@@ -44,7 +45,8 @@ export function barbicanSettings(barbican: NonNullable<Config['barbican']>): Bar
 }
 
 function credentialsOf(barbican: NonNullable<Config['barbican']>): Credentials {
-  const { applicationCredentialId: id, username, userDomain, project, projectDomain } = barbican;
+  const { username, userDomain, project, projectDomain } = barbican;
+  const id = barbican.applicationCredentialId ?? idInFile(barbican.applicationCredentialIdFile);
   if (id !== undefined) {
     const variable = SECRET_VARIABLES.barbicanApplicationCredentialSecret;
     const secret = readSecret(variable, barbican.applicationCredentialSecretFile);
@@ -57,6 +59,15 @@ function credentialsOf(barbican: NonNullable<Config['barbican']>): Credentials {
   if (username === undefined || project === undefined)
     throw missing('username', 'ZONESEAL_BARBICAN_USERNAME');
   return { kind: 'password', username, userDomain, password, project, projectDomain };
+}
+
+function idInFile(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  const setting = 'barbican.applicationCredentialIdFile';
+  const id = readTextFile(path, setting).trim();
+  if (/^[\x21-\x7e]+$/.test(id)) return id;
+  const reason = `${setting}: ${path} does not hold the id of an application credential alone; write that into it`;
+  throw new ZonesealError('CONFIG_INVALID', reason, { errors: [reason] });
 }
 
 function missing(setting: string, variable: string): ZonesealError {

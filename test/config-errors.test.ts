@@ -286,6 +286,16 @@ describe('settings that contradict each other are errors', () => {
       'zoneseal.yaml:4: barbican.project: is of no use beside applicationCredentialId; leave one of them out',
     ],
     [
+      'an application credential twice',
+      `${credential}  applicationCredentialIdFile: id\n`,
+      'zoneseal.yaml:4: barbican.applicationCredentialIdFile: is of no use beside applicationCredentialId; leave one of them out',
+    ],
+    [
+      'a user and the file of an application credential',
+      `${KEYSTONE}  applicationCredentialIdFile: id\n  username: u\n`,
+      'zoneseal.yaml:4: barbican.username: is of no use beside applicationCredentialIdFile; leave one of them out',
+    ],
+    [
       'the secret of none',
       `${user}  applicationCredentialSecretFile: s\n`,
       'zoneseal.yaml:5: barbican.applicationCredentialSecretFile: is of no use without applicationCredentialId',

@@ -50,15 +50,27 @@ export async function tokenOf(
 export async function makeApplicationCredential(
   openstack: Openstack,
   username: string,
+  name = 'gateway',
 ): Promise<ApplicationCredential> {
   const { token, userId } = await tokenOf(openstack, username);
   const answer = await fetch(`${openstack.keystoneUrl}/users/${userId}/application_credentials`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-auth-token': token },
-    body: JSON.stringify({ application_credential: { name: 'gateway' } }),
+    body: JSON.stringify({ application_credential: { name } }),
   });
   const made = (await answer.json()) as { application_credential: ApplicationCredential };
   return made.application_credential;
+}
+
+/** Deletes it again; the status of the answer. */
+export async function deleteApplicationCredential(
+  openstack: Openstack,
+  username: string,
+  id: string,
+): Promise<number> {
+  const { token, userId } = await tokenOf(openstack, username);
+  const url = `${openstack.keystoneUrl}/users/${userId}/application_credentials/${id}`;
+  return (await fetch(url, { method: 'DELETE', headers: { 'x-auth-token': token } })).status;
 }
 
 /** Writes a zone as any program may, with plain SQL; it is served nowhere yet. */

@@ -140,6 +140,19 @@ export interface Contents {
   readonly digest: string;
 }
 
+/** Makes a change, waits until it is served, and takes the zone with it. @throws Error as takeZone */
+export async function takeChange(
+  target: Target,
+  zone: string,
+  key: TsigKey,
+  change: () => void,
+): Promise<void> {
+  const before = await waitForSerial(target, zone, key);
+  change();
+  await waitForSerial(target, zone, key, before);
+  await takeZone(target, zone, key);
+}
+
 /** Takes a zone. @throws Error when the transfer is not whole, or not proved */
 export async function takeZone(target: Target, zone: string, key: TsigKey): Promise<Contents> {
   const { records, isWhole, isAuthentic, rcode } = await transfer(target, {

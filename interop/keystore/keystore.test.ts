@@ -7,8 +7,14 @@ import { BarbicanClient } from '../../src/barbican/client.js';
 import { parseTsigKeyFile, type TsigKey } from '../../src/dns/tsig-key.js';
 import { decodePrivateKey } from '../../src/keys/formats/decode.js';
 import { CONTRACT_ACCOUNTS, contractCredentials } from '../../test/barbican/contract-target.js';
-import { asUser, gatewayOptions, makeApplicationCredential, tokenOf } from '../barbican/deployment.js';
-import { takeZone, waitForSerial } from '../barbican/following.js';
+import {
+  asUser,
+  deleteApplicationCredential,
+  gatewayOptions,
+  makeApplicationCredential,
+  tokenOf,
+} from '../barbican/deployment.js';
+import { takeChange } from '../barbican/following.js';
 import { Lab, VIEW } from '../barbican/lab.js';
 import { filesOf, findLeaks, type Place, type Secret } from '../barbican/leaks.js';
 import { GatewayProcess } from '../lib/gateway.js';
@@ -19,7 +25,7 @@ import { waitUntil } from '../lib/processes.js';
 import { Secondary } from '../lib/secondary.js';
 import { TOOLS } from '../lib/tools.js';
 import { dig, kdig } from '../tsig/clients.js';
-import { askBarbican, namedSecrets, type StoredKey, storedKeys } from './stored.js';
+import { askBarbican, CredentialFiles, namedSecrets, type StoredKey, storedKeys } from './stored.js';
 
 const DATABASE = 'keystore';
 const STEADY = 'steady.example.';
@@ -298,37 +304,34 @@ describe('what Barbican refuses', () => {
 });
 
 describe('an application credential that is deleted', () => {
-  test('is named, and what is in memory serves and signs until there is another', async () => {
+  test('is named, what is in memory serves and signs, and another one in its files is taken without a restart', async () => {
     const credential = await makeApplicationCredential(openstack, 'signer');
-    const { keystoneUrl } = openstack;
     const url = postgres.url.replace(/[^/]*$/, DATABASE);
-    const other = await GatewayProcess.start(
-      gatewayOptions(url, undefined, {
-        config: { barbican: { keystoneUrl, applicationCredentialId: credential.id } },
-        environment: { ZONESEAL_BARBICAN_APPLICATION_CREDENTIAL_SECRET: credential.secret },
-      }),
-    );
+    const files = new CredentialFiles(postgres.socketFolder);
+    const write = (it: typeof credential): void => void secrets.push(files.write(it));
+    write(credential);
+    const config = { barbican: { keystoneUrl: openstack.keystoneUrl, ...files.settings } };
+    const other = await GatewayProcess.start(gatewayOptions(url, undefined, { config }));
+    const { pid } = other;
     await lab.gateway.stop();
     try {
-      const arrives = async (host: string): Promise<void> => {
-        const before = await waitForSerial(other.target, STEADY, lab.key);
-        lab.addHost(STEADY, host);
-        await waitForSerial(other.target, STEADY, lab.key, before);
-        await takeZone(other.target, STEADY, lab.key);
-      };
+      const arrives = (host: string): Promise<void> =>
+        takeChange(other.target, STEADY, lab.key, () => lab.addHost(STEADY, host));
       await arrives('credential');
-      const { token, userId } = await tokenOf(openstack, 'signer');
-      const path = `users/${userId}/application_credentials/${credential.id}`;
-      const headers = { 'x-auth-token': token };
-      expect((await fetch(`${keystoneUrl}/${path}`, { method: 'DELETE', headers })).status).toBe(204);
+      expect(await deleteApplicationCredential(openstack, 'signer', credential.id)).toBe(204);
       const { status, stdout } = await other.run(['keys', 'test', STEADY, '--json']);
       const [{ error }] = JSON.parse(stdout) as [{ error: { code: string; message: string } }];
       expect([status, error.code]).toEqual([1, 'KEYSTORE_FORBIDDEN']);
-      expect(error.message).toMatch(
-        /application credential is wrong, expired or deleted.*correct the credentials/,
-      );
+      expect(error.message).toMatch(/credential is wrong, expired or deleted.*correct the credentials/);
       await arrives('credential-deleted');
-      secrets.push({ name: 'the application credential', octets: Buffer.from(credential.secret) });
+      // with nothing in memory it needs Keystone again
+      await other.command(['keys', 'lock']);
+      lab.addHost(STEADY, 'credential-refused');
+      await waitUntil('it is refused', () => other.log.includes('KEYSTORE_FORBIDDEN'));
+      write(await makeApplicationCredential(openstack, 'signer', 'replacement'));
+      await waitUntil('it is taken', async () => (await other.run(['keys', 'test', STEADY])).status === 0);
+      await arrives('credential-replaced');
+      expect(other.pid).toBe(pid);
       lab.commands.outputs.push(other.log, stdout);
     } finally {
       await other.remove();

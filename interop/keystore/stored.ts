@@ -1,6 +1,9 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BarbicanClient } from '../../src/barbican/client.js';
 import { tokenOf } from '../barbican/deployment.js';
 import type { Lab } from '../barbican/lab.js';
+import type { Secret } from '../barbican/leaks.js';
 import type { Openstack } from '../lib/openstack.js';
 
 /** A key as the database has it. */
@@ -55,4 +58,21 @@ export async function askBarbican(
   const text = await answer.text();
   if (!answer.ok) throw new Error(`Barbican, ${method} ${path}: ${answer.status} ${text}`);
   return text === '' ? undefined : JSON.parse(text);
+}
+
+/** The files in which a gateway has its application credential. */
+export class CredentialFiles {
+  readonly settings: Record<'applicationCredentialIdFile' | 'applicationCredentialSecretFile', string>;
+
+  constructor(folder: string) {
+    const [idFile, secretFile] = [join(folder, 'credential-id'), join(folder, 'credential-secret')];
+    this.settings = { applicationCredentialIdFile: idFile, applicationCredentialSecretFile: secretFile };
+  }
+
+  /** Puts one into them; what must leak nowhere. */
+  write({ id, secret }: { readonly id: string; readonly secret: string }): Secret {
+    writeFileSync(this.settings.applicationCredentialIdFile, id);
+    writeFileSync(this.settings.applicationCredentialSecretFile, secret);
+    return { name: 'an application credential', octets: Buffer.from(secret) };
+  }
 }

@@ -105,7 +105,7 @@ export class BarbicanClient implements SecretKeeper {
    * @throws ZonesealError KEY_MISSING, KEY_UNREADABLE when it is empty, KEYSTORE_FORBIDDEN, KEYSTORE_UNAVAILABLE
    */
   async fetchPayload(reference: string): Promise<SecretPayload> {
-    const { contentType } = await this.readSecret(reference);
+    const { contentType, reference: known, expiration } = await this.readSecret(reference);
     if (contentType === undefined)
       throw new ZonesealError('KEY_MISSING', 'Barbican: the secret has no payload');
     const answer = await this.#callAboutSecret({
@@ -126,7 +126,13 @@ export class BarbicanClient implements SecretKeeper {
         'the payload has another content type than asked for',
       );
     }
-    return { contentType, payload: new Uint8Array(answer.body) };
+    const isSame = idIn(known) === secretIdOf(reference);
+    return {
+      contentType,
+      payload: new Uint8Array(answer.body),
+      ...(isSame ? { reference: known } : {}),
+      ...(expiration === undefined ? {} : { expiration }),
+    };
   }
 
   /** The secrets of the project, oldest first, page after page. @throws ZonesealError as readSecret */
@@ -169,7 +175,7 @@ export class BarbicanClient implements SecretKeeper {
   /** The user metadata of a secret. @throws ZonesealError as readSecret */
   async readMetadata(reference: string): Promise<Readonly<Record<string, string>>> {
     const operation = 'read-metadata';
-    const answer = await this.#call({
+    const answer = await this.#callAboutSecret({
       operation,
       method: 'GET',
       path: `${secretPath(reference)}/metadata`,
@@ -326,6 +332,15 @@ export class BarbicanClient implements SecretKeeper {
 /** A reference is used for its id alone: the token goes to no host that a database row names. */
 function secretPath(reference: string): string {
   return `/secrets/${secretIdOf(reference)}`;
+}
+
+/** Undefined for what is no reference. */
+function idIn(text: string): string | undefined {
+  try {
+    return secretIdOf(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function matches(secret: SecretInfo, filter: SecretFilter): boolean {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../clock.js';
-import { ZonesealError } from '../errors.js';
+import { errorMessage, ZonesealError } from '../errors.js';
 import { answerInvalid, expectStatus, readJson } from './answers.js';
 import { Guard, type GuardState } from './guard.js';
 import type { HttpAnswer, HttpClient } from './http.js';
@@ -67,11 +67,17 @@ export class KeystoneSession {
   readonly #guard: Guard;
   #held: HeldToken | undefined;
   #asking: Promise<HeldToken> | undefined;
+  #credentials: Credentials;
+  /** Whether they, or a token of theirs, were refused: another may have taken their place. */
+  #isSuspect = false;
+  /** Why they could not be read anew. */
+  #unread: string | undefined;
   #refused: { readonly until: number; readonly error: ZonesealError } | undefined;
   #tokens = 0;
 
   constructor(settings: CheckedSettings, http: HttpClient, clock: Clock) {
     this.#settings = settings;
+    this.#credentials = settings.credentials;
     this.#http = http;
     this.#clock = clock;
     this.#guard = new Guard('keystone', settings);
@@ -108,7 +114,9 @@ export class KeystoneSession {
 
   /** Forgets a token that a service did not accept, unless it was replaced meanwhile. */
   invalidate(token: Token): void {
-    if (this.#held === token) this.#held = undefined;
+    if (this.#held !== token) return;
+    this.#held = undefined;
+    this.#isSuspect = true;
   }
 
   get state(): KeystoneState {
@@ -117,16 +125,32 @@ export class KeystoneSession {
     return { ...this.#guard.state, tokens: this.#tokens, expiresIn };
   }
 
+  /** An operator who replaces credentials that were deleted or have expired writes them where they were read. */
+  #readAnew(): void {
+    const { readCredentials } = this.#settings;
+    if (readCredentials === undefined) return;
+    try {
+      this.#credentials = readCredentials();
+      this.#unread = undefined;
+    } catch (error) {
+      // they are being written, perhaps; it is tried again before the next request
+      this.#unread = errorMessage(error);
+    }
+  }
+
   async #ask(): Promise<HeldToken> {
+    if (this.#isSuspect) this.#readAnew();
     try {
       const held = await this.#guard.run('token', 'always', (signal) => this.#authenticate(signal));
       this.#held = held;
       this.#refused = undefined;
+      this.#isSuspect = false;
       this.#tokens++;
       return held;
     } catch (error) {
       if (error instanceof ZonesealError && error.code === 'KEYSTORE_FORBIDDEN') {
         this.#held = undefined;
+        this.#isSuspect = true;
         this.#refused = { until: this.#clock.milliseconds() + REFUSAL_PAUSE, error };
       }
       throw error;
@@ -135,17 +159,17 @@ export class KeystoneSession {
 
   async #authenticate(signal: AbortSignal): Promise<HeldToken> {
     const asked = this.#clock.milliseconds();
+    const credentials = this.#credentials;
     const answer = await this.#http.send({
       ...ASKED,
       method: 'POST',
       url: `${this.#settings.keystoneUrl}/auth/tokens`,
       accept: 'application/json',
-      json: authentication(this.#settings.credentials),
+      json: authentication(credentials),
       limit: ANSWER_LIMIT,
       signal,
     });
-    const { credentials } = this.#settings;
-    if (isRefusal(answer, credentials)) throw refusedCredentials(credentials, answer.status);
+    if (isRefusal(answer, credentials)) throw refusedCredentials(credentials, answer.status, this.#unread);
     expectStatus(ASKED, answer, 201);
     return this.#read(answer, asked);
   }
@@ -190,12 +214,16 @@ function isRefusal({ status, headers }: HttpAnswer, { kind }: Credentials): bool
 }
 
 /** Keystone says the same for a wrong user, password, domain or project and for a missing role. */
-function refusedCredentials(credentials: Credentials, status: number): ZonesealError {
+function refusedCredentials(
+  credentials: Credentials,
+  status: number,
+  unread: string | undefined,
+): ZonesealError {
   const what =
     credentials.kind === 'password'
       ? `user ${credentials.username}, its password, domain or project ${credentials.project} is wrong, or it has no role there`
       : 'the application credential is wrong, expired or deleted';
-  const message = `Keystone refuses the credentials: ${what} (status ${status}); it is asked again after ${REFUSAL_PAUSE} ms`;
+  const message = `Keystone refuses the credentials: ${what} (status ${status})${unread === undefined ? '' : `, and they cannot be read anew: ${unread}`}; it is asked again after ${REFUSAL_PAUSE} ms`;
   return new ZonesealError('KEYSTORE_FORBIDDEN', message, { ...ASKED, status, refusal: 'credentials' });
 }
 

@@ -19,6 +19,8 @@ export interface BarbicanSettings {
   /** Keystone, with or without `/v3`. */
   readonly keystoneUrl: string;
   readonly credentials: Credentials;
+  /** Reads them anew, from where they may have been replaced, once they or a token of theirs were refused; left out, they stay as they are. */
+  readonly readCredentials?: () => Credentials;
   /** Barbican, with or without `/v1`; left out, the catalog says where it is. */
   readonly barbicanUrl?: string;
   /** The region in the catalog; needed only where it has several. */
@@ -47,10 +49,11 @@ export interface BarbicanSettings {
   readonly breakFor?: number;
 }
 
+type Optional = 'barbicanUrl' | 'region' | 'microversion' | 'ca' | 'readCredentials';
+
 /** Settings with their defaults put in and their addresses checked. */
 export type CheckedSettings = Readonly<
-  Required<Omit<BarbicanSettings, 'barbicanUrl' | 'region' | 'microversion' | 'ca'>> &
-    Pick<BarbicanSettings, 'barbicanUrl' | 'region' | 'microversion' | 'ca'>
+  Required<Omit<BarbicanSettings, Optional>> & Pick<BarbicanSettings, Optional>
 >;
 
 /**

@@ -5,9 +5,24 @@ import { timeText } from '../keys/rollover/words.js';
 
 /** A key without anything secret, for a program. */
 export function keyJson(key: ZoneKey): object {
-  const { id, zone, role, algorithm, keyTag, flags, publicKey, secretRef, view, signs, published } = key;
+  const { id, zone, role, algorithm, keyTag, flags, publicKey, secretRef, secretExpires } = key;
+  const { view, signs, published } = key;
   const text = Buffer.from(publicKey).toString('base64');
-  return { id, zone, role, algorithm, keyTag, flags, publicKey: text, secretRef, view, signs, published };
+  const expires = secretExpires === undefined ? {} : { secretExpires: timeText(secretExpires) };
+  return {
+    id,
+    zone,
+    role,
+    algorithm,
+    keyTag,
+    flags,
+    publicKey: text,
+    secretRef,
+    ...expires,
+    view,
+    signs,
+    published,
+  };
 }
 
 /** The same with what is wanted of it: what it does in a roll, and what it is to become. */

@@ -1,6 +1,7 @@
 import type { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
 import type { ManagedKey } from '../keys/rollover/model.js';
+import type { SecretFate } from '../keys/secret-keeper.js';
 import { confirmDeletion } from './confirm.js';
 import { withDatabase } from './database.js';
 import type { GlobalOptions } from './global-options.js';
@@ -10,7 +11,16 @@ import { hint } from './stored-zone.js';
 
 export interface DeleteKeyOptions extends GlobalOptions {
   readonly yes: boolean;
+  readonly anySecret: boolean;
 }
+
+/** What is said of a secret, by what became of it. */
+const STAYS: Readonly<Record<SecretFate, (reference: string) => string>> = {
+  deleted: () => '',
+  shared: () => '; other zones use its secret, which stays',
+  kept: (reference) =>
+    `; its secret is kept in Barbican, as it was not put there from here: delete it with: openstack secret delete ${reference}`,
+};
 
 /**
  * Deletes a key that nothing uses: it is taken out of the key set, so that no roll can bring it into use any more, then its private half goes, then
@@ -33,9 +43,9 @@ export async function deleteKey(zone: Name, tag: number, options: DeleteKeyOptio
         const now = (await parts.keys.list(zone.toString())).find(({ id }) => id === key.id);
         throw now === undefined ? goneMeanwhile(zone, key) : inUse(zone, now);
       }
-      const outcome = await maker.destroyKey(key);
+      const outcome = await maker.destroyKey(key, options.anySecret);
       await parts.keys.delete(key.id);
-      const stays = outcome === 'shared' ? '; other zones use its secret, which stays' : '';
+      const stays = STAYS[outcome](key.secretRef);
       hint(options, `zone ${zone}: ${keyText(key)} deleted${stays}`);
     });
   });

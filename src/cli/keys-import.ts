@@ -6,9 +6,11 @@ import { errorMessage, ZonesealError } from '../errors.js';
 import { decodePrivateKey } from '../keys/formats/decode.js';
 import { MAX_KEY_OCTETS } from '../keys/formats/shape.js';
 import { importKey } from '../keys/generate.js';
+import { WITHOUT_EXPIRATION } from '../keys/key-error.js';
 import { readKeyFolder } from '../keys/key-folder.js';
 import type { KeyRole, ZoneKey } from '../keys/key-set.js';
 import { type KeyReference, readStoredKeys } from '../keys/key-vault.js';
+import { timeText } from '../keys/rollover/words.js';
 import { type DatabaseParts, withDatabase } from './database.js';
 import { UsageError } from './exit.js';
 import type { GlobalOptions } from './global-options.js';
@@ -32,6 +34,9 @@ interface Context {
   readonly options: ImportKeysOptions;
   readonly passphrase: { readonly passphrase?: string };
 }
+
+/** A secret that expires later than that is warned of, as there is time to replace it. */
+const FAR_OFF_SECONDS = 365 * 86_400;
 
 /** A URL that ends in /secrets/ and an id, or the id alone. */
 const REFERENCE = /^(https?:\/\/\S+\/secrets\/)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\/?$/i;
@@ -92,7 +97,23 @@ async function readReferences(context: Context, references: readonly string[]): 
   const { keys } = await withKeyStore(parts.config, ({ client }) =>
     readStoredKeys(client, zone, wanted, passphrase.passphrase),
   );
+  for (const key of keys) judgeExpiration(key, options);
   return keys;
+}
+
+/** A key whose secret goes by itself takes its zone down with it. @throws ZonesealError KEY_EXPIRES where that is near */
+function judgeExpiration(key: ZoneKey, options: GlobalOptions): void {
+  const { zone, keyTag, secretRef, secretExpires } = key;
+  if (secretExpires === undefined) return;
+  const what = `zone ${zone}: ${keyText(key)}: Barbican deletes its secret ${secretRef} by itself at ${timeText(secretExpires)}, and the zone cannot be signed with it afterwards`;
+  if (secretExpires >= systemClock.seconds() + FAR_OFF_SECONDS) {
+    hint(options, `warning: ${what}; ${WITHOUT_EXPIRATION} before that`);
+    return;
+  }
+  throw new ZonesealError('KEY_EXPIRES', `${what}; it is not imported: ${WITHOUT_EXPIRATION}`, {
+    zone,
+    keyTag,
+  });
 }
 
 async function readSource(context: Context, source: string): Promise<KeyToStore[]> {

@@ -147,11 +147,12 @@ function addStoredKeysCommands(keys: Command): void {
     .command('delete')
     .summary('delete a key that is out of use')
     .description(
-      'Deletes a key that neither signs nor is published: its private key in Barbican, unless another zone uses the same secret, and then the key itself. There is no way back.',
+      'Deletes a key that neither signs nor is published: its private key in Barbican, unless another zone uses the same secret or an operator has put it there himself, and then the key itself. There is no way back.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .argument('<tag>', 'its key tag', numberArgument(0, 65_535))
     .option('--yes', 'do not ask; needed where there is no terminal', false)
+    .option('--any-secret', 'delete its secret also where it was not put into Barbican from here', false)
     .action(async (zone: Name, tag: number, _: unknown, self: Command) => {
       await deleteKey(zone, tag, self.optsWithGlobals<DeleteKeyOptions>());
     });

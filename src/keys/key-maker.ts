@@ -11,6 +11,7 @@ import type { KeyRole, ZoneKey } from './key-set.js';
 import type { DeletedKey, SecretCreation, SecretCreations, SecretPlan } from './secret-creations.js';
 import {
   type SecretConsumer,
+  type SecretFate,
   type SecretKeeper,
   shortText,
   tsigKeyPrefix,
@@ -179,15 +180,18 @@ export class KeyMaker {
   }
 
   /**
-   * Deletes the private key of a zone's key for good; one that is gone already is fine. A secret that other keys use as well stays. The
-   * row of the key is to be deleted afterwards: the other way about, a crash would leave the secret behind.
+   * Deletes the private key of a zone's key for good; one that is gone already is fine. A secret that other keys use as well stays, and so does
+   * one that was not put into the key store from here for this zone. The row of the key is to be deleted afterwards: the other way about, a crash
+   * would leave the secret behind.
+   * @param whosever whether a secret that an operator has put there goes as well
    * @throws ZonesealError KEYSTORE_UNAVAILABLE, KEYSTORE_FORBIDDEN, naming zone and key tag
    */
   async destroyKey(
     key: Pick<ZoneKey, 'zone' | 'keyTag' | 'algorithm' | 'role' | 'secretRef'>,
-  ): Promise<'deleted' | 'shared'> {
+    whosever = false,
+  ): Promise<SecretFate> {
     try {
-      return await this.#destroy(key.secretRef, zoneConsumer(Name.parse(key.zone)), 1);
+      return await this.#destroyOfZone(key, 1, whosever);
     } catch (error) {
       throw keyError(key, error);
     }
@@ -252,8 +256,8 @@ export class KeyMaker {
     for (const key of await creations.deletedKeys()) {
       if (!(await creations.takeDeleted(key.secretRef))) continue;
       try {
-        const isDestroyed = await this.#destroyIfOurs(key);
-        (isDestroyed ? destroyed : kept).push(key);
+        const fate = await this.#destroyOfZone(key, 0, false);
+        (fate === 'deleted' ? destroyed : kept).push(key);
       } catch (error) {
         if (!(error instanceof ZonesealError)) throw error;
         failed.push({ key, error: keyError(key, error) });
@@ -264,18 +268,22 @@ export class KeyMaker {
     return { destroyed, kept, failed };
   }
 
-  async #destroyIfOurs(key: DeletedKey): Promise<boolean> {
+  async #destroyOfZone(
+    { zone, secretRef }: Pick<ZoneKey, 'zone' | 'secretRef'>,
+    ownUses: number,
+    whosever: boolean,
+  ): Promise<SecretFate> {
     const { keeper } = this.#options;
-    const consumer = zoneConsumer(Name.parse(key.zone));
+    const consumer = zoneConsumer(Name.parse(zone));
     try {
-      const metadata = await keeper.readMetadata(key.secretRef);
-      const isOurs = metadata['creation'] !== undefined && metadata['zone'] === key.zone;
-      if (isOurs) return (await this.#destroy(key.secretRef, consumer, 0)) === 'deleted';
-      await keeper.removeConsumer(key.secretRef, consumer);
-      return false;
+      const metadata = whosever ? {} : await keeper.readMetadata(secretRef);
+      const isOurs = metadata['creation'] !== undefined && metadata['zone'] === zone;
+      if (whosever || isOurs) return await this.#destroy(secretRef, consumer, ownUses);
+      await keeper.removeConsumer(secretRef, consumer);
+      return 'kept';
     } catch (error) {
       // somebody has deleted it
-      if (error instanceof ZonesealError && error.code === 'KEY_MISSING') return true;
+      if (error instanceof ZonesealError && error.code === 'KEY_MISSING') return 'deleted';
       throw error;
     }
   }
@@ -289,7 +297,9 @@ export class KeyMaker {
         ? zoneKeyPrefix(Name.parse(creation.zone))
         : tsigKeyPrefix(Name.parse(creation.tsigKey));
     for await (const { reference, name } of keeper.listSecrets({ namePrefix })) {
-      if (name?.endsWith(` ${creation.token}`) === true) await keeper.deleteSecret(reference);
+      if (name?.endsWith(` ${creation.token}`) !== true) continue;
+      // somebody may have brought it into use by its reference before it was proved
+      if ((await creations.countUses(reference)) === 0) await keeper.deleteSecret(reference);
     }
   }
 

@@ -12,6 +12,10 @@ export interface SecretPayload {
   /** The stored content type, without parameters: `application/pkcs8`, `application/octet-stream`, `text/plain`. */
   readonly contentType: string;
   readonly payload: Uint8Array;
+  /** The whole reference as the secret store has it, where it says so: it can be asked with another one. */
+  readonly reference?: string;
+  /** When the secret store deletes it by itself, seconds since 1970; left out: never. */
+  readonly expiration?: number;
 }
 
 /** The port of the key ring to where secrets are kept (Barbican). */
@@ -66,7 +70,7 @@ export class KeyRing {
     try {
       return await this.#cache.get(id, id, () => this.#fetch(key));
     } catch (error) {
-      throw keyError(key, error);
+      throw keyError(key, error, (this.#options.clock ?? systemClock).seconds());
     }
   }
 

@@ -25,6 +25,8 @@ export interface ZoneKey {
   readonly publicKey: Uint8Array;
   /** The Barbican reference (a URL) of the private key. */
   readonly secretRef: string;
+  /** When Barbican deletes the private key by itself, seconds since 1970; left out: never, or it is not known. */
+  readonly secretExpires?: number;
   /** The one view in which a ZSK signs; null for a key that signs in every view. */
   readonly view: string | null;
   readonly signs: boolean;

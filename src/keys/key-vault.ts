@@ -40,7 +40,7 @@ export async function findStoredKeys(
 
 /**
  * The keys behind references. Role and algorithm are what is given, or what the metadata says; a key without any is a CSK,
- * and an RSA key is of algorithm 8.
+ * and an RSA key is of algorithm 8. Their references are those that the key store has itself, however they were given.
  * @throws ZonesealError as the key store and decodePrivateKey, naming the reference
  */
 export async function readStoredKeys(
@@ -52,7 +52,7 @@ export async function readStoredKeys(
   const read = references.map(async ({ reference, role, algorithm }) => {
     try {
       const metadata = await keeper.readMetadata(reference);
-      const { payload } = await keeper.fetchPayload(reference);
+      const { payload, reference: whole = reference, expiration } = await keeper.fetchPayload(reference);
       const decoded = await decodePrivateKey(payload, passphrase === undefined ? {} : { passphrase });
       payload.fill(0);
       decoded.pkcs8.fill(0);
@@ -60,7 +60,8 @@ export async function readStoredKeys(
         ...(role === undefined ? {} : { role }),
         ...(algorithm === undefined ? {} : { algorithm: String(algorithm) }),
       };
-      const key = zoneKeyOf(zone, reference, decoded, { ...metadata, ...given });
+      const known = zoneKeyOf(zone, whole, decoded, { ...metadata, ...given });
+      const key = expiration === undefined ? known : { ...known, secretExpires: Math.floor(expiration) };
       return [key, decoded.privateKey] as const;
     } catch (error) {
       const code = error instanceof ZonesealError ? error.code : 'KEY_UNREADABLE';

@@ -47,7 +47,7 @@ export interface SecretCreations {
   removed(token: string): Promise<void>;
   /** Those that were begun so many seconds ago, by the database's clock, and of which something may be in the key store. */
   left(seconds: number): Promise<readonly SecretCreation[]>;
-  /** How many keys use a secret. */
+  /** How many keys use a secret, however their references to it are written. */
   countUses(secretRef: string): Promise<number>;
   /** Keys of deleted zones that are due to be destroyed, a bounded number. */
   deletedKeys(): Promise<readonly DeletedKey[]>;

@@ -41,6 +41,12 @@ export interface SecretKeeper extends SecretSource {
   }): AsyncIterable<{ readonly reference: string; readonly name: string | undefined }>;
 }
 
+/**
+ * What became of the secret of a key that goes: deleted for good; still there because other keys use it; or kept because it was not put into the key
+ * store from here.
+ */
+export type SecretFate = 'deleted' | 'shared' | 'kept';
+
 /** Names in Barbican have at most 255 characters; a zone's may be longer once it is escaped. */
 const MAX_NAME_CHARACTERS = 180;
 

@@ -26,11 +26,15 @@ interface KeySetRow {
   readonly keys: KeySetEntry[];
   readonly delete_sentinel: boolean;
   readonly present: Record<string, string> | null;
+  /** Of those secrets that expire, when. */
+  readonly expire: Record<string, number> | null;
 }
 
 const SELECT = `
   select z.id as zone_id, v.version, z.name as zone, v.keys, v.delete_sentinel,
-    (select jsonb_object_agg(k.id, k.secret_ref) from zoneseal.zone_keys k where k.zone_id = z.id) as present
+    (select jsonb_object_agg(k.id, k.secret_ref) from zoneseal.zone_keys k where k.zone_id = z.id) as present,
+    (select jsonb_object_agg(k.id, floor(extract(epoch from k.secret_expires_at))) from zoneseal.zone_keys k
+      where k.zone_id = z.id and k.secret_expires_at is not null) as expire
   from zoneseal.zones z join zoneseal.key_set_versions v on v.zone_id = z.id`;
 
 /** Key sets of many zones, each at a version, by `zoneId version`; those that are not there are left out. */
@@ -68,12 +72,16 @@ export async function readKeySetVersion(
   return keySetOf(row);
 }
 
-function keySetOf({ zone, keys, delete_sentinel: deleteSentinel, present }: KeySetRow): KeySet {
+function keySetOf({ zone, keys, delete_sentinel: deleteSentinel, present, expire }: KeySetRow): KeySet {
   return {
-    keys: keysOfDocument(zone, keys).map((key) => ({
-      ...key,
-      secretRef: present?.[key.id] ?? key.secretRef,
-    })),
+    keys: keysOfDocument(zone, keys).map((key) => {
+      const secretExpires = expire?.[key.id];
+      return {
+        ...key,
+        secretRef: present?.[key.id] ?? key.secretRef,
+        ...(secretExpires === undefined ? {} : { secretExpires }),
+      };
+    }),
     deleteSentinel,
   };
 }

@@ -220,5 +220,6 @@ export async function grantRoles(database: Database, create = false): Promise<vo
     await transaction.query('select zoneseal.grant_parent_roles()');
     await transaction.query('select zoneseal.grant_secret_roles()');
     await transaction.query('select zoneseal.grant_deleted_key_roles()');
+    await transaction.query('select zoneseal.grant_secret_id_roles()');
   });
 }

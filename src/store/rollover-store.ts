@@ -10,6 +10,7 @@ import {
   type MadeKey,
   type RolloverStore,
 } from '../keys/rollover/ports.js';
+import type { SecretFate } from '../keys/secret-keeper.js';
 import type { Database, Transaction } from './database.js';
 import { GATEWAY_GONE_SECONDS } from './gateway-registry.js';
 import { findZone, notHeld } from './held.js';
@@ -105,7 +106,7 @@ export class PostgresRolloverStore implements RolloverStore {
         if (made === undefined) throw new Error('a key is made before it is added');
         await addKey(transaction, zoneId, step, made);
       } else if (step.kind === 'destroy') {
-        await destroyKey(transaction, zoneId, step.key, step.reason);
+        await destroyKey(transaction, zoneId, step);
       } else {
         for (const change of step.keys) await changeKey(transaction, zoneId, change, step.reason);
         if (step.deleteSentinel !== undefined)
@@ -252,13 +253,19 @@ async function addKey(
   await noteEvent(transaction, zoneId, id, `created as ${made.role} of algorithm ${made.algorithm}`, reason);
 }
 
+/** As `keys history` tells of a key that went, by what became of its secret. */
+const WHAT_OF_SECRET: Readonly<Record<SecretFate, string>> = {
+  deleted: 'destroyed',
+  shared: 'forgotten, its secret kept in Barbican: other keys use it',
+  kept: 'forgotten, its secret kept in Barbican: it was not put there from here',
+};
+
 async function destroyKey(
   transaction: Transaction,
   zoneId: number,
-  key: string,
-  reason: string,
+  { key, reason, secret = 'deleted' }: Extract<Step, { kind: 'destroy' }>,
 ): Promise<void> {
-  await noteEvent(transaction, zoneId, key, 'destroyed', reason);
+  await noteEvent(transaction, zoneId, key, WHAT_OF_SECRET[secret], reason);
   // one that is in use stays, whoever asks
   await transaction.execute(
     'delete from zoneseal.zone_keys where zone_id = $1 and id = $2 and removed_at is not null',

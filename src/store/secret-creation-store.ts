@@ -85,8 +85,9 @@ export class SecretCreationStore implements SecretCreations {
 
   async countUses(secretRef: string): Promise<number> {
     const [row] = await this.#database.query<{ uses: number }>(
-      `select (select count(*) from zoneseal.zone_keys where secret_ref = $1)
-         + (select count(*) from zoneseal.tsig_keys where secret_ref = $1 or next_secret_ref = $1) as uses`,
+      `select (select count(*) from zoneseal.zone_keys where zoneseal.secret_id(secret_ref) = zoneseal.secret_id($1))
+         + (select count(*) from zoneseal.tsig_keys
+            where zoneseal.secret_id($1) in (zoneseal.secret_id(secret_ref), zoneseal.secret_id(next_secret_ref))) as uses`,
       [secretRef],
     );
     return row?.uses ?? 0;
@@ -101,14 +102,18 @@ export class SecretCreationStore implements SecretCreations {
 
   async takeDeleted(secretRef: string): Promise<boolean> {
     const taken = await this.#database.execute(
-      'update zoneseal.deleted_keys set taken_at = coalesce(taken_at, clock_timestamp()) where secret_ref = $1',
+      `update zoneseal.deleted_keys set taken_at = coalesce(taken_at, clock_timestamp())
+       where zoneseal.secret_id(secret_ref) = zoneseal.secret_id($1)`,
       [secretRef],
     );
     return taken > 0;
   }
 
   async forgetDeleted(secretRef: string): Promise<void> {
-    await this.#database.execute('delete from zoneseal.deleted_keys where secret_ref = $1', [secretRef]);
+    await this.#database.execute(
+      'delete from zoneseal.deleted_keys where zoneseal.secret_id(secret_ref) = zoneseal.secret_id($1)',
+      [secretRef],
+    );
   }
 
   /** Those of some references whose keys sign now. */

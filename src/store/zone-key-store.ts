@@ -19,6 +19,7 @@ export interface KeyRow {
   /** Base64. */
   readonly public_key: string;
   readonly secret_ref: string;
+  readonly secret_expires_at: number | null;
   readonly view: string | null;
   readonly signs: boolean;
   readonly published: boolean;
@@ -35,7 +36,7 @@ const seconds = (column: string): string => `floor(extract(epoch from ${column})
 
 /** Selects a KeyRow from `zone_keys k join zones z`. */
 export const KEY_COLUMNS = `k.id, z.name as zone, k.role, k.algorithm, k.flags, k.key_tag,
-  translate(encode(k.public_key, 'base64'), E'\\n', '') as public_key, k.secret_ref, k.view, k.signs, k.published, k.key_sets_only,
+  translate(encode(k.public_key, 'base64'), E'\\n', '') as public_key, k.secret_ref, k.view, k.signs, k.published, k.key_sets_only, ${seconds('k.secret_expires_at')} as secret_expires_at,
   k.parent, k.goal, k.replaces, ${seconds('k.created_at')} as created_at, ${seconds('k.active_at')} as active_at,
   ${seconds('k.removed_at')} as removed_at`;
 
@@ -50,6 +51,7 @@ export function keyOf(row: KeyRow): ManagedKey {
     flags: row.flags,
     publicKey: new Uint8Array(Buffer.from(row.public_key, 'base64')),
     secretRef: row.secret_ref,
+    ...(row.secret_expires_at === null ? {} : { secretExpires: row.secret_expires_at }),
     view: row.view,
     signs: row.signs,
     published: row.published,
@@ -74,8 +76,8 @@ export async function insertKey(
 ): Promise<string> {
   const [row] = await transaction.query<{ id: number }>(
     `insert into zoneseal.zone_keys (zone_id, role, algorithm, flags, key_tag, public_key, secret_ref, view, signs, published,
-       key_sets_only, parent, replaces, active_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, case when $14 then now() end) returning id`,
+       key_sets_only, parent, replaces, active_at, secret_expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, case when $14 then now() end, to_timestamp($15)) returning id`,
     [
       zoneId,
       key.role,
@@ -91,6 +93,7 @@ export async function insertKey(
       key.parent ?? false,
       replaces,
       isActive,
+      key.secretExpires ?? null,
     ],
   );
   return String(row?.id);
@@ -176,7 +179,7 @@ export class ZoneKeyStore {
   ): Promise<void> {
     const updated = await this.#database.execute(
       `update zoneseal.zone_keys set signs = coalesce($2, signs), published = coalesce($3, published),
-         secret_ref = coalesce($4, secret_ref), key_sets_only = coalesce($5, key_sets_only), parent = coalesce($6, parent)
+         secret_ref = coalesce($4, secret_ref), secret_expires_at = case when $4::text is null then secret_expires_at end, key_sets_only = coalesce($5, key_sets_only), parent = coalesce($6, parent)
        where id = $1`,
       [
         id,

@@ -101,7 +101,7 @@ export function describeClient(
     const client = as('signer');
     const reference = await client.storeSecret(octets(Uint8Array.of(1)));
     const elsewhere = reference.replace(/^https?:\/\/[^/]+/, 'https://barbican.invalid:9311');
-    expect((await client.fetchPayload(elsewhere)).payload).toHaveLength(1);
+    expect(await client.fetchPayload(elsewhere)).toMatchObject({ payload: { length: 1 }, reference });
     await client.deleteSecret(reference);
     await client.deleteSecret(reference);
     await expect(client.fetchPayload(reference)).rejects.toMatchObject({ code: 'KEY_MISSING' });

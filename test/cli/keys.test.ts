@@ -116,6 +116,32 @@ describe('keys delete', () => {
   });
 });
 
+describe('a secret that an operator has put into Barbican himself', () => {
+  it('stays there when its key is deleted, unless that is asked for', async () => {
+    const { pkcs8 } = await generateKey({ algorithm: 13, role: 'ZSK' });
+    const contentType = 'application/pkcs8';
+    const secretRef = await f.keyStore.storeSecret({
+      name: 'mine',
+      type: 'private',
+      contentType,
+      payload: pkcs8,
+    });
+    const deleteIt = async (more: string): Promise<string> => {
+      await f.done(`keys import ${ZONE} ${secretRef} --role ZSK`);
+      const key = (await list()).find((it) => it.secretRef === secretRef) as Listed;
+      const sql = 'update zoneseal.zone_keys set signs = false, published = false where id = $1';
+      await f.database.execute(sql, [key.id]);
+      return (await f.done(`keys delete ${ZONE} ${key.keyTag} --yes${more}`)).stderr;
+    };
+    expect(await deleteIt('')).toContain(
+      `kept in Barbican, as it was not put there from here: delete it with: openstack secret delete ${secretRef}`,
+    );
+    await f.keyStore.readSecret(secretRef);
+    await deleteIt(' --any-secret');
+    await expect(f.keyStore.readSecret(secretRef)).rejects.toMatchObject({ code: 'KEY_MISSING' });
+  });
+});
+
 describe('a command that was killed', () => {
   it('leaves what the next one removes', async () => {
     const creations = new SecretCreationStore(f.database);

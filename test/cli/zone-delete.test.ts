@@ -51,6 +51,27 @@ describe('zone delete', () => {
     expect(await secrets()).toBe(3);
   });
 
+  it('leaves a secret that another zone has, however its reference was written, and keeps that as Barbican has it', async () => {
+    await f.done('policy set brief keyRetention=0');
+    await f.database.execute(
+      "insert into zoneseal.zones (name, policy) values ('c.', 'brief'), ('b.', 'brief')",
+    );
+    await f.done('keys generate c. --role CSK');
+    const keysIn = async (zone: string): Promise<{ secretRef: string }[]> =>
+      (await f.json(`keys list ${zone}`)) as { secretRef: string }[];
+    const [{ secretRef }] = (await keysIn('c.')) as [{ secretRef: string }];
+    await f.done(`keys import b. ${secretRef.slice(-36).toUpperCase()}`);
+    expect(await keysIn('b.')).toMatchObject([{ secretRef }]);
+    // as an import of before has left it
+    await f.database.execute(
+      'update zoneseal.zone_keys set secret_ref = $1 where secret_ref = $2 and zone_id = zoneseal.zone_id($3)',
+      [`${secretRef}/`, secretRef, 'b.'],
+    );
+    await f.done('zone delete c. --yes');
+    await f.done('keys generate example --role ZSK');
+    await f.done('keys test b.');
+  });
+
   it('says nothing of keys where there are none', async () => {
     await f.done('zone delete example --yes');
     await importZone();

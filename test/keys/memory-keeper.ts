@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ZonesealError } from '../../src/errors.js';
+import type { SecretPayload } from '../../src/keys/key-ring.js';
 import type { SecretConsumer, SecretKeeper } from '../../src/keys/secret-keeper.js';
 
 export interface MemorySecret {
@@ -9,7 +10,16 @@ export interface MemorySecret {
   readonly contentType: string;
   readonly algorithm?: string;
   readonly bitLength?: number;
+  readonly expiration?: number;
 }
+
+const ROOT = 'http://barbican.test/v1/secrets/';
+
+/** As Barbican's client takes references: by the id at their end. */
+const whole = (reference: string): string => {
+  const id = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\/?$)/i.exec(reference)?.[0];
+  return id === undefined ? reference : `${ROOT}${id.toLowerCase()}`;
+};
 
 /** Keeps secrets in memory, as Barbican does as far as the port goes. */
 export class MemoryKeeper implements SecretKeeper {
@@ -28,34 +38,36 @@ export class MemoryKeeper implements SecretKeeper {
   async storeSecret(secret: MemorySecret): Promise<string> {
     await Promise.resolve();
     this.#check('storeSecret');
-    const reference = `http://barbican.test/v1/secrets/${randomUUID()}`;
+    const reference = `${ROOT}${randomUUID()}`;
     this.secrets.set(reference, { ...secret, payload: secret.payload.slice() });
     return reference;
   }
 
-  async fetchPayload(reference: string): Promise<{ contentType: string; payload: Uint8Array }> {
+  async fetchPayload(reference: string): Promise<SecretPayload> {
     await Promise.resolve();
     this.#check('fetchPayload');
     const secret = this.#find(reference);
-    return { contentType: secret.contentType, payload: secret.payload.slice() };
+    const { contentType, payload, expiration } = secret;
+    const expires = expiration === undefined ? {} : { expiration };
+    return { contentType, payload: payload.slice(), reference: whole(reference), ...expires };
   }
 
   async deleteSecret(reference: string): Promise<void> {
     await Promise.resolve();
     this.#check('deleteSecret');
-    this.secrets.delete(reference);
+    this.secrets.delete(whole(reference));
   }
 
   async readMetadata(reference: string): Promise<Readonly<Record<string, string>>> {
     await Promise.resolve();
-    return this.metadata.get(reference) ?? {};
+    return this.metadata.get(whole(reference)) ?? {};
   }
 
   async writeMetadata(reference: string, metadata: Readonly<Record<string, string>>): Promise<void> {
     await Promise.resolve();
     this.#check('writeMetadata');
     this.#find(reference);
-    this.metadata.set(reference, metadata);
+    this.metadata.set(whole(reference), metadata);
   }
 
   async writeAcl(
@@ -65,24 +77,24 @@ export class MemoryKeeper implements SecretKeeper {
     await Promise.resolve();
     this.#check('writeAcl');
     this.#find(reference);
-    this.acls.set(reference, acl);
+    this.acls.set(whole(reference), acl);
   }
 
   async addConsumer(reference: string, consumer: SecretConsumer): Promise<void> {
     await Promise.resolve();
     this.#check('addConsumer');
     this.#find(reference);
-    this.consumers.set(reference, [...(this.consumers.get(reference) ?? []), consumer]);
+    this.consumers.set(whole(reference), [...(this.consumers.get(whole(reference)) ?? []), consumer]);
   }
 
   async removeConsumer(reference: string, consumer: SecretConsumer): Promise<void> {
     await Promise.resolve();
     this.#check('removeConsumer');
-    const others = (this.consumers.get(reference) ?? []).filter(
+    const others = (this.consumers.get(whole(reference)) ?? []).filter(
       ({ resourceType, resourceId }) =>
         resourceType !== consumer.resourceType || resourceId !== consumer.resourceId,
     );
-    this.consumers.set(reference, others);
+    this.consumers.set(whole(reference), others);
   }
 
   async *listSecrets({ namePrefix }: { namePrefix: string }): AsyncGenerator<{
@@ -97,7 +109,7 @@ export class MemoryKeeper implements SecretKeeper {
   }
 
   #find(reference: string): MemorySecret {
-    const secret = this.secrets.get(reference);
+    const secret = this.secrets.get(whole(reference));
     if (secret === undefined) throw new ZonesealError('KEY_MISSING', 'there is no such secret');
     return secret;
   }

@@ -2,6 +2,7 @@ import { Name } from '../../dns/name.js';
 import { errorMessage, ZonesealError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { KeyRole, ZoneKey } from '../key-set.js';
+import type { SecretFate } from '../secret-keeper.js';
 import { applyStep, isOtherDs, observeParent } from './apply.js';
 import { type CdsNews, cdsNews } from './cds-news.js';
 import { takenKeyTags } from './facts.js';
@@ -27,8 +28,8 @@ export interface RollKeyMaker {
   }): Promise<UnusedKey>;
   /** Removes what was made and is not wanted after all. Never throws. */
   discard(made: UnusedKey): Promise<void>;
-  /** Deletes a private key for good. @throws ZonesealError of the key store */
-  destroyKey(key: ZoneKey): Promise<unknown>;
+  /** Deletes a private key for good, unless others use or have made it. @throws ZonesealError of the key store */
+  destroyKey(key: ZoneKey): Promise<SecretFate>;
 }
 
 export interface KeyKeeperOptions {
@@ -221,11 +222,12 @@ export class KeyKeeper {
       isTaken = await alone(`keys ${zoneId}`, () => createStepKey(this.#options, state, step));
       if (isTaken === undefined) return false;
     } else {
+      let taken: Step = step;
       if (step.kind === 'destroy') {
         const key = keys.find(({ id }) => id === step.key);
-        if (key !== undefined) await this.#options.maker.destroyKey(key);
+        if (key !== undefined) taken = { ...step, secret: await this.#options.maker.destroyKey(key) };
       }
-      isTaken = await store.apply(state, step, applyStep(state, step, now).ds);
+      isTaken = await store.apply(state, taken, applyStep(state, taken, now).ds);
     }
     // what others did meanwhile is looked at
     if (!isTaken) return true;

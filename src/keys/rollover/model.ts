@@ -1,5 +1,6 @@
 import type { ZoneKey } from '../key-set.js';
 import type { Policy } from '../policy.js';
+import type { SecretFate } from '../secret-keeper.js';
 
 /** What a key is to become: in use, or gone. */
 export type KeyGoal = 'in' | 'out';
@@ -134,8 +135,13 @@ export type Step =
       readonly deleteSentinel?: boolean;
       readonly reason: string;
     }
-  /** The private key is deleted for good. */
-  | { readonly kind: 'destroy'; readonly key: string; readonly reason: string };
+  /** The private key is deleted for good, unless that of an operator or of other keys; `secret` is what became of it, once it is known. */
+  | {
+      readonly kind: 'destroy';
+      readonly key: string;
+      readonly reason: string;
+      readonly secret?: SecretFate;
+    };
 
 /** What becomes of one key in a step. */
 export interface KeyChange {

@@ -160,7 +160,7 @@ describe('the keeper of keys', () => {
           if (undeletable.has(id))
             return Promise.reject(new ZonesealError('KEYSTORE_FORBIDDEN', 'not yours'));
           destroyed.push(id);
-          return Promise.resolve('deleted');
+          return Promise.resolve(id === '2' ? 'kept' : 'deleted');
         },
       },
       alone: (_, work) => (isAlone ? work() : Promise.resolve(undefined)),
@@ -210,7 +210,7 @@ describe('the keeper of keys', () => {
     store.state = { ...store.state, views: [], keys };
     await keeper.keepDue();
     expect(store.steps.filter(({ kind }) => kind !== 'destroy')).toEqual([]);
-    expect(store.steps[0]).toMatchObject({ kind: 'destroy', key: '2' });
+    expect(store.steps[0]).toMatchObject({ kind: 'destroy', key: '2', secret: 'kept' });
     store.state = { ...store.state, keys: keys.filter(({ id }) => id !== '2') };
     await keeper.keepDue();
     expect(store.looked.at(-1)).toBe(NOW - 60 + retention);

@@ -39,7 +39,7 @@ export class PlannedWorld {
       maker: {
         createKey: () => Promise.resolve({ token: 't' } as UnusedKey),
         discard: () => Promise.resolve(),
-        destroyKey: () => Promise.resolve(),
+        destroyKey: () => Promise.resolve('deleted'),
       },
       alone: (_, work) => work(),
       onLooked: () => Promise.resolve(),

@@ -138,6 +138,22 @@ export function rolloversSuite(open: () => Fixture): void {
       expect((await stateOf(f, zone)).keys).toEqual([]);
     });
 
+    it.each([
+      ['deleted', 'destroyed'],
+      ['shared', 'forgotten, its secret kept in Barbican: other keys use it'],
+      ['kept', 'forgotten, its secret kept in Barbican: it was not put there from here'],
+    ] as const)('tell of a key whose secret is %s that it was %s', async (secret, what) => {
+      const f = open();
+      const store = storeOf(f);
+      const zone = await f.newZone(undefined, ['external']);
+      const [id] = await f.keys.add(zone.name, [{ ...csk(1), signs: false, published: false }]);
+      expect(await f.keys.takeOut(id as string)).toBe(true);
+      const step: Step = { kind: 'destroy', key: id as string, reason: 'a test', secret };
+      expect(await store.apply(await stateOf(f, zone), step, [])).toBe(true);
+      expect(await store.listEvents(zone.name, 1)).toMatchObject([{ what, why: 'a test' }]);
+      expect(await f.keys.list(zone.name)).toEqual([]);
+    });
+
     it('wait while the zone is held, and are asked for', async () => {
       const f = open();
       const store = storeOf(f);
