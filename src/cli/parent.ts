@@ -3,11 +3,10 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { Name } from '../dns/name.js';
 import { formatRdata, parseRdataText } from '../dns/rdata/index.js';
 import { RRType } from '../dns/types.js';
-import { DsDigest, dnskeyRdata, dsMatches, dsRdata } from '../dnssec/dnskey.js';
+import { DsDigest, dsRdata } from '../dnssec/dnskey.js';
 import { errorMessage } from '../errors.js';
 import type { ParentDescription, ParentServer } from '../gateway-store.js';
-import { signsKeys } from '../keys/rollover/facts.js';
-import type { ManagedKey } from '../keys/rollover/model.js';
+import { misfitOf } from '../keys/rollover/parent-fault.js';
 import { jsonOption, nameArgument } from './arguments.js';
 import { withDatabase } from './database.js';
 import { EXIT_CODES, Exit, UsageError } from './exit.js';
@@ -67,7 +66,7 @@ export function addParentCommands(program: Command): void {
     .command('check')
     .summary('ask the parent for the DS of a zone')
     .description(
-      'Asks each nameserver of the parent of a zone for its DS, as gateways do, and prints what they say. The exit code is 1 when one gives no answer that counts, or has DS records of which none is of a key that signs.',
+      'Asks each nameserver of the parent of a zone for its DS, as gateways do, and prints what they say. The exit code is 1 when one gives no answer that counts, or has DS records of which none, or none with the strongest digest, is of a key that signs.',
     )
     .argument('<zone>', 'the zone', nameArgument)
     .addOption(jsonOption())
@@ -176,13 +175,11 @@ async function check(zone: Name, options: GlobalOptions & { readonly json?: true
       ),
     );
   }
-  const misfits =
-    keys === undefined ? [] : sightings.filter((it) => it.kind === 'seen' && !fitsKeys(zone, it.ds, keys));
-  for (const { server } of misfits) {
-    say(
-      `${server}: no DS record there is of a key that signs the DNSKEY RRset of ${text}: validators see bogus answers; have the parent take those of: zoneseal keys ds ${text}`,
-    );
-  }
+  const misfits = sightings.flatMap((it) => {
+    const problem = keys === undefined || it.kind !== 'seen' ? null : misfitOf(zone, it.ds, keys);
+    return problem === null ? [] : [`${it.server}: ${problem}`];
+  });
+  for (const misfit of misfits) say(misfit);
   if (misfits.length > 0 || sightings.some(({ kind }) => kind !== 'seen'))
     throw new Exit(EXIT_CODES.REFUSED.code);
 }
@@ -207,10 +204,4 @@ function parentJson({ anchors, servers, notify, name }: ParentDescription): obje
 function listLine({ name, servers, notify, anchors }: ParentDescription): string[] {
   const tags = anchors.map((it) => String(((it[0] as number) << 8) | (it[1] as number)));
   return [name, servers.map(shown).join(', '), notify.map(shown).join(', ') || '-', tags.join(', ') || '-'];
-}
-
-/** Whether a DS set lets the zone validate, or makes it insecure. */
-function fitsKeys(zone: Name, ds: readonly Uint8Array[], keys: readonly ManagedKey[]): boolean {
-  const signers = keys.filter((key) => key.published && signsKeys(key)).map(dnskeyRdata);
-  return ds.length === 0 || ds.some((rdata) => signers.some((dnskey) => dsMatches(zone, rdata, dnskey)));
 }

@@ -19,6 +19,7 @@ import { problemLine } from './zone-file.js';
 
 interface SetOptions extends GlobalOptions {
   readonly file?: string;
+  readonly from?: string;
 }
 
 interface ShowOptions extends GlobalOptions {
@@ -35,7 +36,7 @@ export function addPolicyCommands(program: Command): void {
     .command('set')
     .summary('create or change a policy')
     .description(
-      `Creates a policy, or changes one; zones that are signed by it get new publications. Settings: ${settings}; those of nsec3 as nsec3.optOut and so on. Where algorithm or keys become others, the keys of these zones roll to what the policy then wants (see "keys plan" and "keys hold"); rsaBits is for keys that are made from then on. What is not set has its default. What is unsafe for a zone that is signed by it, by the largest TTL of its data, is refused.`,
+      `Creates a policy, or changes one; zones that are signed by it get new publications. Settings: ${settings}; those of nsec3 as nsec3.optOut and so on. Where algorithm or keys become others, the keys of these zones roll to what the policy then wants (see "keys plan" and "keys hold"); rsaBits is for keys that are made from then on. What is not set has its default, whatever other policies say: none inherits from another, and --from makes a copy. A zone that names no policy is signed by the policy default. What is unsafe for a zone that is signed by it, by the largest TTL of its data, is refused.`,
     )
     .argument('<name>', 'the policy, such as default')
     .argument(
@@ -45,6 +46,10 @@ export function addPolicyCommands(program: Command): void {
     .option(
       '--file <file>',
       'a YAML file with all settings, in place of those there are; - for standard input',
+    )
+    .option(
+      '--from <policy>',
+      'for a new policy: begin with a copy of what that policy says now; it does not follow when that one changes',
     )
     .action(async (name: string, assignments: readonly string[], _: unknown, self: Command) => {
       await set(name, assignments, self.optsWithGlobals<SetOptions>());
@@ -109,17 +114,20 @@ function makesOtherKeys(a: Policy, b: Policy): boolean {
 }
 
 async function set(name: string, assignments: readonly string[], options: SetOptions): Promise<void> {
-  const { file } = options;
+  const { file, from } = options;
   if (file !== undefined && assignments.length > 0)
     throw new UsageError('give a --file or settings, not both');
+  if (file !== undefined && from !== undefined) throw new UsageError('give a --file or --from, not both');
   if (!/^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$/.test(name)) {
     throw new UsageError(`"${name}" is no name for a policy: up to 63 of a-z, 0-9, _, . and -`);
   }
   const changes = assignments.map(parseAssignment);
   const whole = file === undefined ? undefined : readDocument(name, file);
   await withDatabase(options, async ({ zones }) => {
-    const stored = (await zones.listPolicies()).find((it) => it.name === name);
-    const document = whole ?? structuredClone((stored?.document ?? {}) as Document);
+    const policies = await zones.listPolicies();
+    const stored = policies.find((it) => it.name === name);
+    const start = from === undefined ? stored : copied(name, from, policies);
+    const document = whole ?? structuredClone((start?.document ?? {}) as Document);
     for (const { path, value } of changes) assign(document, path, value);
     const version = await zones.setPolicy(name, document);
     const what = stored === undefined ? 'created' : version === stored.version ? 'unchanged' : 'changed';
@@ -146,6 +154,20 @@ async function set(name: string, assignments: readonly string[], options: SetOpt
       );
     }
   });
+}
+
+/** The policy that a new one begins as a copy of. @throws UsageError where there is none, or the new one is there already */
+function copied(name: string, from: string, policies: readonly PolicyDescription[]): PolicyDescription {
+  if (policies.some((it) => it.name === name)) {
+    throw new UsageError(
+      `policy ${name} is there already, and --from is for a new one; see: zoneseal policy show ${name}`,
+    );
+  }
+  const found = policies.find((it) => it.name === from);
+  if (found === undefined) {
+    throw new UsageError(`there is no policy "${from}" to copy for ${name}; see: zoneseal policy show`);
+  }
+  return found;
 }
 
 function readDocument(name: string, file: string): Document {

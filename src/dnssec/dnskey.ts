@@ -119,6 +119,20 @@ export function dsMatches(owner: Name, ds: Uint8Array, dnskey: Uint8Array): bool
   return DIGEST_NAMES.has(digestType) && Buffer.compare(dsRdata(owner, dnskey, digestType), ds) === 0;
 }
 
+/**
+ * What is left of a DS RRset for validators that take the strongest digest only, of the types known here: of the whole set, as unbound does,
+ * or of each algorithm. RFC 4509 §3 has them all ignore SHA-1 beside SHA-256. What is of no known type stays: it may be the strongest to others.
+ */
+export function strongestDs(ds: readonly Uint8Array[], among: 'all' | 'algorithm'): Uint8Array[] {
+  const parsed = ds.map((rdata) => ({ rdata, ...parseDs(rdata) }));
+  const isKnown = (it: DsRdata): boolean => DIGEST_NAMES.has(it.digestType);
+  const isStronger = (a: DsRdata, b: DsRdata): boolean =>
+    isKnown(a) && a.digestType > b.digestType && (among === 'all' || a.algorithm === b.algorithm);
+  return parsed
+    .filter((it) => !isKnown(it) || !parsed.some((other) => isStronger(other, it)))
+    .map(({ rdata }) => rdata);
+}
+
 /** The CDS and CDNSKEY rdata that ask a parent to remove its DS (RFC 8078 §4). */
 export const CDS_DELETE: Uint8Array = Uint8Array.of(0, 0, 0, 0, 0);
 export const CDNSKEY_DELETE: Uint8Array = Uint8Array.of(0, 0, DNSKEY_PROTOCOL, 0, 0);

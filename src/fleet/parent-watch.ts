@@ -148,21 +148,37 @@ export class ParentWatch {
     await store.noteAsked(claim, isComing ? Math.min(next, tellSeconds) : next, isTold);
   }
 
-  /** NOTIFY(CDS) where a roll waits for the parent and nameservers have the CDS, and from time to time again (RFC 9859 §4). */
+  /**
+   * NOTIFY(CDS) where a roll waits for the parent and nameservers have the CDS, and from time to time again (RFC 9859 §4). Whether somebody
+   * has acknowledged it: where nobody has, it is tried again when the parent is asked next.
+   */
   async #tell(
     { zone, awaits, tellSeconds, toldSeconds }: ParentClaim,
     targets: readonly ParentServer[],
   ): Promise<boolean> {
     if (!awaits || tellSeconds === null || tellSeconds > 0) return false;
     if (toldSeconds !== null && toldSeconds < TELL_AGAIN_SECONDS) return false;
-    const { client, log } = this.#options;
-    for (const target of targets) {
-      const problem = await client.notifyCds(zone, target, this.#end.signal).catch(errorMessage);
-      if (problem === undefined) this.#counts.told++;
-      else
-        log.warn({ zone, address: target.address, reason: problem }, 'a parent was not told of changed CDS');
-    }
-    return targets.length > 0;
+    const problems = await Promise.all(
+      targets.map(async (target) => {
+        const problem = await this.#options.client
+          .notifyCds(zone, target, this.#end.signal)
+          .catch(errorMessage);
+        this.#noteTold(zone, target, problem);
+        return problem;
+      }),
+    );
+    return problems.includes(undefined);
+  }
+
+  #noteTold(zone: string, { address, port }: ParentServer, problem: string | undefined): void {
+    const place = `notify ${zone} ${address} ${port}`;
+    if (problem === undefined) this.#counts.told++;
+    // what the end of the gateway broke off says nothing of the parent
+    if (this.#end.signal.aborted || !this.#isNews(place, problem)) return;
+    this.#options.log.warn(
+      { zone, address, port, reason: problem },
+      'a parent was not told of changed CDS; it is tried again when it is asked for the DS next',
+    );
   }
 
   /** That a zone is bogus is told of when it comes to be, and from time to time while it is. */
@@ -173,20 +189,25 @@ export class ParentWatch {
     await this.#options.store.noteFaultTold(claim);
   }
 
-  /** A server's problem is told of once, until it is another. */
   #note(zone: string, server: string, sighting: DsSighting): void {
-    const place = `${zone} ${server}`;
     this.#counts[sighting.kind]++;
-    if (sighting.kind === 'seen') {
-      this.#problems.delete(place);
-      return;
-    }
-    if (this.#problems.get(place) === sighting.problem) return;
-    if (this.#problems.size > REMEMBERED_PROBLEMS) this.#problems.clear();
-    this.#problems.set(place, sighting.problem);
+    const problem = sighting.kind === 'seen' ? undefined : sighting.problem;
+    if (!this.#isNews(`${zone} ${server}`, problem)) return;
     this.#options.log.warn(
-      { zone, server, reason: sighting.problem },
+      { zone, server, reason: problem },
       "a nameserver of the parent does not tell the zone's DS; key rolls that need it wait",
     );
+  }
+
+  /** Whether a problem is to be told of: once, until it is another, or was gone. @param problem undefined: there is none */
+  #isNews(place: string, problem: string | undefined): boolean {
+    if (problem === undefined) {
+      this.#problems.delete(place);
+      return false;
+    }
+    if (this.#problems.get(place) === problem) return false;
+    if (this.#problems.size > REMEMBERED_PROBLEMS) this.#problems.clear();
+    this.#problems.set(place, problem);
+    return true;
   }
 }

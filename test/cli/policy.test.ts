@@ -52,6 +52,41 @@ describe('a policy for other keys than a zone has', () => {
   });
 });
 
+describe('a policy that begins with another', () => {
+  it('is a copy of what that one says now, with the settings that are given', async () => {
+    await f.done('policy set slow denial=nsec3 nsec3.optOut=true validity=30d');
+    const { stderr } = await f.done('policy set slower --from slow validity=40d nsec3.optOut=');
+    expect(stderr).toBe('policy slower created: version 1\n');
+    const document = { denial: 'nsec3', nsec3: {}, validity: '40d' };
+    expect(await f.json('policy show slower')).toMatchObject({ document });
+    await f.done('policy set slow denial=nsec');
+    expect(await f.json('policy show slower')).toMatchObject({ version: 1, document });
+    expect(await f.json('policy show slow')).toMatchObject({
+      document: { denial: 'nsec', nsec3: { optOut: true }, validity: '30d' },
+    });
+  });
+
+  it.each([
+    ['slow --from slower', 'policy slow is there already, and --from is for a new one'],
+    ['new --from nosuch', 'there is no policy "nosuch" to copy for new; see: zoneseal policy show'],
+    ['new --from slow --file -', 'give a --file or --from, not both'],
+  ])('is refused: %s', async (args, message) => {
+    const { code, stderr } = await f.run(`policy set ${args}`);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+    expect((await f.run('policy show new')).code).toBe(1);
+  });
+
+  it('is not what others without a setting fall back to, and default signs a zone that names none', async () => {
+    await f.done('policy set default serial=increment');
+    await f.done('policy set apart denial=nsec3');
+    const { settings } = (await f.json('policy show apart')) as { settings: { serial: string } };
+    expect(settings.serial).toBe('unixtime');
+    await f.done(`zone import ${join(f.folder, 'zone.db')} --zone plain`);
+    expect(await f.json('zone show plain')).toMatchObject({ policy: 'default' });
+    await f.done('policy set default serial=');
+  });
+});
+
 describe('keys by hand', () => {
   it('that are others than the policy wants are held, and it is said how to let them roll', async () => {
     await f.done('policy set default algorithm=');

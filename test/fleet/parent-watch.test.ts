@@ -13,6 +13,9 @@ describe('the watch over parents', () => {
   let claims: ParentClaim[];
   let answers: Map<string, DsSighting>;
   let isKnown: boolean;
+  let targets: string[];
+  /** What comes of a NOTIFY, by address. */
+  let refusals: Map<string, string | Error>;
   let faults: Map<string, Error>;
   const asked: string[] = [];
   const noted: string[] = [];
@@ -39,6 +42,8 @@ describe('the watch over parents', () => {
     for (const list of [asked, noted, recorded, logged, told]) list.length = 0;
     claims = [claim()];
     isKnown = true;
+    targets = ['192.0.2.9'];
+    refusals = new Map();
     faults = new Map();
     answers = new Map(
       SERVERS.map(({ address }) => [address, { kind: 'seen', ds: [DS], ttl: 60, isProved: true }]),
@@ -52,7 +57,7 @@ describe('the watch over parents', () => {
                 name: 'example.',
                 servers: SERVERS,
                 anchors: [],
-                notify: [{ address: '192.0.2.9', port: 53 }],
+                notify: targets.map((address) => ({ address, port: 53 })),
               }
             : undefined,
         ),
@@ -84,7 +89,8 @@ describe('the watch over parents', () => {
         },
         notifyCds: (zone, { address }) => {
           told.push(`${zone} to ${address}`);
-          return Promise.resolve(undefined);
+          const refusal = refusals.get(address);
+          return refusal instanceof Error ? Promise.reject(refusal) : Promise.resolve(refusal);
         },
       },
       log: { debug: write(), info: write(), warn: write(), error: write() },
@@ -122,6 +128,34 @@ describe('the watch over parents', () => {
     claims = [claim({ awaits: true })];
     await watch.look();
     expect([told.length, noted.at(-1)]).toEqual([1, '1 in 60, told']);
+  });
+
+  it('tells of CDS again at each look until somebody has acknowledged it, and of what stood in the way once', async () => {
+    targets = ['192.0.2.8', '192.0.2.9'];
+    refusals.set('192.0.2.8', 'REFUSED').set('192.0.2.9', new Error('no answer'));
+    const look = async (): Promise<void> => {
+      claims = [claim({ awaits: true })];
+      await watch.look();
+    };
+    await look();
+    await look();
+    expect([noted, told.length]).toEqual([['1 in 60', '1 in 60'], 4]);
+    expect(logged).toEqual([
+      expect.stringMatching(/not told of changed CDS; .*192\.0\.2\.8.*REFUSED/),
+      expect.stringMatching(/not told of changed CDS; .*192\.0\.2\.9.*no answer/),
+    ]);
+    refusals.set('192.0.2.8', 'NOTIMP').delete('192.0.2.9');
+    await look();
+    expect(noted.at(-1)).toBe('1 in 60, told');
+    expect(logged.slice(2)).toEqual([expect.stringContaining('NOTIMP')]);
+    expect(watch.counts.told).toBe(1);
+  });
+
+  it('has nobody told where nobody is to be', async () => {
+    targets = [];
+    claims = [claim({ awaits: true })];
+    await watch.look();
+    expect([noted, told]).toEqual([['1 in 60'], []]);
   });
 
   it('tells of a zone that the DS makes bogus, and again each hour', async () => {

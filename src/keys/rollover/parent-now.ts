@@ -1,5 +1,5 @@
 import type { Name } from '../../dns/name.js';
-import { dnskeyRdata, dsMatches, parseDs } from '../../dnssec/dnskey.js';
+import { dnskeyRdata, dsMatches, parseDs, strongestDs } from '../../dnssec/dnskey.js';
 import type { ZoneKey } from '../key-set.js';
 import type { SilentServer } from './model.js';
 import type { ParentNow, PresentDs } from './ports.js';
@@ -31,10 +31,13 @@ export function parentNow(
   if (present.length === 0 || present.some(({ ds }) => ds === null)) return null;
   const sets = new Map<string, PresentDs>();
   for (const { ds, ttl } of present) {
-    const set = presentDs(zone, keys, ds ?? [], ttl);
-    const place = JSON.stringify([set.keys, set.algorithms]);
-    const other = sets.get(place);
-    sets.set(place, other === undefined ? set : { ...set, ttl: larger(set.ttl, other.ttl) });
+    // validators differ in which digests they go by: what is done has to be right for all of them, as if both sets were there
+    for (const read of [ds ?? [], strongestDs(ds ?? [], 'algorithm')]) {
+      const set = presentDs(zone, keys, read, ttl);
+      const place = JSON.stringify([set.keys, set.algorithms]);
+      const other = sets.get(place);
+      sets.set(place, other === undefined ? set : { ...set, ttl: larger(set.ttl, other.ttl) });
+    }
   }
   const heard = present.map(({ lastSeen }) => lastSeen);
   return {

@@ -33,6 +33,7 @@ export interface PresentDs {
 
 /** What the parent's nameservers have, as each was last seen. */
 export interface ParentNow {
+  /** A DS RRset whose digest types are not the same for all its keys counts as two: as it is, and what the strongest digests are of. */
   readonly sets: readonly PresentDs[];
   /** When the last sighting was made that this rests on, seconds since 1970. */
   readonly at: number;

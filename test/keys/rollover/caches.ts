@@ -7,7 +7,8 @@
 export type KeyText = string;
 
 export type Held =
-  | { readonly kind: 'ds'; readonly keys: readonly KeyText[] }
+  /** Weak: the digests of all its DS are of a weaker type than those of the others. */
+  | { readonly kind: 'ds'; readonly keys: readonly KeyText[]; readonly weak: readonly KeyText[] }
   | { readonly kind: 'dnskey'; readonly keys: readonly KeyText[]; readonly signedBy: readonly KeyText[] }
   | { readonly kind: 'data'; readonly signedBy: readonly KeyText[] };
 
@@ -47,7 +48,10 @@ export class Caches {
       for (const dnskey of of('dnskey')) {
         const both = intersection(ds.spans, dnskey.spans);
         if (both.length === 0) continue;
-        const rule = brokenByDs(ds.held.keys, dnskey.held.keys, dnskey.held.signedBy);
+        const { keys, signedBy } = dnskey.held;
+        const rule =
+          brokenByDs(ds.held.keys, keys, signedBy) ??
+          brokenByDs(strongest(ds.held.keys, ds.held.weak), keys, signedBy);
         if (rule !== undefined) add(found, rule, both, [ds.held, dnskey.held]);
         for (const data of of('data')) {
           const wrong = brokenByKeys(dnskey.held.keys, data.held.signedBy);
@@ -70,6 +74,12 @@ function brokenByDs(
   if (good.length === 0) return 'no DS leads to a key that signs the DNSKEY RRset';
   const lacking = ds.map(algorithmOf).find((algorithm) => !good.map(algorithmOf).includes(algorithm));
   return lacking === undefined ? undefined : `no DS of algorithm ${lacking} leads to a signing key`;
+}
+
+/** What is left of a DS set for those that take the strongest digest of each algorithm alone (RFC 4509 §3). */
+export function strongest(ds: readonly KeyText[], weak: readonly KeyText[]): KeyText[] {
+  const strong = ds.filter((key) => !weak.includes(key)).map(algorithmOf);
+  return ds.filter((key) => !weak.includes(key) || !strong.includes(algorithmOf(key)));
 }
 
 /** RFC 4035 §5.3, any key; and strictly, each algorithm of the DNSKEY RRset (RFC 4035 §2.2). */

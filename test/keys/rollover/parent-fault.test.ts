@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { Name } from '../../../src/dns/name.js';
+import { dnskeyRdata, dsRdata, keyTag } from '../../../src/dnssec/dnskey.js';
 import type { DsUse } from '../../../src/keys/rollover/model.js';
-import { bogusDs, unseenDs } from '../../../src/keys/rollover/parent-fault.js';
+import { bogusDs, misfitOf, unseenDs } from '../../../src/keys/rollover/parent-fault.js';
 import { ds, key, policy, zone } from './lab.js';
 
 const ksk = key('k', 'KSK', { keyTag: 100 });
@@ -34,6 +36,13 @@ describe('the DS at the parent (RFC 4035 §5.2)', () => {
     );
   });
 
+  it('makes a zone bogus to some where the strongest digests are of another key (RFC 4509 §3)', () => {
+    expect(bogusDs(all(seen(['j', 'k']), seen(['j'])), null)).toBe(
+      'zone example. is bogus to some: validators that take the strongest digest only, or ask a nameserver of the parent that has less, find the DS of KSK 300 alone, and KSK 100 signs its key sets; see "zoneseal parent check example.", and have the parent take for every key DS of the same digests, as "zoneseal keys ds example." prints them',
+    );
+    expect(bogusDs(all(seen(['j', 'k']), seen(['k'])), null)).toBeNull();
+  });
+
   it('makes a zone bogus that is served unsigned', () => {
     const unsigned = zone([], { policy: policy({ signed: false }), ds: [seen(['unknown:7'])] });
     expect(bogusDs(unsigned, null)).toContain('the zone is served unsigned');
@@ -62,9 +71,59 @@ describe('the DS that is wanted', () => {
     expect(unseenDs(all(seen(['unknown:7'])), null)).toContain('it has that of unknown key 7');
   });
 
+  it('is told of while the parent has another one as well', () => {
+    const both = unseenDs(all(seen(['k']), seen(['j', 'k'])), null);
+    expect(both).toMatch(/^the DS of KSK 100 is wanted at the parent, and is not all that was seen there/);
+    const going = { deleteSentinel: true, policy: policy({ signed: false }), ds: [seen([]), seen(['k'])] };
+    expect(unseenDs(zone([ksk, zsk], going), null)).toContain('was seen with some as well');
+  });
+
   it('may be none at all, or not be asked for', () => {
     const going = { deleteSentinel: true, policy: policy({ signed: false }), ds: [seen(['k'])] };
     expect(unseenDs(zone([ksk, zsk], going), null)).toContain('it has that of KSK 100');
     expect(unseenDs(zone([zsk], {}), null)).toBeNull();
+  });
+});
+
+describe('the DS that one nameserver of the parent gives', () => {
+  const at = Name.parse('Example.');
+  const made = (id: string, algorithm: number, signs: boolean) => {
+    const fields = { algorithm, flags: 257, publicKey: new Uint8Array(64).fill(id.charCodeAt(0)) };
+    const tag = keyTag(dnskeyRdata(fields));
+    return key(id, 'KSK', { ...fields, keyTag: tag, signs, published: signs });
+  };
+  const fresh = made('new', 13, true);
+  const old = made('old', 13, false);
+  const gone = made('x', 15, false);
+  const record = (of: typeof old, digest: number) => dsRdata(at, dnskeyRdata(of), digest);
+  const misfit = (...ds: Uint8Array[]) => misfitOf(at, ds, [fresh, old, gone]);
+
+  it.each<[string, Uint8Array[]]>([
+    ['there is none', []],
+    ['it is of what signs', [record(fresh, 2)]],
+    ['all keys have the same digests', [record(old, 2), record(fresh, 2)]],
+    [
+      'what signs has the strongest digest',
+      [record(old, 1), record(fresh, 2), record(old, 2), record(fresh, 4)],
+    ],
+  ])('is right where %s', (_, ds) => {
+    expect(misfit(...ds)).toBeNull();
+  });
+
+  it.each([
+    [4, 2],
+    [2, 1],
+  ])('is bogus to those that take the strongest digest only: %i of the old key, %i of what signs', (a, b) => {
+    expect(misfit(record(old, a), record(fresh, b))).toBe(
+      `validators that take the strongest digest only find the DS of ${old.keyTag} alone, which signs no DNSKEY RRset of example., and bogus answers; have the parent take for every key DS of the same digests: zoneseal keys ds example.`,
+    );
+  });
+
+  it('is so as well where the strongest one is of another algorithm', () => {
+    expect(misfit(record(fresh, 2), record(gone, 4))).toContain(`the DS of ${gone.keyTag} alone`);
+  });
+
+  it('is bogus to all where it is of no key that signs', () => {
+    expect(misfit(record(old, 2))).toMatch(/^no DS record there is of a key that signs .* of example\./);
   });
 });

@@ -10,7 +10,7 @@ function key(id: number, algorithm = 13): ZoneKey {
   const facts = { zone: 'example.', view: null, secretRef: 'x', signs: true, published: true } as const;
   return { id: String(id), role: 'KSK', ...fields, keyTag: keyTag(dnskeyRdata(fields)), ...facts };
 }
-const keys = [key(1), key(2, 15)];
+const keys = [key(1), key(2, 15), key(3)];
 const ds = (of: ZoneKey, digest = 2): Uint8Array => dsRdata(zone, dnskeyRdata(of), digest);
 const seen = (
   server: string,
@@ -37,6 +37,32 @@ describe('what the parent has', () => {
     ['all have the same', [seen('a', [ds(key(1))], 5), seen('b', [ds(key(1))], 6, 90)], ['1 13 90']],
     ['they differ', [seen('a', [ds(key(1))], 5), seen('b', [], 6)], ['1 13 60', '  60']],
     ['several digests of a key', [seen('a', [ds(key(1)), ds(key(1), 4)], 5)], ['1 13 60']],
+    [
+      'the strongest digest is of one key alone',
+      [seen('a', [ds(key(1), 4), ds(key(3))], 5)],
+      ['1,3 13 60', '1 13 60'],
+    ],
+    ['SHA-1 beside SHA-256', [seen('a', [ds(key(1), 1), ds(key(3))], 5)], ['1,3 13 60', '3 13 60']],
+    [
+      'the strongest digest is of no key of the zone',
+      [seen('a', [ds(key(1)), ds(key(7), 4)], 5)],
+      [`1,unknown:${key(7).keyTag} 13 60`, `unknown:${key(7).keyTag} 13 60`],
+    ],
+    [
+      'all digests of all keys',
+      [seen('a', [ds(key(1), 4), ds(key(3), 4), ds(key(1)), ds(key(3))], 5)],
+      ['1,3 13 60'],
+    ],
+    [
+      'other digests of another algorithm, which is to sign as well',
+      [seen('a', [ds(key(1)), ds(key(2, 15), 4)], 5)],
+      ['1,2 13,15 60'],
+    ],
+    [
+      'a digest that is not known here, which others may take for the strongest',
+      [seen('a', [ds(key(1)), Uint8Array.of(0, 9, 13, 5, 1)], 5)],
+      ['1,unknown:9 13 60'],
+    ],
     ['several keys', [seen('a', [ds(key(2, 15)), ds(key(1))], 5)], ['1,2 13,15 60']],
     ['one of no key of the zone', [seen('a', [ds(key(7))], 5)], [`unknown:${key(7).keyTag} 13 60`]],
     ['an operator says so, and no server is known', [seen('', [ds(key(1))], 5, null)], ['1 13 null']],

@@ -1,11 +1,25 @@
-import type { Caches, KeyText } from './caches.js';
+import { type Caches, type KeyText, strongest } from './caches.js';
 import type { ChildView } from './child.js';
 import type { Random } from './random.js';
 import type { Timeline } from './timeline.js';
 
+/** A DS RRset, by the ids of keys. */
+interface DsSet {
+  readonly ids: readonly string[];
+  /** Those whose DS are of a weaker digest type than the DS of the others. */
+  readonly weak: readonly string[];
+}
+
+/** A DS set as some validators read it. */
+export interface ReadDs {
+  readonly ids: readonly string[];
+  /** Only by those that take the strongest digest alone. */
+  readonly isOfStrongest: boolean;
+}
+
 interface ParentNameserver {
   readonly isObserved: boolean;
-  ds: readonly string[];
+  ds: DsSet;
   from: number;
   change: number;
 }
@@ -18,6 +32,9 @@ export interface ParentRules {
   readonly byHand: () => readonly string[] | undefined;
 }
 
+/** How often a parent puts new DS with a weaker digest beside those that it has, before it takes just what is wanted. */
+const MIXING = 0.3;
+
 /** The parent: takes CDS when it likes, and has nameservers that lag. */
 export class Parent {
   readonly #time: Timeline;
@@ -25,23 +42,33 @@ export class Parent {
   readonly #caches: Caches;
   readonly #rules: ParentRules;
   readonly #nameservers: ParentNameserver[];
-  #ds: readonly string[];
+  readonly #digests: Random;
+  #ds: DsSet;
   #changes = 0;
   #dsTtl: number;
 
-  constructor(time: Timeline, random: Random, caches: Caches, rules: ParentRules, ds: readonly string[]) {
+  /** @param digests random numbers of its own, by which digests are chosen */
+  constructor(
+    time: Timeline,
+    random: Random,
+    digests: Random,
+    caches: Caches,
+    rules: ParentRules,
+    ids: readonly string[],
+  ) {
     this.#time = time;
     this.#random = random;
+    this.#digests = digests;
     this.#caches = caches;
     this.#rules = rules;
-    this.#ds = ds;
+    this.#ds = { ids, weak: [] };
     this.#dsTtl = rules.dsTtl;
     const kinds = random.pick([[true], [true, false], [true, true, false]]);
-    this.#nameservers = kinds.map((isObserved) => ({ isObserved, ds, from: -1e8, change: 0 }));
+    this.#nameservers = kinds.map((isObserved) => ({ isObserved, ds: this.#ds, from: -1e8, change: 0 }));
   }
 
   get ds(): readonly string[] {
-    return this.#ds;
+    return this.#ds.ids;
   }
 
   get dsTtl(): number {
@@ -60,15 +87,17 @@ export class Parent {
   /** Looks for CDS once; true if it took something new. */
   scan(views: readonly ChildView[], isTold: boolean): boolean {
     const wanted = isTold ? this.#rules.byHand() : this.#readCds(views);
-    if (wanted === undefined || JSON.stringify(wanted) === JSON.stringify(this.#ds)) return false;
-    this.#ds = wanted;
+    if (wanted === undefined) return false;
+    const next = this.#mixed(wanted) ?? { ids: wanted, weak: [] };
+    if (JSON.stringify(next) === JSON.stringify(this.#ds)) return false;
+    this.#ds = next;
     const change = ++this.#changes;
     for (const nameserver of this.#nameservers) {
       const delay = this.#random.edge(0, this.#rules.propagationDelay());
       this.#time.after(nameserver.isObserved ? this.#random.low(delay) : delay, () => {
         if (nameserver.change >= change) return;
         this.#account(nameserver);
-        Object.assign(nameserver, { ds: wanted, from: this.#time.now, change });
+        Object.assign(nameserver, { ds: next, from: this.#time.now, change });
       });
     }
     return true;
@@ -78,13 +107,31 @@ export class Parent {
     const { cds = null, published = [], keySigners = [] } = this.#random.pick(views).readCds() ?? {};
     if (cds === null) return undefined;
     const signs = (id: string): boolean => published.includes(id) && keySigners.includes(id);
-    return this.#ds.length === 0 || this.#ds.some(signs) ? cds : undefined;
+    return this.ds.length === 0 || this.ds.some(signs) ? cds : undefined;
   }
 
-  /** The DS sets that its nameservers give now, but for those that nobody knows to ask. */
-  observe(): (readonly string[])[] {
-    const seen = this.#nameservers.filter((it) => it.isObserved).map((it) => JSON.stringify(it.ds));
-    return [...new Set(seen)].map((text) => JSON.parse(text) as string[]);
+  /** What strict validators take for what there was before, however new the rest is; undefined: it is done at one go. */
+  #mixed(wanted: readonly string[]): DsSet | undefined {
+    const { ids, weak } = this.#ds;
+    const fresh = wanted.filter((id) => !ids.includes(id));
+    if (ids.length === 0 || weak.length > 0 || fresh.length === 0) return undefined;
+    return this.#digests.chance(MIXING) ? { ids: [...ids, ...fresh].sort(), weak: fresh } : undefined;
+  }
+
+  /** The DS sets that its nameservers give now, as validators read them, but for those that nobody knows to ask. */
+  observe(): ReadDs[] {
+    const { keyText } = this.#rules;
+    const seen = this.#nameservers.filter((it) => it.isObserved).map((it) => it.ds);
+    const any = new Set(seen.map(({ ids }) => JSON.stringify(ids)));
+    const strict = new Set(
+      seen.map(({ ids, weak }) => {
+        const left = strongest(ids.map(keyText), weak.map(keyText));
+        return JSON.stringify(ids.filter((id) => left.includes(keyText(id))));
+      }),
+    );
+    return [...new Set([...any, ...strict])].map((text) => {
+      return { ids: JSON.parse(text) as string[], isOfStrongest: !any.has(text) };
+    });
   }
 
   finish(): void {
@@ -92,7 +139,8 @@ export class Parent {
   }
 
   #account({ ds, from }: ParentNameserver): void {
-    const held = { kind: 'ds', keys: ds.map(this.#rules.keyText) } as const;
+    const { keyText } = this.#rules;
+    const held = { kind: 'ds', keys: ds.ids.map(keyText), weak: ds.weak.map(keyText) } as const;
     this.#caches.served(held, from, this.#time.now, this.#dsTtl);
   }
 }

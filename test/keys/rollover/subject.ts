@@ -10,7 +10,10 @@ export function subject(timing: Timing = TIMING): Subject {
   return {
     decide: (state, now) => decide(state, now, timing),
     apply: applyStep,
-    observe: (state, seen, at) => observeDs(state, seen, at, timing),
+    observe: (state, seen, at) => {
+      const sets = seen.map(({ keys, algorithms, ttl }) => ({ keys, algorithms, ttl }));
+      return observeDs(state, sets, at, timing);
+    },
     emergency: (state, key, now) => emergency(state, key, now, timing),
     needsUse: (state, use, now) => isUseAlive(state, use, now, timing),
     needsDs: (state, use, now) => isDsAlive(state, use, now, timing),

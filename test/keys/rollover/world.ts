@@ -10,12 +10,12 @@ import type {
 } from '../../../src/keys/rollover/model.js';
 import { type Bogus, Caches } from './caches.js';
 import { type ChildRules, ChildView } from './child.js';
-import { Parent } from './parent.js';
+import { Parent, type ReadDs } from './parent.js';
 import { Random } from './random.js';
 import { scaleOf } from './scale.js';
 import { Timeline } from './timeline.js';
 
-type SeenDs = Pick<DsUse, 'keys' | 'algorithms' | 'ttl'>;
+type SeenDs = Pick<DsUse, 'keys' | 'algorithms' | 'ttl'> & Pick<ReadDs, 'isOfStrongest'>;
 
 /** What is on trial. */
 export interface Subject {
@@ -157,7 +157,8 @@ export class World {
       keyText,
       byHand,
     };
-    this.#parent = new Parent(this.#time, this.#random, this.#caches, parentRules, ksk);
+    const digests = new Random(~seed);
+    this.#parent = new Parent(this.#time, this.#random, digests, this.#caches, parentRules, ksk);
   }
 
   /** Lives through the scenario, and then through enough time for all that it began to end. */
@@ -387,11 +388,10 @@ export class World {
   #observe(): void {
     if (this.#time.now < this.#parentKnownFrom) return;
     const { dsTtl: ttl } = this.#parent;
-    const seen = this.#parent.observe().map((keys) => ({
-      keys,
-      algorithms: [...new Set(keys.map((id) => this.#algorithms.get(id) as number))],
-      ttl,
-    }));
+    const seen = this.#parent.observe().map(({ ids: keys, isOfStrongest }) => {
+      const algorithms = [...new Set(keys.map((id) => this.#algorithms.get(id) as number))];
+      return { keys, algorithms, ttl, isOfStrongest };
+    });
     this.#isDsTtlSeen = true;
     const at = this.#time.now + this.#random.pick(this.#skews);
     this.#state = { ...this.#state, ds: this.#subject.observe(this.#current(), seen, at) };
