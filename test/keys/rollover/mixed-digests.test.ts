@@ -53,9 +53,7 @@ describe('DS of different digest types (RFC 4509 §3)', () => {
       0,
     );
     expect(leaves(mixed, LATER)).toBe(false);
-    expect(decide(mixed, LATER).waits[0]?.why).toMatch(
-      /DS set \(KSK \d+\) finds no key of algorithm 13.*digests that differ/,
-    );
+    expect(decide(mixed, LATER).waits[0]?.why).toMatch(/DS set \(KSK \d+\) finds no key of algorithm 13/);
     const mended = withDs(
       mixed,
       [
