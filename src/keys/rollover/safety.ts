@@ -68,6 +68,15 @@ function asConflict({ kind, algorithm, message, until }: FoundConflict): Conflic
   return { kind, algorithm, message, until };
 }
 
+/** Sets of one key that differ in their digests are sets of their own. */
+function stillThere(state: RolloverState): string {
+  const digests =
+    state.silent === undefined
+      ? '; `zoneseal parent check` tells of digests that differ'
+      : ', which tells of digests that differ as well';
+  return `; the parent has that set or may take it: ${describeParent(state)}${digests}`;
+}
+
 /** Everything that caches may hold and that does not validate together. */
 export function conflictsAmong(state: RolloverState, alive: Alive): FoundConflict[] {
   const secure = alive.ds.filter((ds) => ds.algorithms.length > 0);
@@ -91,7 +100,7 @@ function dsConflicts(state: RolloverState, ds: AliveDs, dnskeys: AliveDnskeys): 
     .map((algorithm) => ({
       kind: 'ds-dnskey' as const,
       algorithm,
-      message: `${describeDs(state, ds)} finds no key of algorithm ${algorithm} in ${describeDnskeys(state, dnskeys)}${whenGone(until)}${until === null ? `; the parent has that set or may take it: ${describeParent(state)}` : ''}`,
+      message: `${describeDs(state, ds)} finds no key of algorithm ${algorithm} in ${describeDnskeys(state, dnskeys)}${whenGone(until)}${until === null ? stillThere(state) : ''}`,
       until,
       between: [ds.id, dnskeys.id] as const,
     }));

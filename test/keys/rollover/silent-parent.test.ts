@@ -67,7 +67,7 @@ describe('a wait for the parent', () => {
     expect(text([])).toContain(CHECK);
     expect(text([])).not.toContain('parent set');
     expect(text(undefined)).toContain('zoneseal parent set');
-    expect(text(undefined)).not.toContain('parent check');
+    expect(text(undefined)).not.toContain(CHECK);
   });
 
   it('for the first DS does so too', () => {
