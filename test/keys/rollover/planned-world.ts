@@ -121,7 +121,7 @@ export class PlannedWorld {
   }
 
   #take(step: Step, ds: readonly DsUse[]): void {
-    this.taken.push({ at: this.#time.now, step });
+    this.taken.push({ at: this.#time.now, step: foretold(step) });
     if (step.kind === 'create') {
       const key = plannedKey(step, this.#state, this.#time.now);
       this.#state = { ...this.#state, keys: [...this.#state.keys, key] };
@@ -174,4 +174,9 @@ export class PlannedWorld {
       this.#parent = wantedDs(currentFacts(this.#state)) ?? this.#parent ?? [];
     });
   }
+}
+
+/** What becomes of a secret is not known before. */
+function foretold(step: Step): Step {
+  return step.kind === 'destroy' ? { kind: 'destroy', key: step.key, reason: step.reason } : step;
 }

@@ -10,7 +10,6 @@ import type { Fixture } from '../fixture.js';
 import { csk, loadZone, stateOf, usesOf } from '../rollover-fixture.js';
 
 type Zone = { name: string; id: string };
-
 /** Key rolls: steps, which zones are due, what the parent has. */
 export function rolloversSuite(open: () => Fixture): void {
   const storeOf = (f: Fixture) => new PostgresRolloverStore(f.database);
