@@ -37,7 +37,7 @@ describe('the reference of the configuration', () => {
 
   it('has an example that is a configuration', () => {
     const config = load(EXAMPLE);
-    expect(config.barbican?.applicationCredentialId).toBeDefined();
+    expect(config.barbican?.applicationCredentialIdFile).toBe('/etc/zoneseal/barbican-id');
     expect(config.limits).toMatchObject({ transfers: 128, spoolOctets: 20 * 1024 ** 3 });
   });
 });
