@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // by default one core is left over, of two the half
+    maxWorkers: '100%',
   },
 });
