@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CommandFixture, openCommandFixture } from './fixture.js';
+import { type CommandFixture, openCommandFixture, serveLong } from './fixture.js';
 
 let f: CommandFixture;
 
@@ -17,21 +17,9 @@ interface KeyJson {
   readonly signs: boolean;
 }
 
-/** A zone with the keys of its policy that has been served for long. */
 beforeAll(async () => {
   f = await openCommandFixture();
-  await f.done(`view add ${VIEW}`);
-  await f.database.execute('insert into zoneseal.zones (name) values ($1)', [ZONE]);
-  await f.database.execute(
-    'insert into zoneseal.zone_views (zone_id, view) select id, $2 from zoneseal.zones where name = $1',
-    [ZONE, VIEW],
-  );
-  await f.done(`keys generate ${ZONE}`);
-  await f.database.execute(
-    `insert into zoneseal.key_set_uses (zone_id, view, version, since, max_ttl, dnskey_ttl)
-     select id, $2, key_set_version, now() - interval '1 year', 3600, 3600 from zoneseal.zones where name = $1`,
-    [ZONE, VIEW],
-  );
+  await serveLong(f, ZONE, VIEW);
 });
 
 afterAll(() => f.close());
