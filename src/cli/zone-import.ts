@@ -93,12 +93,13 @@ async function refuse(
   throw new Exit(EXIT_CODES.REFUSED.code);
 }
 
-/** Rows that are judged while somebody reads them. */
-interface JudgedAlong {
-  readonly rows: AsyncIterable<readonly ZoneRow[]>;
+/** Rows that were judged, or are while somebody reads them. */
+interface JudgedRows {
+  readonly rows: Batches<ZoneRow>;
   /** All of them once the last row was read. */
-  readonly problems: FileProblem[];
-  readonly isRefused: () => boolean;
+  readonly problems: readonly FileProblem[];
+  /** About how many rows there are. */
+  readonly total: number;
 }
 
 /** One run of the command, the file read. */
@@ -134,32 +135,31 @@ class Import {
     const assigned = held?.views.map(({ view }) => view) ?? [];
     if (held !== undefined && !replace) await this.#refuseToReplace();
     // rows beside which none are kept are judged on their way: what is refused is rolled back
-    const isJudgedAlong = held === undefined && !dryRun;
-    const judged = isJudgedAlong ? undefined : await this.#judge(held !== undefined, assigned);
+    const judged =
+      held === undefined && !dryRun
+        ? await this.#judgeAlong()
+        : await this.#judge(held !== undefined, assigned);
     const changes = dryRun ? await this.#changes(held !== undefined) : undefined;
     const settings = { views: assign, ...(policy === undefined ? {} : { policy }) };
-    const along = isJudgedAlong ? await this.#judgeAlong() : undefined;
-    this.#progress.begin(`importing ${zone}`, judged?.rows ?? master.names);
+    this.#progress.begin(`importing ${zone}`, judged.total);
     const result = await rrsets
       .import({
         zone: name,
         tag: this.#tag,
-        rows: along?.rows ?? master.rows(),
+        rows: judged.rows,
         replace,
         create: settings,
         settle: settings,
         dryRun,
-        onProgress: (count) =>
-          this.#progress.update(judged === undefined ? Math.min(count, master.names) : count),
+        onProgress: (count) => this.#progress.update(Math.min(count, judged.total)),
       })
       .catch(async (error: unknown) => {
         this.#progress.end();
-        if (along?.isRefused() === true) await refuse(along.problems, this.#options, master.file);
+        if (hasErrors(judged.problems)) await refuse(judged.problems, this.#options, master.file);
         throw error;
       });
-    const problems = judged?.problems ?? along?.problems ?? [];
     this.#progress.end();
-    await this.#report(result, [...problems, ...result.warnings], changes);
+    await this.#report(result, [...judged.problems, ...result.warnings], changes);
     if (!dryRun && held !== undefined && result.version > held.version + 1) await this.#judgeAgain(assigned);
   }
 
@@ -178,10 +178,7 @@ class Import {
   }
 
   /** The zone as every view would see it afterwards. @throws Exit when there is an error */
-  async #judge(
-    isHeld: boolean,
-    assigned: readonly string[],
-  ): Promise<{ problems: FileProblem[]; rows: number }> {
+  async #judge(isHeld: boolean, assigned: readonly string[]): Promise<JudgedRows> {
     const { master, problems } = this.#file;
     const { assign = [], view = [] } = this.#options;
     this.#progress.begin(`checking ${this.#zone}`);
@@ -201,11 +198,11 @@ class Import {
     this.#progress.end();
     const all = [...problems, ...found.map((problem) => master.locate(problem))];
     if (hasErrors(all)) await refuse(all, this.#options, master.file);
-    return { problems: all, rows: count };
+    return { rows: master.rows(), problems: all, total: count };
   }
 
   /** The zone's only rows, judged while they are imported. With an error among the problems the last of them is not given out. */
-  async #judgeAlong(): Promise<JudgedAlong> {
+  async #judgeAlong(): Promise<JudgedRows> {
     const { master, problems: ofEntries } = this.#file;
     const { assign = [], view = [] } = this.#options;
     const views = await judgedViews([...assign, ...view], () => []);
@@ -214,7 +211,6 @@ class Import {
     // it is awaited where it matters
     judging.catch(() => undefined);
     const problems = [...ofEntries];
-    const isRefused = (): boolean => hasErrors(problems);
     const zone = this.#zone;
     async function* rows(): AsyncGenerator<readonly ZoneRow[], void, undefined> {
       try {
@@ -226,12 +222,12 @@ class Import {
         handover.end();
       }
       problems.push(...(await judging).map((problem) => master.locate(problem)));
-      if (isRefused())
+      if (hasErrors(problems))
         throw new ZonesealError('DATA_REFUSED', `zone ${zone}: ${countProblems(problems)}`, {
           zone: zone.toString(),
         });
     }
-    return { rows: rows(), problems, isRefused };
+    return { rows: rows(), problems, total: master.names };
   }
 
   async #changes(isHeld: boolean): Promise<RowChange[]> {

@@ -8,6 +8,7 @@ import { type LastSighting, parentNow, silentServers } from '../keys/rollover/pa
 import type { LoadedRollover, Look } from '../keys/rollover/ports.js';
 import type { Queryable } from './database.js';
 import { type KeySetEntry, keysOfDocument } from './key-set-reader.js';
+import { ROLL_FACTS_KEPT_DAYS } from './prune.js';
 import { KEY_COLUMNS, type KeyRow, keyOf } from './zone-key-store.js';
 
 interface UseRow {
@@ -110,10 +111,7 @@ const IS_PARENT_SET = `exists (
   select from zoneseal.parents a
   where a.sort_key <> z.sort_key and a.sort_key = substring(z.sort_key from 1 for length(a.sort_key)))`;
 
-/** How far back policies are looked at. */
-const FORMER_DAYS = 90;
-
-/** Each version that the zone's policies had while it had them, and when that ended. Those it had before are as good as the first it is known to have had. */
+/** The versions that the zone's policies had until it had others, and when that was; those of before it had the policy as well, which waits too long at the most. */
 const FORMERLY = rowsOf(
   'until',
   `select v.name, v.document, ${end('least(h.until, n.created_at)')} as until
@@ -123,7 +121,7 @@ const FORMERLY = rowsOf(
    ) h
      join zoneseal.policy_versions v on v.name = h.name and v.created_at <= h.until
      left join zoneseal.policy_versions n on n.name = v.name and n.version = v.version + 1
-   where least(h.until, n.created_at) between now() - interval '${FORMER_DAYS} days' and clock_timestamp()`,
+   where least(h.until, n.created_at) between now() - interval '${ROLL_FACTS_KEPT_DAYS} days' and clock_timestamp()`,
 );
 
 const DS_USES = rowsOf(
