@@ -59,19 +59,15 @@ export async function openCommandFixture(): Promise<CommandFixture> {
 }
 
 /** Makes a zone with the keys of its policy that has been served for long, as far as the database knows. */
-export async function serveLong(
-  { database, done }: CommandFixture,
-  zone: string,
-  view: string,
-): Promise<void> {
-  await done(`view add ${view}`);
-  await database.execute('insert into zoneseal.zones (name) values ($1)', [zone]);
-  await database.execute(
+export async function serveLong(f: CommandFixture, zone: string, view: string): Promise<void> {
+  await f.done(`view add ${view}`);
+  await f.database.execute('insert into zoneseal.zones (name) values ($1)', [zone]);
+  await f.database.execute(
     'insert into zoneseal.zone_views (zone_id, view) select id, $2 from zoneseal.zones where name = $1',
     [zone, view],
   );
-  await done(`keys generate ${zone}`);
-  await database.execute(
+  await f.done(`keys generate ${zone}`);
+  await f.database.execute(
     `insert into zoneseal.key_set_uses (zone_id, view, version, since, max_ttl, dnskey_ttl)
      select id, $2, key_set_version, now() - interval '1 year', 3600, 3600 from zoneseal.zones where name = $1`,
     [zone, view],
