@@ -1,6 +1,7 @@
 import { type KeyObject, sign } from 'node:crypto';
 import { ALGORITHMS } from '../dnssec/algorithm.js';
 import { ZonesealError } from '../errors.js';
+import type { NativeKey } from './native-ecdsa.js';
 
 /**
  * What crosses to a signing worker: per item a key handle (u16), the length of what it begins with (u16), its length (u32) and that
@@ -14,6 +15,8 @@ export interface SigningKey {
   readonly key: KeyObject;
   /** DNSSEC algorithm number. */
   readonly algorithm: number;
+  /** The same key as OpenSSL holds it, where that can be had. */
+  readonly native?: NativeKey | undefined;
 }
 
 /** Collects what is to be signed into one block of octets. */
@@ -75,7 +78,8 @@ export class BatchWriter {
  * One signature in the form its RRSIG holds (RFC 6605 §4: r | s).
  * @throws ZonesealError ALGORITHM_UNSUPPORTED
  */
-export function signOctets(octets: Uint8Array, { key, algorithm }: SigningKey): Uint8Array {
+export function signOctets(octets: Uint8Array, { key, algorithm, native }: SigningKey): Uint8Array {
+  if (native !== undefined) return native.sign(octets);
   const parameters = ALGORITHMS.get(algorithm);
   if (parameters === undefined) {
     throw new ZonesealError('ALGORITHM_UNSUPPORTED', `algorithm ${algorithm} cannot be signed with`, {

@@ -1,6 +1,7 @@
 import { type KeyObject } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { type SigningKey, signBatch } from './batch.js';
+import { nativeEcdsaKey } from './native-ecdsa.js';
 
 /** What the pool says to a worker. */
 export type WorkerRequest =
@@ -18,9 +19,14 @@ const keys = new Map<number, SigningKey>();
 parentPort?.on('message', (request: WorkerRequest) => {
   switch (request.kind) {
     case 'key':
-      keys.set(request.handle, { key: request.key, algorithm: request.algorithm });
+      keys.set(request.handle, {
+        key: request.key,
+        algorithm: request.algorithm,
+        native: nativeEcdsaKey(request.key),
+      });
       break;
     case 'forget':
+      keys.get(request.handle)?.native?.free();
       keys.delete(request.handle);
       break;
     case 'sign': {

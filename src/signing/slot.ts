@@ -45,7 +45,8 @@ export function slotOf(owner: Name, type: number, time: number, policy: SlotPoli
 /** FNV-1a over the lower-cased owner and the type: 32 bits, the same on every machine. */
 function spread(owner: Name, type: number): number {
   let hash = 0x811c9dc5;
-  for (const octet of owner.wire) hash = Math.imul(hash ^ lowerOctet(octet), 0x01000193);
+  const { wire } = owner;
+  for (let i = 0; i < wire.length; i++) hash = Math.imul(hash ^ lowerOctet(wire[i] as number), 0x01000193);
   hash = Math.imul(hash ^ (type >> 8), 0x01000193);
   hash = Math.imul(hash ^ (type & 0xff), 0x01000193);
   // FNV's low bits are weak on short input that differs at its end alone

@@ -12,7 +12,10 @@ export class NotReached extends Error {
   }
 }
 
-/** Rows of one read; few of the first, so that a transfer that waits for them begins soon. */
+/**
+ * Rows of one read; few of the first, and twice as many with each: while rows are taken in nothing else is done, and a transfer waits for
+ * what was read first.
+ */
 const BATCH_ROWS = 5000;
 const FIRST_ROWS = 200;
 
@@ -106,7 +109,7 @@ async function* readCursor(
     await query(
       `declare zone_rows no scroll cursor for ${withNumbers(current ? NOW : THEN, zoneId, version)}`,
     );
-    for (let wanted = FIRST_ROWS; ; wanted = BATCH_ROWS) {
+    for (let wanted = FIRST_ROWS; ; wanted = Math.min(2 * wanted, BATCH_ROWS)) {
       const { rows } = await client.query<Columns>({
         text: `fetch ${wanted} from zone_rows`,
         rowMode: 'array',

@@ -1,0 +1,140 @@
+import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { createRequire } from 'node:module';
+
+/**
+ * P-256 by the OpenSSL that Node.js itself is linked to, called without node:crypto in between: `crypto.sign` looks up digest and
+ * provider again for each signature, which costs a fifth of it. docs/adr/0003-signing-calls.md says why, and what is done where this cannot be.
+ */
+
+/** A private key that OpenSSL holds ready. */
+export interface NativeKey {
+  /**
+   * An ECDSA signature with SHA-256, r | s (RFC 6605 §4), 64 octets of its own.
+   * @throws Error when OpenSSL fails
+   */
+  sign(octets: Uint8Array): Uint8Array;
+  /** Has OpenSSL wipe and free the key; it is not used after. */
+  free(): void;
+}
+
+type Pointer = object | null;
+
+/** What is called of OpenSSL (1.1.1 and all of 3), as its manual declares it. */
+interface Calls {
+  readonly d2i_AutoPrivateKey: (key: null, der: readonly [Uint8Array], length: number) => Pointer;
+  readonly EVP_PKEY_free: (key: Pointer) => void;
+  readonly EVP_PKEY_CTX_new: (key: Pointer, engine: null) => Pointer;
+  readonly EVP_PKEY_CTX_free: (context: Pointer) => void;
+  readonly EVP_PKEY_sign_init: (context: Pointer) => number;
+  readonly EVP_PKEY_sign: (
+    context: Pointer,
+    signature: Uint8Array,
+    size: BigUint64Array,
+    digest: Uint8Array,
+    length: number,
+  ) => number;
+  readonly SHA256: (octets: Uint8Array, length: number, digest: Uint8Array) => Pointer;
+}
+
+const DECLARATIONS: Readonly<Record<keyof Calls, string>> = {
+  d2i_AutoPrivateKey: 'void *d2i_AutoPrivateKey(void *key, const uint8_t **der, long length)',
+  EVP_PKEY_free: 'void EVP_PKEY_free(void *key)',
+  EVP_PKEY_CTX_new: 'void *EVP_PKEY_CTX_new(void *key, void *engine)',
+  EVP_PKEY_CTX_free: 'void EVP_PKEY_CTX_free(void *context)',
+  EVP_PKEY_sign_init: 'int EVP_PKEY_sign_init(void *context)',
+  EVP_PKEY_sign:
+    'int EVP_PKEY_sign(void *context, uint8_t *signature, size_t *size, const uint8_t *digest, size_t length)',
+  SHA256: 'void *SHA256(const uint8_t *octets, size_t length, uint8_t *digest)',
+};
+
+let calls: Calls | undefined | null = null;
+
+/** The calls, or undefined where the package is not installed or Node.js has other cryptography than OpenSSL; looked up once. */
+function openssl(): Calls | undefined {
+  if (calls !== null) return calls;
+  try {
+    // optional: only on platforms that it has a build for
+    const koffi = createRequire(import.meta.url)('koffi') as {
+      load(path: null): { func(declaration: string): unknown };
+    };
+    const own = koffi.load(null);
+    const found = Object.entries(DECLARATIONS).map(([name, text]) => [name, own.func(text)] as const);
+    calls = Object.fromEntries(found) as unknown as Calls;
+  } catch {
+    calls = undefined;
+  }
+  return calls;
+}
+
+/** Half of a signature: r or s. */
+const HALF = 32;
+/** More than any P-256 signature takes in DER: 72. */
+const MOST_DER = 80;
+const TRIAL = Buffer.from('zoneseal tries a key before it signs with it');
+
+/**
+ * A P-256 private key for many signatures; undefined where it cannot be had, or its first signature is not good by node:crypto:
+ * then `crypto.sign` is to be used.
+ */
+export function nativeEcdsaKey(key: KeyObject): NativeKey | undefined {
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return undefined;
+  const api = openssl();
+  if (api === undefined) return undefined;
+  const native = load(api, key);
+  if (native === undefined) return undefined;
+  try {
+    const signature = native.sign(TRIAL);
+    if (verify('sha256', TRIAL, { key: createPublicKey(key), dsaEncoding: 'ieee-p1363' }, signature))
+      return native;
+  } catch {
+    // as if it could not be had
+  }
+  native.free();
+  return undefined;
+}
+
+function load(api: Calls, key: KeyObject): NativeKey | undefined {
+  const der = key.export({ format: 'der', type: 'pkcs8' });
+  const pkey = api.d2i_AutoPrivateKey(null, [der], der.length);
+  der.fill(0);
+  if (pkey === null) return undefined;
+  const context = api.EVP_PKEY_CTX_new(pkey, null);
+  const free = (): void => {
+    if (context !== null) api.EVP_PKEY_CTX_free(context);
+    api.EVP_PKEY_free(pkey);
+  };
+  if (context === null || api.EVP_PKEY_sign_init(context) !== 1) {
+    free();
+    return undefined;
+  }
+  const digest = new Uint8Array(32);
+  const signature = new Uint8Array(MOST_DER);
+  const size = new BigUint64Array(1);
+  const sign = (octets: Uint8Array): Uint8Array => {
+    api.SHA256(octets, octets.length, digest);
+    size[0] = BigInt(MOST_DER);
+    if (api.EVP_PKEY_sign(context, signature, size, digest, digest.length) !== 1)
+      throw new Error('OpenSSL made no signature');
+    return halvesOf(signature);
+  };
+  return { sign, free };
+}
+
+/** ECDSA-Sig-Value (RFC 3279 §2.2.3) as RRSIGs hold it. @throws Error when it is none of P-256 */
+function halvesOf(der: Uint8Array): Uint8Array {
+  const out = new Uint8Array(2 * HALF);
+  let at = 2;
+  for (let end = HALF; end <= 2 * HALF; end += HALF) {
+    let length = der[at + 1] as number;
+    at += 2;
+    // an integer begins with a zero where its first bit is set
+    if (length === HALF + 1 && der[at] === 0) {
+      length--;
+      at++;
+    }
+    if (length > HALF) throw new Error('OpenSSL made no signature of P-256');
+    for (let i = 0; i < length; i++) out[end - length + i] = der[at + i] as number;
+    at += length;
+  }
+  return out;
+}
