@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Target } from './dns-client.js';
@@ -6,6 +6,12 @@ import { freePort } from './ports.js';
 import { type Outcome, RunningProgram, removeFolder, runProgram, temporaryFolder } from './processes.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** What its first line has Node.js told when it is started by its name. */
+function nodeArguments(): string[] {
+  const [first = ''] = readFileSync(MAIN, 'utf8').split('\n', 1);
+  return first.split(' ').filter((word) => word.startsWith('--'));
+}
 
 /** Variables of the caller's that would override a configuration. */
 const CLEAN = Object.fromEntries(
@@ -81,6 +87,7 @@ export class GatewayProcess {
       name: 'gateway',
       path: process.execPath,
       args: [
+        ...nodeArguments(),
         ...(this.#options.nodeArguments ?? []),
         MAIN,
         'serve',

@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=32
+// the semi-space: what a zone that is being signed leaves behind is garbage before it has to be copied
 import { reportFailure } from './failure.js';
 import { buildProgram } from './program.js';
 import { handleBrokenPipes } from './terminal.js';

@@ -1,7 +1,7 @@
 import { type KeyObject, sign } from 'node:crypto';
 import { ALGORITHMS } from '../dnssec/algorithm.js';
 import { ZonesealError } from '../errors.js';
-import type { NativeKey } from './native-ecdsa.js';
+import type { NativeKey } from './native-key.js';
 
 /**
  * What crosses to a signing worker: per item a key handle (u16), the length of what it begins with (u16), its length (u32) and that

@@ -1,7 +1,7 @@
 import { type KeyObject } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { type SigningKey, signBatch } from './batch.js';
-import { nativeEcdsaKey } from './native-ecdsa.js';
+import { nativeKey } from './native-key.js';
 
 /** What the pool says to a worker. */
 export type WorkerRequest =
@@ -22,7 +22,7 @@ parentPort?.on('message', (request: WorkerRequest) => {
       keys.set(request.handle, {
         key: request.key,
         algorithm: request.algorithm,
-        native: nativeEcdsaKey(request.key),
+        native: nativeKey(request.key),
       });
       break;
     case 'forget':

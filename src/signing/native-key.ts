@@ -2,14 +2,14 @@ import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { createRequire } from 'node:module';
 
 /**
- * P-256 by the OpenSSL that Node.js itself is linked to, called without node:crypto in between: `crypto.sign` looks up digest and
+ * P-256 and Ed25519 by the OpenSSL that Node.js itself is linked to, called without node:crypto in between: `crypto.sign` looks up digest and
  * provider again for each signature, which costs a fifth of it. docs/adr/0003-signing-calls.md says why, and what is done where this cannot be.
  */
 
 /** A private key that OpenSSL holds ready. */
 export interface NativeKey {
   /**
-   * An ECDSA signature with SHA-256, r | s (RFC 6605 §4), 64 octets of its own.
+   * A signature of 64 octets of its own: r | s of ECDSA with SHA-256 (RFC 6605 §4), or Ed25519 (RFC 8080 §4).
    * @throws Error when OpenSSL fails
    */
   sign(octets: Uint8Array): Uint8Array;
@@ -33,6 +33,22 @@ interface Calls {
     digest: Uint8Array,
     length: number,
   ) => number;
+  readonly EVP_MD_CTX_new: () => Pointer;
+  readonly EVP_MD_CTX_free: (context: Pointer) => void;
+  readonly EVP_DigestSignInit: (
+    context: Pointer,
+    use: null,
+    digest: null,
+    engine: null,
+    key: Pointer,
+  ) => number;
+  readonly EVP_DigestSign: (
+    context: Pointer,
+    signature: Uint8Array,
+    size: BigUint64Array,
+    octets: Uint8Array,
+    length: number,
+  ) => number;
   readonly SHA256: (octets: Uint8Array, length: number, digest: Uint8Array) => Pointer;
 }
 
@@ -44,6 +60,12 @@ const DECLARATIONS: Readonly<Record<keyof Calls, string>> = {
   EVP_PKEY_sign_init: 'int EVP_PKEY_sign_init(void *context)',
   EVP_PKEY_sign:
     'int EVP_PKEY_sign(void *context, uint8_t *signature, size_t *size, const uint8_t *digest, size_t length)',
+  EVP_MD_CTX_new: 'void *EVP_MD_CTX_new()',
+  EVP_MD_CTX_free: 'void EVP_MD_CTX_free(void *context)',
+  EVP_DigestSignInit:
+    'int EVP_DigestSignInit(void *context, void *use, void *digest, void *engine, void *key)',
+  EVP_DigestSign:
+    'int EVP_DigestSign(void *context, uint8_t *signature, size_t *size, const uint8_t *octets, size_t length)',
   SHA256: 'void *SHA256(const uint8_t *octets, size_t length, uint8_t *digest)',
 };
 
@@ -73,49 +95,80 @@ const MOST_DER = 80;
 const TRIAL = Buffer.from('zoneseal tries a key before it signs with it');
 
 /**
- * A P-256 private key for many signatures; undefined where it cannot be had, or its first signature is not good by node:crypto:
- * then `crypto.sign` is to be used.
+ * A P-256 or Ed25519 private key for many signatures; undefined where it is of another kind or cannot be had, or its first signature is
+ * not good by node:crypto: then `crypto.sign` is to be used.
  */
-export function nativeEcdsaKey(key: KeyObject): NativeKey | undefined {
-  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return undefined;
+export function nativeKey(key: KeyObject): NativeKey | undefined {
+  const isEcdsa = key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  if (!isEcdsa && key.asymmetricKeyType !== 'ed25519') return undefined;
   const api = openssl();
-  if (api === undefined) return undefined;
-  const native = load(api, key);
-  if (native === undefined) return undefined;
+  const pkey = api && load(api, key);
+  if (api === undefined || pkey === undefined) return undefined;
+  const native = isEcdsa ? ecdsa(api, pkey) : ed25519(api, pkey);
   try {
-    const signature = native.sign(TRIAL);
-    if (verify('sha256', TRIAL, { key: createPublicKey(key), dsaEncoding: 'ieee-p1363' }, signature))
+    const signature = native?.sign(TRIAL);
+    const publicKey = { key: createPublicKey(key), dsaEncoding: 'ieee-p1363' } as const;
+    if (signature !== undefined && verify(isEcdsa ? 'sha256' : null, TRIAL, publicKey, signature))
       return native;
   } catch {
     // as if it could not be had
   }
-  native.free();
+  if (native === undefined) api.EVP_PKEY_free(pkey);
+  else native.free();
   return undefined;
 }
 
-function load(api: Calls, key: KeyObject): NativeKey | undefined {
+function load(api: Calls, key: KeyObject): object | undefined {
   const der = key.export({ format: 'der', type: 'pkcs8' });
   const pkey = api.d2i_AutoPrivateKey(null, [der], der.length);
   der.fill(0);
-  if (pkey === null) return undefined;
+  return pkey ?? undefined;
+}
+
+function ecdsa(api: Calls, pkey: object): NativeKey | undefined {
   const context = api.EVP_PKEY_CTX_new(pkey, null);
-  const free = (): void => {
-    if (context !== null) api.EVP_PKEY_CTX_free(context);
-    api.EVP_PKEY_free(pkey);
-  };
-  if (context === null || api.EVP_PKEY_sign_init(context) !== 1) {
-    free();
+  if (context === null) return undefined;
+  if (api.EVP_PKEY_sign_init(context) !== 1) {
+    api.EVP_PKEY_CTX_free(context);
     return undefined;
   }
   const digest = new Uint8Array(32);
-  const signature = new Uint8Array(MOST_DER);
+  const der = new Uint8Array(MOST_DER);
   const size = new BigUint64Array(1);
   const sign = (octets: Uint8Array): Uint8Array => {
     api.SHA256(octets, octets.length, digest);
     size[0] = BigInt(MOST_DER);
-    if (api.EVP_PKEY_sign(context, signature, size, digest, digest.length) !== 1)
+    if (api.EVP_PKEY_sign(context, der, size, digest, digest.length) !== 1)
       throw new Error('OpenSSL made no signature');
-    return halvesOf(signature);
+    return halvesOf(der);
+  };
+  const free = (): void => {
+    api.EVP_PKEY_CTX_free(context);
+    api.EVP_PKEY_free(pkey);
+  };
+  return { sign, free };
+}
+
+function ed25519(api: Calls, pkey: object): NativeKey | undefined {
+  const context = api.EVP_MD_CTX_new();
+  if (context === null) return undefined;
+  if (api.EVP_DigestSignInit(context, null, null, null, pkey) !== 1) {
+    api.EVP_MD_CTX_free(context);
+    return undefined;
+  }
+  const size = new BigUint64Array(1);
+  const sign = (octets: Uint8Array): Uint8Array => {
+    const signature = new Uint8Array(2 * HALF);
+    size[0] = BigInt(signature.length);
+    // begins anew with the same key
+    const isReady = api.EVP_DigestSignInit(context, null, null, null, null) === 1;
+    if (!isReady || api.EVP_DigestSign(context, signature, size, octets, octets.length) !== 1)
+      throw new Error('OpenSSL made no signature');
+    return signature;
+  };
+  const free = (): void => {
+    api.EVP_MD_CTX_free(context);
+    api.EVP_PKEY_free(pkey);
   };
   return { sign, free };
 }

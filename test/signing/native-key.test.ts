@@ -1,12 +1,12 @@
-import { generateKeyPairSync, randomBytes, verify } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { signOctets } from '../../src/signing/batch.js';
-import { type NativeKey, nativeEcdsaKey } from '../../src/signing/native-ecdsa.js';
+import { type NativeKey, nativeKey } from '../../src/signing/native-key.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
 function held(): NativeKey {
-  const native = nativeEcdsaKey(privateKey);
+  const native = nativeKey(privateKey);
   if (native === undefined)
     throw new Error('koffi, an optional dependency, is not there, or Node.js shows no OpenSSL');
   return native;
@@ -15,7 +15,7 @@ function held(): NativeKey {
 const isGood = (octets: Uint8Array, signature: Uint8Array): boolean =>
   verify('sha256', octets, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature);
 
-describe('nativeEcdsaKey', () => {
+describe('nativeKey', () => {
   afterEach(() => {
     vi.doUnmock('node:module');
     vi.resetModules();
@@ -58,7 +58,7 @@ describe('nativeEcdsaKey', () => {
 
   it('holds several keys at once', () => {
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const [one, two] = [held(), nativeEcdsaKey(other.privateKey) as NativeKey];
+    const [one, two] = [held(), nativeKey(other.privateKey) as NativeKey];
     const octets = randomBytes(40);
     const signatures = [one.sign(octets), two.sign(octets), one.sign(octets)];
     const by = (key: typeof publicKey): boolean[] =>
@@ -72,10 +72,20 @@ describe('nativeEcdsaKey', () => {
     two.free();
   });
 
+  it('makes the very Ed25519 signatures that node:crypto makes', () => {
+    const key = generateKeyPairSync('ed25519').privateKey;
+    const native = nativeKey(key) as NativeKey;
+    for (let i = 0; i < 500; i++) {
+      const octets = randomBytes(i);
+      expect(Buffer.compare(native.sign(octets), sign(null, octets, key))).toBe(0);
+    }
+    native.free();
+  });
+
   it('leaves keys of other kinds to node:crypto', () => {
-    expect(nativeEcdsaKey(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey)).toBeUndefined();
-    expect(nativeEcdsaKey(generateKeyPairSync('ed25519').privateKey)).toBeUndefined();
-    expect(nativeEcdsaKey(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)).toBeUndefined();
+    expect(nativeKey(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey)).toBeUndefined();
+    expect(nativeKey(generateKeyPairSync('ed448').privateKey)).toBeUndefined();
+    expect(nativeKey(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)).toBeUndefined();
   });
 
   it.each([
@@ -98,7 +108,7 @@ describe('nativeEcdsaKey', () => {
   ])('is not had %s, and node:crypto signs', async (_, required) => {
     vi.resetModules();
     vi.doMock('node:module', () => ({ createRequire: () => required }));
-    const { nativeEcdsaKey: withoutIt } = await import('../../src/signing/native-ecdsa.js');
+    const { nativeKey: withoutIt } = await import('../../src/signing/native-key.js');
     const native = withoutIt(privateKey);
     expect(native).toBeUndefined();
     const octets = randomBytes(40);
@@ -114,7 +124,7 @@ describe('nativeEcdsaKey', () => {
       return name === 'd2i_AutoPrivateKey' || name === 'EVP_PKEY_CTX_new' ? {} : 1;
     };
     vi.doMock('node:module', () => ({ createRequire: () => () => ({ load: () => ({ func }) }) }));
-    const { nativeEcdsaKey: wrong } = await import('../../src/signing/native-ecdsa.js');
+    const { nativeKey: wrong } = await import('../../src/signing/native-key.js');
     expect(wrong(privateKey)).toBeUndefined();
     expect(freed).toEqual(['EVP_PKEY_CTX_free', 'EVP_PKEY_free']);
   });
