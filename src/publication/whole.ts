@@ -91,7 +91,10 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
         result = next.value;
         break;
       }
-      for (const step of next.value) await whole.add(step);
+      for (const step of next.value) {
+        whole.add(step);
+        while (whole.hasToPack) await whole.packEldest();
+      }
     }
     for await (const gone of earlier.rest()) whole.addGone(gone);
     await whole.flush();
@@ -176,7 +179,7 @@ class Whole {
     return this.#soa;
   }
 
-  async add({ node, before, gone }: SignedStep): Promise<void> {
+  add({ node, before, gone }: SignedStep): void {
     this.#soa ??= findSigned(node, RRType.SOA);
     this.addGone(gone);
     this.#journal?.add(before, node);
@@ -184,9 +187,12 @@ class Whole {
     const page = this.#builder.add(node);
     if (page !== undefined) this.#send(page);
     this.#open.push(node);
-    while (this.#underWay.length > WINDOW_PAGES || this.#underWay[0]?.isStored === true)
-      await this.#packEldest();
     this.#sendJournal(false);
+  }
+
+  /** Whether the eldest page is stored, or so many are under way that it should be awaited. */
+  get hasToPack(): boolean {
+    return this.#underWay.length > WINDOW_PAGES || this.#underWay[0]?.isStored === true;
   }
 
   /** Nodes of the publication before that are not in this one. */
@@ -199,7 +205,7 @@ class Whole {
     const page = this.#builder.finish();
     if (page !== undefined) this.#send(page);
     this.#sendJournal(true);
-    while (this.#underWay.length > 0) await this.#packEldest();
+    while (this.#underWay.length > 0) await this.packEldest();
     await this.#saver.settled();
   }
 
@@ -272,7 +278,7 @@ class Whole {
   }
 
   /** Only what is stored goes into the image. */
-  async #packEldest(): Promise<void> {
+  async packEldest(): Promise<void> {
     const eldest = this.#underWay.shift();
     await eldest?.stored;
     const { image } = this.#input;

@@ -11,6 +11,13 @@ export interface Earlier {
   readonly candidates: readonly SignedNode[];
 }
 
+/** `Earlier` while it is put together. */
+interface Found {
+  before: SignedNode | undefined;
+  gone: SignedNode[] | undefined;
+  readonly candidates: SignedNode[];
+}
+
 /** Nothing was signed before. */
 export const NOTHING_EARLIER: Earlier = { before: undefined, gone: [], candidates: [] };
 
@@ -28,28 +35,37 @@ export class EarlierNodes {
     this.#readers = this.#replaced === undefined ? readers : [this.#replaced, ...readers];
   }
 
-  /** What there is of a node's name; names have to be asked for in order. */
-  async find(node: Pick<SignedNode, 'name' | 'hash'>): Promise<Earlier> {
-    let before: SignedNode | undefined;
-    let gone: SignedNode[] | undefined;
-    const candidates: SignedNode[] = [];
-    for (const reader of this.#readers) {
-      for (;;) {
-        if (reader.needsFill) await reader.fill();
-        const current = reader.current;
-        if (current === undefined) break;
-        const order = compareNodes(current, node);
-        if (order > 0) break;
-        reader.advance();
-        if (order === 0) {
-          candidates.push(current);
-          if (reader === this.#replaced) before = current;
-          break;
-        }
-        if (reader === this.#replaced) (gone ??= []).push(current);
+  /** What there is of a node's name, at once where it has been read; names have to be asked for in order. */
+  find(node: Pick<SignedNode, 'name' | 'hash'>): Earlier | Promise<Earlier> {
+    const found: Found = { before: undefined, gone: undefined, candidates: [] };
+    for (let i = 0; i < this.#readers.length; i++)
+      if (!this.#take(this.#readers[i] as BatchReader<SignedNode>, node, found))
+        return this.#read(i, node, found);
+    return earlierOf(found);
+  }
+
+  async #read(first: number, node: Pick<SignedNode, 'name' | 'hash'>, found: Found): Promise<Earlier> {
+    for (const reader of this.#readers.slice(first))
+      while (!this.#take(reader, node, found)) await reader.fill();
+    return earlierOf(found);
+  }
+
+  /** Takes what a reader has up to a node; whether nothing more has to be read for that. */
+  #take(reader: BatchReader<SignedNode>, node: Pick<SignedNode, 'name' | 'hash'>, found: Found): boolean {
+    for (;;) {
+      if (reader.needsFill) return false;
+      const current = reader.current;
+      if (current === undefined) return true;
+      const order = compareNodes(current, node);
+      if (order > 0) return true;
+      reader.advance();
+      if (order === 0) {
+        found.candidates.push(current);
+        if (reader === this.#replaced) found.before = current;
+        return true;
       }
+      if (reader === this.#replaced) (found.gone ??= []).push(current);
     }
-    return { before, gone: gone ?? NOTHING_EARLIER.gone, candidates };
   }
 
   /** What is left of the replaced publication after the last node, in batches. */
@@ -71,6 +87,10 @@ export class EarlierNodes {
   async close(): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.close()));
   }
+}
+
+function earlierOf({ before, gone, candidates }: Found): Earlier {
+  return { before, gone: gone ?? NOTHING_EARLIER.gone, candidates };
 }
 
 /** Names of the zone come before NSEC3 records; each section is in canonical order, which for hashed names is that of hashes. */

@@ -3,7 +3,7 @@ import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { nsec3Owner } from '../dnssec/nsec3.js';
 import { HASH_OCTETS } from '../dnssec/nsec3-table.js';
-import { rrsigHeader, rrsigLabels, rrsigRdata } from '../dnssec/rrsig.js';
+import { type RrsigFields, rrsigHeaderOctets, rrsigLabels, writeRrsigHeader } from '../dnssec/rrsig.js';
 import { ZonesealError } from '../errors.js';
 import { nodeKey, type SignedKind, type SignedNode, type SignedRRset } from './signed-node.js';
 
@@ -23,6 +23,7 @@ import { nodeKey, type SignedKind, type SignedNode, type SignedRRset } from './s
 export const PAGE_FORMAT = 1;
 
 const KINDS: readonly SignedKind[] = ['apex', 'authoritative', 'delegation', 'occluded', 'nsec3'];
+const EMPTY = new Uint8Array();
 const CHAIN_KIND = KINDS.indexOf('nsec3');
 
 /** Types at the apex that change with each publication, and so are kept with it. */
@@ -217,6 +218,8 @@ class PageReader {
   readonly #view: DataView;
   readonly #keys: { readonly algorithm: number; readonly tag: number; readonly print: number }[] = [];
   #at = 0;
+  #room = EMPTY;
+  #roomAt = 0;
 
   constructor(octets: Uint8Array, zone: Name) {
     this.#zone = zone;
@@ -285,7 +288,7 @@ class PageReader {
       if (key === undefined) throw invalid('it has a signature of a key that it does not name');
       const inception = this.#uint32();
       const expiration = this.#uint32();
-      const header = rrsigHeader({
+      const fields = {
         typeCovered: type,
         algorithm: key.algorithm,
         labels: rrsigLabels(owner),
@@ -294,11 +297,30 @@ class PageReader {
         inception,
         keyTag: key.tag,
         signer: this.#zone,
-      });
-      signatures.push(rrsigRdata(header, this.#take(this.#uint16())));
+      };
+      signatures.push(this.#rrsig(fields, this.#uint16()));
       prints.push(key.print);
     }
     return { rrset, signatures, prints };
+  }
+
+  /** RRSIG rdata in room that those of a page share: an array for each is what the collector would be busy with. */
+  #rrsig(fields: RrsigFields, length: number): Uint8Array {
+    const signature = this.#at;
+    const end = signature + length;
+    if (end > this.#octets.length) throw invalid('it is cut off');
+    const size = rrsigHeaderOctets(fields.signer) + length;
+    if (this.#roomAt + size > this.#room.length) {
+      this.#room = new Uint8Array(Math.max(size, this.#octets.length));
+      this.#roomAt = 0;
+    }
+    const from = this.#roomAt;
+    const at = writeRrsigHeader(this.#room, from, fields);
+    const room = this.#room;
+    for (let i = 0; i < length; i++) room[at + i] = this.#octets[signature + i] as number;
+    this.#at = end;
+    this.#roomAt = from + size;
+    return room.subarray(from, this.#roomAt);
   }
 
   #take(length: number): Uint8Array {

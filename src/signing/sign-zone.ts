@@ -56,7 +56,8 @@ export async function* signZone(
   try {
     for await (const batch of streamZone(nodes, input)) {
       for (const node of batch) {
-        stage.add(node, earlier === undefined ? NOTHING_EARLIER : await earlier.find(node));
+        const found = earlier?.find(node) ?? NOTHING_EARLIER;
+        stage.add(node, found instanceof Promise ? await found : found);
         while (stage.hasReady) yield noted(await stage.finishEldest());
       }
     }

@@ -56,6 +56,7 @@ const BLOCK_NODES = 512;
 
 const EMPTY = new Uint8Array();
 const NO_SIGNATURES: readonly Uint8Array[] = [];
+const NONE_ALIKE: readonly SignedRRset[] = [];
 
 /** Nodes of one block, while it is being signed and after. */
 interface Block {
@@ -199,12 +200,7 @@ export class SigningStage {
     if (signers.keys.length === 0) return { rrset, signers, reused: undefined };
     const slot = slotOf(rrset.owner, rrset.type, time, policy, notBefore);
     if (slot.end < this.#resignAt) this.#resignAt = slot.end;
-    const alike =
-      candidates.length === 0
-        ? []
-        : candidates
-            .map((node) => findSigned(node, rrset.type))
-            .filter((it): it is SignedRRset => it !== undefined && sameContent(it.rrset, rrset));
+    const alike = candidates.length === 0 ? NONE_ALIKE : alikeOf(candidates, rrset);
     const labels = rrsigLabels(rrset.owner);
     let records: readonly Uint8Array[] | undefined;
     let reused: (Uint8Array | undefined)[] | undefined;
@@ -263,6 +259,16 @@ export class SigningStage {
   }
 }
 
+/** What candidates have of an RRset with just the same content. */
+function alikeOf(candidates: readonly SignedNode[], rrset: RRset): readonly SignedRRset[] {
+  const alike: SignedRRset[] = [];
+  for (const node of candidates) {
+    const signed = findSigned(node, rrset.type);
+    if (signed !== undefined && sameContent(signed.rrset, rrset)) alike.push(signed);
+  }
+  return alike;
+}
+
 /** The RRSIG rdata that a key made with just this header over one of several equal RRsets, if there is one. */
 function firstSignature(
   alike: readonly SignedRRset[],
@@ -282,7 +288,14 @@ function signatureOf(
   header: Uint8Array,
   print: number,
 ): Uint8Array | undefined {
-  return signatures.find(
-    (rdata, i) => prints[i] === print && Buffer.compare(rdata.subarray(0, header.length), header) === 0,
-  );
+  for (let i = 0; i < signatures.length; i++) {
+    const rdata = signatures[i] as Uint8Array;
+    if (prints[i] === print && beginsWith(rdata, header)) return rdata;
+  }
+  return undefined;
+}
+
+function beginsWith(octets: Uint8Array, beginning: Uint8Array): boolean {
+  for (let i = 0; i < beginning.length; i++) if (octets[i] !== beginning[i]) return false;
+  return true;
 }
