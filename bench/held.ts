@@ -16,10 +16,15 @@ interface HeldOptions {
 const DATABASE = 'held';
 /** Longest that all first publications may take, and that it may take until nothing goes on any more. */
 const PATIENCE_MS = 3_600_000;
-const SETTLE_MS = 300_000;
+const SETTLE_MS = 1_800_000;
 /** Nothing goes on when two spans of so many seconds, one after the other, take the same CPU but for so many per cent of a core. */
 const SPAN_SECONDS = 5;
 const SAME_PER_CENT = 1;
+
+/** Zones whose keys or parents are to be looked at, as new ones are: that is work, and not holding. */
+const LOOKS_DUE = `select (select count(*) from zoneseal.key_looks)
+  + (select count(*) from zoneseal.zones where keys_due_at <= now())
+  + (select count(*) from zoneseal.parent_looks where due_at <= now())`;
 
 /** What it costs to hold many zones none of which changes. */
 export async function held({ zones, seconds }: HeldOptions): Promise<Outcome> {
@@ -86,6 +91,7 @@ async function holdRows(
   const ours = (): number => treeCpuSeconds(pid);
   const hasSettled = await during('settling', async () => {
     const deadline = performance.now() + SETTLE_MS;
+    while (Number(postgres.psql(LOOKS_DUE, DATABASE)) > 0 && performance.now() < deadline) await sleep(1000);
     let last = Number.POSITIVE_INFINITY;
     while (performance.now() < deadline) {
       const now = await perCent(ours, SPAN_SECONDS);

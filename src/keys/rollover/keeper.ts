@@ -72,8 +72,11 @@ interface Visit {
   nextAt: number | null;
 }
 
-/** Zones looked at in a round, and steps taken of one zone in a row. */
+/** Zones asked for at once. */
 const ZONES_AT_ONCE = 200;
+/** How often in a round more are asked for while there are as many; then others have their turn. */
+const MOST_AGAIN = 100;
+/** Steps taken of one zone in a row. */
 const MOST_STEPS = 20;
 /** A zone of which a look has failed is looked at again after so long, twice as long each time, up to an hour. */
 const RETRY_SECONDS = 15;
@@ -103,11 +106,14 @@ export class KeyKeeper {
 
   /** Looks at the zones that are due; one that cannot be dealt with is told of and left for later. @throws ZonesealError of the database */
   async keepDue(): Promise<void> {
-    const zones = await this.#options.store.listDue(ZONES_AT_ONCE);
-    await this.#tellOlderGateways(zones.length > 0);
-    for (const due of zones) {
-      if (this.#closed) return;
-      await this.#keep(due);
+    for (let again = 0; again < MOST_AGAIN && !this.#closed; again++) {
+      const zones = await this.#options.store.listDue(ZONES_AT_ONCE);
+      await this.#tellOlderGateways(zones.length > 0);
+      for (const due of zones) {
+        if (this.#closed) return;
+        await this.#keep(due);
+      }
+      if (zones.length < ZONES_AT_ONCE) return;
     }
   }
 
