@@ -8,7 +8,7 @@ import { type Outcome, RunningProgram, removeFolder, runProgram, temporaryFolder
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** What its first line has Node.js told when it is started by its name. */
-function nodeArguments(): string[] {
+function ownArguments(): string[] {
   const [first = ''] = readFileSync(MAIN, 'utf8').split('\n', 1);
   return first.split(' ').filter((word) => word.startsWith('--'));
 }
@@ -87,7 +87,7 @@ export class GatewayProcess {
       name: 'gateway',
       path: process.execPath,
       args: [
-        ...nodeArguments(),
+        ...ownArguments(),
         ...(this.#options.nodeArguments ?? []),
         MAIN,
         'serve',

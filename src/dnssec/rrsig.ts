@@ -71,14 +71,6 @@ function writeUint32(octets: Uint8Array, at: number, value: number): void {
   octets[at + 3] = value;
 }
 
-/** RRSIG rdata: the header, then the signature. */
-export function rrsigRdata(header: Uint8Array, signature: Uint8Array): Uint8Array {
-  const rdata = new Uint8Array(header.length + signature.length);
-  rdata.set(header);
-  rdata.set(signature, header.length);
-  return rdata;
-}
-
 /**
  * RRSIG rdata taken apart.
  * @throws ZonesealError RDATA_INVALID, NAME_INVALID
