@@ -58,9 +58,19 @@ class FakeStore {
   readonly postponed: string[] = [];
   readonly failed: string[] = [];
 
+  /** Zones that are due besides. */
+  backlog = 0;
+
+  #fromBacklog(limit: number): { zoneId: string; zone: string }[] {
+    const some = Math.min(limit, this.backlog);
+    this.backlog -= some;
+    return Array.from({ length: some }, () => ({ zoneId: '1', zone: ZONE }));
+  }
+
   readonly port = {
-    listDue: () =>
+    listDue: (limit: number) =>
       Promise.resolve([
+        ...this.#fromBacklog(limit),
         ...(this.broken === undefined ? [] : [{ zoneId: '0', zone: this.broken }]),
         ...(this.older.length > 0 ? [] : [{ zoneId: '1', zone: ZONE }]),
       ]),
@@ -345,6 +355,13 @@ describe('the keeper of keys', () => {
     expect(made).toBe(2);
     expect(keeper.counts).toMatchObject({ failed: 2, failing: 1 });
     expect(logged[0]).toContain('algorithm 99 is not known');
+  });
+
+  it('looks at all that are due in one round, however many there are', async () => {
+    store.backlog = 450;
+    await keeper.keepDue();
+    expect(store.backlog).toBe(0);
+    expect(store.looked.length).toBeGreaterThanOrEqual(450);
   });
 
   it('ends the round where the database is gone', async () => {
