@@ -275,17 +275,17 @@ export async function savePages(
          on conflict (id) do nothing
      ), pages as (
        insert into zoneseal.signed_pages (generation, chain, first_key, since, chained, expires, content)
-         select ours.id, t.chain, t.first_key, ours.id, t.chained, t.expires, t.content
-         from ours, unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bigint[], $7::bytea[])
-           t (chain, first_key, chained, expires, content)
+         select ours.id, t.chain, t.first_key, ours.id, t.chained, t.expires, substring($9::bytea from t.at for t.length)
+         from ours, unnest($3::boolean[], $4::bytea[], $5::boolean[], $6::bigint[], $7::integer[], $8::integer[])
+           t (chain, first_key, chained, expires, at, length)
          returning 1
      ), soa as (
-       update zoneseal.publications p set soa_ttl = $11, soa_rdata = $12, soa_signatures = $13
-       from ours where p.id = ours.id and $12::bytea is not null
+       update zoneseal.publications p set soa_ttl = $15, soa_rdata = $16, soa_signatures = $17
+       from ours where p.id = ours.id and $16::bytea is not null
      ), parts as (
        insert into zoneseal.journal_parts (publication_id, added, part, content)
-         select ours.id, t.added, t.part, t.content
-         from ours, unnest($8::boolean[], $9::integer[], $10::bytea[]) t (added, part, content)
+         select ours.id, t.added, t.part, substring($14::bytea from t.at for t.length)
+         from ours, unnest($10::boolean[], $11::integer[], $12::integer[], $13::integer[]) t (added, part, at, length)
          returning 1
      )
      select (select count(*) from pages) as pages, (select count(*) from parts) as parts`,
@@ -338,10 +338,13 @@ export async function changePages(
          where p.id = any ($1::bigint[]) on conflict (id) do nothing
      ), pages as (
        insert into zoneseal.signed_pages (generation, since, chain, first_key, chained, expires, content)
-         select t.* from unnest($2::bigint[], $3::bigint[], $4::boolean[], $5::bytea[], $6::boolean[], $7::bigint[], $8::bytea[]) t
+         select t.generation, t.since, t.chain, t.first_key, t.chained, t.expires, substring($10::bytea from t.at for t.length)
+         from unnest($2::bigint[], $3::bigint[], $4::boolean[], $5::bytea[], $6::boolean[], $7::bigint[], $8::integer[], $9::integer[])
+           t (generation, since, chain, first_key, chained, expires, at, length)
      )
      insert into zoneseal.journal_parts (publication_id, added, part, content)
-       select t.* from unnest($9::bigint[], $10::boolean[], $11::integer[], $12::bytea[]) t`,
+       select t.id, t.added, t.part, substring($16::bytea from t.at for t.length)
+       from unnest($11::bigint[], $12::boolean[], $13::integer[], $14::integer[], $15::integer[]) t (id, added, part, at, length)`,
     [
       // a whole has pages of its own
       finished
@@ -382,16 +385,26 @@ function pageColumns(pages: readonly PackedPage[]): unknown[] {
     pages.map(({ firstKey }) => Buffer.from(firstKey)),
     pages.map(({ chained }) => chained),
     pages.map(({ expires }) => expires),
-    pages.map(({ content }) => Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
+    ...contentColumns(pages),
   ];
 }
 
 function journalColumns(journal: readonly JournalPart[]): unknown[] {
-  return [
-    journal.map(({ added }) => added),
-    journal.map(({ part }) => part),
-    journal.map(({ content }) => Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
-  ];
+  return [journal.map(({ added }) => added), journal.map(({ part }) => part), ...contentColumns(journal)];
+}
+
+/**
+ * Where each content begins, from 1, how long it is, and all of them one after the other: one parameter goes as it is, an array of them
+ * as text, twice as long, which both sides have to make and to read.
+ */
+function contentColumns(of: readonly { readonly content: Uint8Array }[]): [number[], number[], Buffer] {
+  let at = 1;
+  const places = of.map(({ content }) => {
+    const place = at;
+    at += content.length;
+    return place;
+  });
+  return [places, of.map(({ content }) => content.length), Buffer.concat(of.map(({ content }) => content))];
 }
 
 function soaColumns(soa: PublishedRRset | undefined): unknown[] {
