@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Name } from '../../src/dns/name.js';
 import { Database } from '../../src/store/database.js';
 import { migrate } from '../../src/store/migrate.js';
-import type { ZoneRow } from '../../src/zone/row.js';
+import type { RowContent, ZoneRow } from '../../src/zone/row.js';
 import { Fixture } from '../../test/store/fixture.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
 
@@ -74,7 +74,7 @@ describe('a pass that takes longer than a statement may', () => {
 
   it('reads the version of a publication, also when the zone has changed since', async () => {
     const { zoneVersion } = await f.publish(zone);
-    const read = (): AsyncGenerator<readonly ZoneRow[]> =>
+    const read = (): AsyncGenerator<readonly RowContent[]> =>
       slowly(f.publications.readRows(zone.id, zoneVersion), STATEMENT_MS);
     expect(await count(read())).toBe(COUNT + 1);
     await f.insert(zone.name, [['new', 'A', '192.0.2.1']]);

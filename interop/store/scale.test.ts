@@ -5,7 +5,7 @@ import { Database } from '../../src/store/database.js';
 import { migrate } from '../../src/store/migrate.js';
 import { PostgresPeerStateStore } from '../../src/store/peer-state-store.js';
 import { PeerStore } from '../../src/store/peer-store.js';
-import type { ZoneRow } from '../../src/zone/row.js';
+import type { RowContent, ZoneRow } from '../../src/zone/row.js';
 import { Fixture } from '../../test/store/fixture.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
 
@@ -67,7 +67,7 @@ describe('100,000 names', () => {
         create: { views: ['external'] },
       }));
     });
-    let read: ZoneRow[] = [];
+    let read: RowContent[] = [];
     const out = await seconds(async () => {
       read = await f.read(zoneId, 1);
     });

@@ -5,7 +5,7 @@ import { typeToText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { RrsetFilter } from '../gateway-store.js';
 import { GENERATED_REASON, isGeneratedType } from '../zone/generated.js';
-import type { ZoneRow } from '../zone/row.js';
+import type { RowContent, ZoneRow } from '../zone/row.js';
 import { sameViews } from '../zone/row-diff.js';
 import { sortRdata } from '../zone/rrset.js';
 import {
@@ -260,6 +260,6 @@ function rowLines({ owner, ttl, type, data, views }: ZoneRow): string[] {
   return data.map((text) => `${owner}\t${ttl}\tIN\t${type}\t${text}${tag}`);
 }
 
-function rowJson({ owner, type, ttl, data, views }: Omit<ZoneRow, 'sortKey'>): object {
+function rowJson({ owner, type, ttl, data, views }: RowContent): object {
   return { owner, type, ttl, data, views };
 }

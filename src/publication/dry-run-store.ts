@@ -1,5 +1,5 @@
 import type { PackedPage } from '../signing/page-codec.js';
-import type { ZoneRow } from '../zone/row.js';
+import type { RowContent, ZoneRow } from '../zone/row.js';
 import type {
   ChangedOwners,
   JournalPart,
@@ -79,7 +79,7 @@ export class DryRunStore implements ProductionStore {
     return this.#store.readChanges(zoneId, view, after, upTo, limit);
   }
 
-  readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly ZoneRow[]> {
+  readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly RowContent[]> {
     return this.#store.readRows(zoneId, zoneVersion);
   }
 

@@ -1,7 +1,7 @@
 import type { KeySet } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
 import type { PackedPage } from '../signing/page-codec.js';
-import type { ZoneRow } from '../zone/row.js';
+import type { RowContent, ZoneRow } from '../zone/row.js';
 
 /** What a publication is made from and nothing else (invariant "frozen"). */
 export interface PublicationTuple {
@@ -359,7 +359,7 @@ export interface PublicationStore {
     limit: number,
   ): Promise<readonly ZoneRow[] | undefined>;
   /** Rows of the zone at a version, in canonical order, in batches; one snapshot; views not filtered. */
-  readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly ZoneRow[]>;
+  readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly RowContent[]>;
   /** The policy at a version. @throws ZonesealError POLICY_INVALID when the stored one does not parse */
   readPolicy(name: string, version: number): Promise<Policy>;
   /** The zone's key set at a version. */

@@ -20,7 +20,7 @@ import type {
 } from '../publication/ports.js';
 import { hasFewPages } from '../publication/published-nodes.js';
 import type { PackedPage } from '../signing/page-codec.js';
-import type { ZoneRow } from '../zone/row.js';
+import type { RowContent, ZoneRow } from '../zone/row.js';
 import { listAbandoned } from './abandoned-pages.js';
 import { type AllocateRequest, allocate, FAIL, findPublication } from './allocate.js';
 import { readChanges } from './change-reader.js';
@@ -355,7 +355,7 @@ export class PostgresPublicationStore implements PublicationStore {
     await this.#database.execute(FAIL, [id, gateway, error, retrySeconds]);
   }
 
-  readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly ZoneRow[]> {
+  readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly RowContent[]> {
     return this.#replica?.readRows(zoneId, zoneVersion) ?? readRows(this.#database, zoneId, zoneVersion);
   }
 

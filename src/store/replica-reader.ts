@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, ZonesealError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { StoredPage } from '../publication/ports.js';
-import type { ZoneRow } from '../zone/row.js';
+import type { RowContent, ZoneRow } from '../zone/row.js';
 import type { Database } from './database.js';
-import { NotReached, readRows } from './row-reader.js';
+import { NotReached, readPlacedRows, readRows } from './row-reader.js';
 import { type PagesOf, readFewPages, readJournalParts, readPages } from './signed-page-store.js';
 
 export interface ReplicaReaderOptions {
@@ -101,17 +101,21 @@ export class ReplicaReader {
   }
 
   /** The rows of a zone at a version; where the replica ends in the middle, the primary goes on behind the last one. */
-  async *readRows(zoneId: string, version: number): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+  async *readRows(zoneId: string, version: number): AsyncGenerator<readonly RowContent[], void, undefined> {
     const { primary, replica } = this.#options;
     const given = new LastRows();
-    const fromReplica = this.#attempt((incarnation) => readRows(replica, zoneId, version, incarnation));
+    const fromReplica = this.#attempt((incarnation) => readPlacedRows(replica, zoneId, version, incarnation));
     for await (const rows of fromReplica.batches) {
       given.add(rows);
       yield rows;
     }
     if (fromReplica.isWhole) return;
-    for await (const rows of readRows(primary, zoneId, version)) {
-      const rest = given.isEmpty ? rows : rows.filter((row) => given.isBehind(row));
+    if (given.isEmpty) {
+      yield* readRows(primary, zoneId, version);
+      return;
+    }
+    for await (const rows of readPlacedRows(primary, zoneId, version)) {
+      const rest = rows.filter((row) => given.isBehind(row));
       if (rest.length > 0) yield rest;
     }
   }
@@ -223,6 +227,6 @@ function order(a: ZoneRow, b: ZoneRow): number {
   return Buffer.compare(a.sortKey, b.sortKey) || (a.type < b.type ? -1 : Number(a.type > b.type));
 }
 
-function viewsOf({ views }: ZoneRow): string {
+function viewsOf({ views }: RowContent): string {
   return JSON.stringify(views);
 }

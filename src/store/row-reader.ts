@@ -1,5 +1,5 @@
 import { ZonesealError } from '../errors.js';
-import type { ZoneRow } from '../zone/row.js';
+import type { RowContent, ZoneRow } from '../zone/row.js';
 import type { Database, Queryable } from './database.js';
 import { databaseError } from './database-errors.js';
 import { VERSION_KEPT } from './publication-record.js';
@@ -19,33 +19,35 @@ export class NotReached extends Error {
 const BATCH_ROWS = 5000;
 const FIRST_ROWS = 200;
 
-/** Columns in the order of `rowOf`. */
-const COLUMNS = 'owner, sort_key, type, ttl, data, views';
+/** Columns in the order of `Columns`. */
+const CONTENT = 'owner, type, ttl, data, views';
+/** The same with the row's place: a column that reading a large zone is the slower for. */
+const PLACED = `${CONTENT}, sort_key`;
 type Columns = [
   owner: string,
-  sortKey: Buffer,
   type: string,
   ttl: number,
   data: string[],
   views: string[] | null,
+  sortKey: Buffer,
 ];
 
 /** The zone as it is now. */
-const NOW = `select ${COLUMNS} from zoneseal.rrsets where zone_id = $1 order by sort_key, type`;
+function now(columns: string): string {
+  return `select ${columns} from zoneseal.rrsets where zone_id = $1 order by sort_key, type`;
+}
 
 /** The zone at version $2: what is there since then or before, and what has gone or changed since; each part in order. */
-function then(order: string, further = ''): string {
-  return `select * from (
-    (select ${COLUMNS} from zoneseal.rrsets r where zone_id = $1
+function then(order: string, further = '', columns = PLACED): string {
+  return `select ${columns} from (
+    (select ${PLACED} from zoneseal.rrsets r where zone_id = $1
        and coalesce((select b.version from zoneseal.rrset_births b where b.row_id = r.id), 0) <= $2 ${further}
      order by ${order})
     union all
-    (select ${COLUMNS} from zoneseal.rrset_history where zone_id = $1 and valid_from <= $2 and valid_to > $2 ${further}
+    (select ${PLACED} from zoneseal.rrset_history where zone_id = $1 and valid_from <= $2 and valid_to > $2 ${further}
      order by ${order})
   ) t order by ${order}`;
 }
-
-const THEN = then('sort_key, type');
 
 /** A statement with its parameters written into it: DECLARE takes none. @throws where one is no whole number */
 function withNumbers(text: string, ...values: readonly (string | number | null)[]): string {
@@ -61,10 +63,24 @@ const IN_ORDER =
 /**
  * A zone's rows at a version in canonical order of their owners. On PostgreSQL in one snapshot through a cursor; on PGlite,
  * where an open transaction would stop everyone else, page by page: what a retained version holds does not change.
+ * @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED
+ */
+export function readRows(
+  database: Database,
+  zoneId: string,
+  version: number,
+): AsyncGenerator<readonly RowContent[], void, undefined> {
+  return database.embedded
+    ? readPages(database, zoneId, version)
+    : readCursor(database, { zoneId, version, columns: CONTENT }, contentOf);
+}
+
+/**
+ * The same, each row with its place.
  * @param incarnation of a replica: the trusted one of the database, which it must have reached, and the version
  * @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED; NotReached
  */
-export function readRows(
+export function readPlacedRows(
   database: Database,
   zoneId: string,
   version: number,
@@ -72,7 +88,7 @@ export function readRows(
 ): AsyncGenerator<readonly ZoneRow[], void, undefined> {
   return database.embedded
     ? readPages(database, zoneId, version)
-    : readCursor(database, zoneId, version, incarnation);
+    : readCursor(database, { zoneId, version, columns: PLACED, incarnation }, rowOf);
 }
 
 /** The same for the zone as it is now. On PGlite it fails when the zone is written to meanwhile: DATABASE_CONFLICT. */
@@ -80,16 +96,25 @@ export function readCurrentRows(
   database: Database,
   zoneId: string,
 ): AsyncGenerator<readonly ZoneRow[], void, undefined> {
-  return database.embedded ? readPages(database, zoneId, null) : readCursor(database, zoneId, null);
+  return database.embedded
+    ? readPages(database, zoneId, null)
+    : readCursor(database, { zoneId, version: null, columns: PLACED }, rowOf);
 }
 
-/** @param version null: the present one */
-async function* readCursor(
+/** What a cursor is opened for. */
+interface CursorOf {
+  readonly zoneId: string;
+  /** null: the present one */
+  readonly version: number | null;
+  readonly columns: string;
+  readonly incarnation?: string | undefined;
+}
+
+async function* readCursor<Row extends RowContent>(
   database: Database,
-  zoneId: string,
-  version: number | null,
-  incarnation?: string,
-): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+  { zoneId, version, columns, incarnation }: CursorOf,
+  make: (columns: Columns) => Row,
+): AsyncGenerator<readonly Row[], void, undefined> {
   const client = await database.connect();
   const query = async <Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> =>
     (await client.query<Row>(text, [...values])).rows;
@@ -107,14 +132,14 @@ async function* readCursor(
     // each FETCH is a statement of its own, so that the statements' time-out bounds a read and not the whole pass; a portal of
     // the protocol would be timed from its first read to its end
     await query(
-      `declare zone_rows no scroll cursor for ${withNumbers(current ? NOW : THEN, zoneId, version)}`,
+      `declare zone_rows no scroll cursor for ${withNumbers(current ? now(columns) : then('sort_key, type', '', columns), zoneId, version)}`,
     );
     for (let wanted = FIRST_ROWS; ; wanted = Math.min(2 * wanted, BATCH_ROWS)) {
       const { rows } = await client.query<Columns>({
         text: `fetch ${wanted} from zone_rows`,
         rowMode: 'array',
       });
-      if (rows.length > 0) yield rows.map(rowOf);
+      if (rows.length > 0) yield rows.map(make);
       if (rows.length < wanted) break;
     }
     await client.query('commit');
@@ -191,7 +216,7 @@ function pageRow({ sort_key: sortKey, ...row }: PageRow): ZoneRow {
   return { ...row, sortKey };
 }
 
-type PageRow = Omit<ZoneRow, 'sortKey'> & { readonly sort_key: Buffer };
+type PageRow = RowContent & { readonly sort_key: Buffer };
 
 /** What no two rows of one version share. */
 const PAGE_KEY = "sort_key, type, coalesce(views, '{}')";
@@ -261,6 +286,10 @@ async function checkUnchanged(
   );
 }
 
-function rowOf([owner, sortKey, type, ttl, data, views]: Columns): ZoneRow {
+function contentOf([owner, type, ttl, data, views]: Columns): RowContent {
+  return { owner, type, ttl, data, views };
+}
+
+function rowOf([owner, type, ttl, data, views, sortKey]: Columns): ZoneRow {
   return { owner, sortKey, type, ttl, data, views };
 }

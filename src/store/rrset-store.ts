@@ -1,6 +1,6 @@
 import { ZonesealError } from '../errors.js';
 import { refuseUnsafe } from '../keys/policy-fit.js';
-import type { ZoneRow } from '../zone/row.js';
+import type { RowContent, ZoneRow } from '../zone/row.js';
 import { sameViews } from '../zone/row-diff.js';
 import type { Database, Queryable } from './database.js';
 import { findZone } from './held.js';
@@ -10,7 +10,7 @@ import { type ImportOptions, type ImportResult, importZone } from './zone-import
 import { judgeZone } from './zone-store.js';
 
 /** One RRset to be written. */
-export type NewRrset = Omit<ZoneRow, 'sortKey'>;
+export type NewRrset = RowContent;
 
 /** What writing one RRset did. */
 export interface SetResult {

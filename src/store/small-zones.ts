@@ -7,7 +7,7 @@ import type {
   StoredPage,
 } from '../publication/ports.js';
 import type { Standing } from '../publication/recovery-ports.js';
-import type { ZoneRow } from '../zone/row.js';
+import type { RowContent, ZoneRow } from '../zone/row.js';
 import { ABANDONED } from './abandoned-pages.js';
 import {
   type AllocateRequest,
@@ -151,7 +151,7 @@ export async function readSmallZones(
 ): Promise<SmallZoneContent[]> {
   const zoneIds = publications.map(({ zoneId }) => zoneId);
   const [rows, ready, policies, keySets] = await Promise.all([
-    database.query<{ i: number; sort_key: Buffer } & Omit<ZoneRow, 'sortKey'>>(ROWS, [
+    database.query<{ i: number; sort_key: Buffer } & RowContent>(ROWS, [
       zoneIds,
       publications.map(({ zoneVersion }) => zoneVersion),
     ]),

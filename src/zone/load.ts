@@ -5,7 +5,7 @@ import type { ZoneNode } from './node.js';
 import { NodeBuilder } from './node-builder.js';
 import { OwnerGroups, type OwnerRows } from './owner-groups.js';
 import { type Finding, problemError, problemOf, type ZoneProblem } from './problem.js';
-import { isVisible, type ZoneRow } from './row.js';
+import { isVisible, type RowContent } from './row.js';
 import { RowParser } from './row-parser.js';
 
 export interface LoadOptions {
@@ -28,7 +28,7 @@ const BATCH_NODES = 256;
  * @throws ZonesealError ZONE_INVALID, RDATA_INVALID, naming zone, view, owner, type, reason and next step
  */
 export async function* loadNodes(
-  rows: Batches<ZoneRow>,
+  rows: Batches<RowContent>,
   options: LoadOptions,
 ): AsyncGenerator<readonly ZoneNode[], void, undefined> {
   const { zone, view, onProblem } = options;

@@ -5,7 +5,7 @@ import { isMetaType, typeFromText } from '../dns/types.js';
 import { errorMessage, ZonesealError } from '../errors.js';
 import { GENERATED_REASON, isGeneratedType } from './generated.js';
 import type { Report, ZoneRule } from './problem.js';
-import type { ZoneRow } from './row.js';
+import type { RowContent } from './row.js';
 import { sortRdata } from './rrset.js';
 
 /** A row that was understood: an RRset in canonical form, and who sees it. */
@@ -30,7 +30,7 @@ export class RowParser {
    * The RRset of a row; undefined when `report` was told why there is none. A row with several faulty records has each of
    * them reported.
    */
-  parse(row: ZoneRow, report: Report): ParsedRow | undefined {
+  parse(row: RowContent, report: Report): ParsedRow | undefined {
     const owner = this.#parseOwner(row, report);
     if (owner === undefined) return undefined;
     const type = this.#parseType(row.type);
@@ -81,7 +81,7 @@ export class RowParser {
     return rdata && { rrset: { owner, type, ttl: row.ttl, rdata: sortRdata(type, rdata) }, views: row.views };
   }
 
-  #parseOwner(row: ZoneRow, report: Report): Name | undefined {
+  #parseOwner(row: RowContent, report: Report): Name | undefined {
     if (this.#owner === undefined || row.owner !== this.#ownerText) {
       try {
         this.#owner = Name.parse(row.owner);
@@ -109,20 +109,19 @@ export class RowParser {
 }
 
 /** The rdata of all records, or undefined when one of them was refused. */
-function parseData(row: ZoneRow, type: number, report: Report): Uint8Array[] | undefined {
-  const rdata: Uint8Array[] = [];
-  for (const text of row.data) {
+function parseData(row: RowContent, type: number, report: Report): Uint8Array[] | undefined {
+  const rdata: (Uint8Array | undefined)[] = row.data.map((text) => {
     try {
-      rdata.push(parseRdataText(type, text));
+      return parseRdataText(type, text);
     } catch (error) {
       const which = row.data.length === 1 ? '' : `record "${shorten(text)}": `;
-      refuse(row, report, 'rdata-invalid', `${which}${reasonOf(error)}`, 'correct the record');
+      return refuse(row, report, 'rdata-invalid', `${which}${reasonOf(error)}`, 'correct the record');
     }
-  }
-  return rdata.length === row.data.length ? rdata : undefined;
+  });
+  return rdata.includes(undefined) ? undefined : (rdata as Uint8Array[]);
 }
 
-function refuse(row: ZoneRow, report: Report, rule: ZoneRule, reason: string, next: string): undefined {
+function refuse(row: RowContent, report: Report, rule: ZoneRule, reason: string, next: string): undefined {
   report({ severity: 'error', rule, owner: row.owner, type: row.type, reason, next });
   return undefined;
 }

@@ -2,16 +2,20 @@
  * One row of the store: the records that one owner and type have in some views. `data` holds one rdata each in
  * presentation format; `ttl` is in seconds; `views` null stands for all views.
  */
-export interface ZoneRow {
+export interface RowContent {
   /** Absolute name in presentation format, ASCII only. */
   readonly owner: string;
-  /** `Name.sortKey()` of the owner; rows arrive in its bytewise order. */
-  readonly sortKey: Uint8Array;
   /** A type mnemonic or TYPEnnn (RFC 3597 §5). */
   readonly type: string;
   readonly ttl: number;
   readonly data: readonly string[];
   readonly views: readonly string[] | null;
+}
+
+/** A row with its place in the zone. */
+export interface ZoneRow extends RowContent {
+  /** `Name.sortKey()` of the owner; rows arrive in its bytewise order. */
+  readonly sortKey: Uint8Array;
 }
 
 /**

@@ -7,7 +7,7 @@ import { RrsetStore } from '../../src/store/rrset-store.js';
 import { TsigStore } from '../../src/store/tsig-store.js';
 import { ZoneKeyStore } from '../../src/store/zone-key-store.js';
 import { ZoneStore } from '../../src/store/zone-store.js';
-import type { ZoneRow } from '../../src/zone/row.js';
+import type { RowContent } from '../../src/zone/row.js';
 
 export const FORMAT = 3;
 
@@ -108,8 +108,8 @@ export class Fixture {
     );
   }
 
-  async read(zoneId: string, version: number): Promise<ZoneRow[]> {
-    const rows: ZoneRow[] = [];
+  async read(zoneId: string, version: number): Promise<RowContent[]> {
+    const rows: RowContent[] = [];
     for await (const batch of this.publications.readRows(zoneId, version)) rows.push(...batch);
     return rows;
   }
