@@ -168,7 +168,7 @@ export class Name {
   /** Uncompressed wire octets, 1 to 255 of them. */
   readonly wire: Uint8Array;
   #key: string | undefined;
-  #offsets: Uint8Array | undefined;
+  #labels = -1;
 
   private constructor(wire: Uint8Array) {
     this.wire = wire;
@@ -228,7 +228,13 @@ export class Name {
 
   /** The number of labels, the root not counted (a wildcard label is counted). */
   get labelCount(): number {
-    return this.#labelOffsets().length;
+    if (this.#labels < 0) {
+      const { wire } = this;
+      let count = 0;
+      for (let at = 0; wire[at] !== 0; at += 1 + (wire[at] as number)) count++;
+      this.#labels = count;
+    }
+    return this.#labels;
   }
 
   /** Whether the leftmost label is `*` (RFC 4592 §2.1.1). */
@@ -273,13 +279,15 @@ export class Name {
       if (LOWER[this.wire[cut + i] as number] !== LOWER[other.wire[i] as number]) return false;
     }
     // the octets match; they are a suffix of labels only when a label begins at the cut
-    return cut === 0 || this.#labelOffsets().includes(cut) || other.isRoot;
+    let at = 0;
+    while (at < cut) at += 1 + (this.wire[at] as number);
+    return at === cut;
   }
 
   /** The name without its leftmost labels; the root's parent is the root. */
   parent(labels = 1): Name {
-    const offsets = this.#labelOffsets();
-    const at = labels < offsets.length ? (offsets[labels] as number) : this.wire.length - 1;
+    let at = 0;
+    for (let i = 0; i < labels && this.wire[at] !== 0; i++) at += 1 + (this.wire[at] as number);
     return at === 0 ? this : new Name(this.wire.subarray(at));
   }
 
@@ -301,18 +309,22 @@ export class Name {
    * first. Negative, zero or positive.
    */
   compare(other: Name): number {
-    const a = this.#labelOffsets();
-    const b = other.#labelOffsets();
-    for (let i = 1; i <= a.length && i <= b.length; i++) {
-      const order = compareLabels(
-        this.wire,
-        a[a.length - i] as number,
-        other.wire,
-        b[b.length - i] as number,
-      );
-      if (order !== 0) return order;
+    const a = this.wire;
+    const b = other.wire;
+    const more = this.labelCount - other.labelCount;
+    let aAt = 0;
+    let bAt = 0;
+    for (let i = more; i > 0; i--) aAt += 1 + (a[aAt] as number);
+    for (let i = more; i < 0; i++) bAt += 1 + (b[bAt] as number);
+    // from the left, where what is met later decides
+    let order = more;
+    while (a[aAt] !== 0) {
+      const here = compareLabels(a, aAt, b, bAt);
+      if (here !== 0) order = here;
+      aAt += 1 + (a[aAt] as number);
+      bAt += 1 + (b[bAt] as number);
     }
-    return a.length - b.length;
+    return order;
   }
 
   /**
@@ -349,13 +361,14 @@ export class Name {
     return this.toString();
   }
 
+  /** Where each label begins, leftmost first. */
   #labelOffsets(): Uint8Array {
-    if (this.#offsets === undefined) {
-      const offsets: number[] = [];
-      for (let at = 0; this.wire[at] !== 0; at += 1 + (this.wire[at] as number)) offsets.push(at);
-      this.#offsets = Uint8Array.from(offsets);
+    const offsets = new Uint8Array(this.labelCount);
+    for (let i = 0, at = 0; i < offsets.length; i++) {
+      offsets[i] = at;
+      at += 1 + (this.wire[at] as number);
     }
-    return this.#offsets;
+    return offsets;
   }
 }
 

@@ -85,7 +85,10 @@ export function nsecTypes(
   node: Pick<ZoneNode, 'kind' | 'rrsets'>,
   extraTypes: readonly number[] = [],
 ): number[] {
-  return [...provenTypes(node), RRType.RRSIG, RRType.NSEC, ...extraTypes];
+  const types = provenTypes(node);
+  types.push(RRType.RRSIG, RRType.NSEC);
+  for (const type of extraTypes) types.push(type);
+  return types;
 }
 
 /** NSEC rdata (RFC 4034 §4.1): the next name in lower case, then a type bitmap. */

@@ -98,7 +98,13 @@ export function parseRrsig(rdata: Uint8Array): RrsigRdata {
  * The rdata of an RRset in canonical form and order, without duplicates (RFC 4034 §6.2, §6.3). Costs nothing but the
  * comparison when it is in order already.
  */
-export function canonicalRdatas(type: number, rdata: readonly Uint8Array[]): Uint8Array[] {
+export function canonicalRdatas(type: number, rdata: readonly Uint8Array[]): readonly Uint8Array[] {
+  const [first] = rdata;
+  if (first === undefined) return rdata;
+  if (rdata.length === 1) {
+    const one = canonicalRdata(type, first);
+    return one === first ? rdata : [one];
+  }
   const canonical = rdata.map((octets) => canonicalRdata(type, octets));
   for (let i = 1; i < canonical.length; i++) {
     if (compareOctets(canonical[i - 1] as Uint8Array, canonical[i] as Uint8Array) >= 0) {

@@ -14,12 +14,15 @@ export interface Earlier {
 /** `Earlier` while it is put together. */
 interface Found {
   before: SignedNode | undefined;
-  gone: SignedNode[] | undefined;
-  readonly candidates: SignedNode[];
+  gone: SignedNode[];
+  candidates: readonly SignedNode[];
 }
 
+/** For all that have none; never changed. */
+const NONE: SignedNode[] = [];
+
 /** Nothing was signed before. */
-export const NOTHING_EARLIER: Earlier = { before: undefined, gone: [], candidates: [] };
+export const NOTHING_EARLIER: Earlier = { before: undefined, gone: NONE, candidates: NONE };
 
 /**
  * Walks through earlier signed variants of a zone beside the one that is being made: that of the replaced publication, if
@@ -37,17 +40,17 @@ export class EarlierNodes {
 
   /** What there is of a node's name, at once where it has been read; names have to be asked for in order. */
   find(node: Pick<SignedNode, 'name' | 'hash'>): Earlier | Promise<Earlier> {
-    const found: Found = { before: undefined, gone: undefined, candidates: [] };
+    const found: Found = { before: undefined, gone: NONE, candidates: NONE };
     for (let i = 0; i < this.#readers.length; i++)
       if (!this.#take(this.#readers[i] as BatchReader<SignedNode>, node, found))
         return this.#read(i, node, found);
-    return earlierOf(found);
+    return found;
   }
 
   async #read(first: number, node: Pick<SignedNode, 'name' | 'hash'>, found: Found): Promise<Earlier> {
     for (const reader of this.#readers.slice(first))
       while (!this.#take(reader, node, found)) await reader.fill();
-    return earlierOf(found);
+    return found;
   }
 
   /** Takes what a reader has up to a node; whether nothing more has to be read for that. */
@@ -60,11 +63,13 @@ export class EarlierNodes {
       if (order > 0) return true;
       reader.advance();
       if (order === 0) {
-        found.candidates.push(current);
+        found.candidates = found.candidates === NONE ? [current] : [...found.candidates, current];
         if (reader === this.#replaced) found.before = current;
         return true;
       }
-      if (reader === this.#replaced) (found.gone ??= []).push(current);
+      if (reader !== this.#replaced) continue;
+      if (found.gone === NONE) found.gone = [current];
+      else found.gone.push(current);
     }
   }
 
@@ -87,10 +92,6 @@ export class EarlierNodes {
   async close(): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.close()));
   }
-}
-
-function earlierOf({ before, gone, candidates }: Found): Earlier {
-  return { before, gone: gone ?? NOTHING_EARLIER.gone, candidates };
 }
 
 /** Names of the zone come before NSEC3 records; each section is in canonical order, which for hashed names is that of hashes. */

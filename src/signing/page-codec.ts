@@ -92,12 +92,19 @@ export function packedOctets({ name, rrsets }: SignedNode): number {
   return octets;
 }
 
+/** A key as the page that has signatures of it names it. */
+interface PageKey {
+  readonly algorithm: number;
+  readonly tag: number;
+  readonly print: number;
+}
+
 /** Room for a page while it is put together; nothing is kept in it between calls. */
 let scratch = Buffer.allocUnsafe(24_576);
 
 class PageWriter {
   readonly #zone: Name;
-  readonly #keys: { readonly algorithm: number; readonly tag: number; readonly print: number }[] = [];
+  readonly #keys: PageKey[] = [];
   #octets = scratch;
   #length = 0;
 
@@ -143,23 +150,24 @@ class PageWriter {
       this.#put(rdata);
     }
     this.#uint8(signatures.length);
-    signatures.forEach((rdata, i) => {
+    for (let i = 0; i < signatures.length; i++) {
+      const rdata = signatures[i] as Uint8Array;
       this.#uint8(this.#key(rdata, prints[i] as number));
       this.#put(rdata, 12, 16);
       this.#put(rdata, 8, 12);
       const signature = 18 + this.#zone.wire.length;
       this.#uint16(rdata.length - signature);
       this.#put(rdata, signature);
-    });
+    }
   }
 
   #key(rdata: Uint8Array, print: number): number {
     const algorithm = rdata[2] as number;
     const tag = ((rdata[16] as number) << 8) | (rdata[17] as number);
-    const known = this.#keys.findIndex(
-      (it) => it.print === print && it.algorithm === algorithm && it.tag === tag,
-    );
-    if (known >= 0) return known;
+    for (let i = 0; i < this.#keys.length; i++) {
+      const known = this.#keys[i] as PageKey;
+      if (known.print === print && known.algorithm === algorithm && known.tag === tag) return i;
+    }
     if (this.#keys.length === 0xff) throw new RangeError('a page has signatures of 255 keys at most');
     return this.#keys.push({ algorithm, tag, print }) - 1;
   }
@@ -216,7 +224,8 @@ class PageReader {
   readonly #zone: Name;
   readonly #octets: Uint8Array;
   readonly #view: DataView;
-  readonly #keys: { readonly algorithm: number; readonly tag: number; readonly print: number }[] = [];
+  readonly #keys: PageKey[] = [];
+  #prints: readonly number[] = [];
   #at = 0;
   #room = EMPTY;
   #roomAt = 0;
@@ -259,9 +268,9 @@ class PageReader {
     } else {
       name = this.#name(this.#uint8());
     }
-    const rrsets: SignedRRset[] = [];
-    const count = this.#uint16();
-    for (let i = 0; i < count; i++) rrsets.push(this.#rrset(name));
+    const count = this.#count(this.#uint16());
+    const rrsets = new Array<SignedRRset>(count);
+    for (let i = 0; i < count; i++) rrsets[i] = this.#rrset(name);
     return { name, kind, hash, children, rrsets };
   }
 
@@ -276,13 +285,13 @@ class PageReader {
   #rrset(owner: Name): SignedRRset {
     const type = this.#uint16();
     const ttl = this.#uint32();
-    const rdata: Uint8Array[] = [];
-    const records = this.#uint16();
-    for (let i = 0; i < records; i++) rdata.push(this.#take(this.#uint16()));
+    const records = this.#count(this.#uint16());
+    const rdata = new Array<Uint8Array>(records);
+    for (let i = 0; i < records; i++) rdata[i] = this.#take(this.#uint16());
     const rrset: RRset = { owner, type, ttl, rdata };
-    const signatures: Uint8Array[] = [];
-    const prints: number[] = [];
     const count = this.#uint8();
+    const signatures = new Array<Uint8Array>(count);
+    const prints = new Array<number>(count);
     for (let i = 0; i < count; i++) {
       const key = this.#keys[this.#uint8()];
       if (key === undefined) throw invalid('it has a signature of a key that it does not name');
@@ -298,10 +307,24 @@ class PageReader {
         keyTag: key.tag,
         signer: this.#zone,
       };
-      signatures.push(this.#rrsig(fields, this.#uint16()));
-      prints.push(key.print);
+      signatures[i] = this.#rrsig(fields, this.#uint16());
+      prints[i] = key.print;
     }
-    return { rrset, signatures, prints };
+    return { rrset, signatures, prints: this.#shared(prints) };
+  }
+
+  /** Most RRsets of a page are signed by the same keys. */
+  #shared(prints: readonly number[]): readonly number[] {
+    const before = this.#prints;
+    if (before.length === prints.length && prints.every((print, i) => print === before[i])) return before;
+    this.#prints = prints;
+    return prints;
+  }
+
+  /** A number of things that there are, which have an octet at the least. */
+  #count(count: number): number {
+    if (this.#at + count > this.#octets.length) throw invalid('it is cut off');
+    return count;
   }
 
   /** RRSIG rdata in room that those of a page share: an array for each is what the collector would be busy with. */

@@ -3,7 +3,6 @@ import type { RRset } from '../dns/record.js';
 import {
   canonicalRdatas,
   type RrsigFields,
-  rrsigHeader,
   rrsigHeaderOctets,
   rrsigLabels,
   signedRecordsOctets,
@@ -76,6 +75,9 @@ interface PendingRRset {
   readonly reused: readonly (Uint8Array | undefined)[] | undefined;
 }
 
+/** The fields of an RRSIG while they are put together. */
+type Fields = { -readonly [Field in keyof RrsigFields]: RrsigFields[Field] };
+
 /** Keys that sign the same RRsets, and their prints in the same order. */
 interface Signers {
   readonly keys: readonly SignerKey[];
@@ -95,6 +97,9 @@ export class SigningStage {
   readonly #writer = new BatchWriter();
   readonly #keySigning: Signers;
   readonly #zoneSigning: Signers;
+  /** Of the RRset at hand: objects for each are what the collector would be busy with. */
+  readonly #fields: Fields;
+  readonly #header: Uint8Array;
   #open: PendingNode[] = [];
   #finished = 0;
   #resignAt = Number.POSITIVE_INFINITY;
@@ -106,6 +111,17 @@ export class SigningStage {
     this.#input = input;
     this.#keySigning = signersOf(input.keySigning);
     this.#zoneSigning = signersOf(input.zoneSigning);
+    this.#header = new Uint8Array(rrsigHeaderOctets(input.zone));
+    this.#fields = {
+      typeCovered: 0,
+      algorithm: 0,
+      labels: 0,
+      originalTtl: 0,
+      expiration: 0,
+      inception: 0,
+      keyTag: 0,
+      signer: input.zone,
+    };
   }
 
   /** When the first RRset that was added leaves its slot, seconds since 1970; infinite where nothing is signed. */
@@ -167,9 +183,9 @@ export class SigningStage {
     this.#finished++;
     if (block === undefined) throw new Error('no block is under way');
     const made = new SignedReader(await block.signed);
-    return block.nodes.map(({ node, rrsets, before, gone }) => {
-      const signed: SignedNode = { ...node, rrsets: rrsets.map((rrset) => this.#finish(rrset, made)) };
-      return { node: signed, before, gone };
+    return block.nodes.map(({ node: { name, kind, hash, children }, rrsets, before, gone }) => {
+      const signed = rrsets.map((rrset) => this.#finish(rrset, made));
+      return { node: { name, kind, hash, children, rrsets: signed }, before, gone };
     });
   }
 
@@ -201,28 +217,26 @@ export class SigningStage {
     const slot = slotOf(rrset.owner, rrset.type, time, policy, notBefore);
     if (slot.end < this.#resignAt) this.#resignAt = slot.end;
     const alike = candidates.length === 0 ? NONE_ALIKE : alikeOf(candidates, rrset);
-    const labels = rrsigLabels(rrset.owner);
+    const fields = this.#fields;
+    fields.typeCovered = rrset.type;
+    fields.labels = rrsigLabels(rrset.owner);
+    fields.originalTtl = rrset.ttl;
+    fields.expiration = slot.expiration;
+    fields.inception = slot.inception;
+    const reused = alike.length > 0 ? new Array<Uint8Array | undefined>(signers.keys.length) : undefined;
     let records: readonly Uint8Array[] | undefined;
-    let reused: (Uint8Array | undefined)[] | undefined;
-    signers.keys.forEach((key, i) => {
-      const fields: RrsigFields = {
-        typeCovered: rrset.type,
-        algorithm: key.algorithm,
-        labels,
-        originalTtl: rrset.ttl,
-        expiration: slot.expiration,
-        inception: slot.inception,
-        keyTag: key.keyTag,
-        signer: zone,
-      };
-      if (alike.length > 0) {
-        const rdata = firstSignature(alike, rrsigHeader(fields), key.print);
-        (reused ??= [])[i] = rdata;
-        if (rdata !== undefined) return;
+    for (let i = 0; i < signers.keys.length; i++) {
+      const key = signers.keys[i] as SignerKey;
+      fields.algorithm = key.algorithm;
+      fields.keyTag = key.keyTag;
+      if (reused !== undefined) {
+        writeRrsigHeader(this.#header, 0, fields);
+        reused[i] = firstSignature(alike, this.#header, key.print);
+        if (reused[i] !== undefined) continue;
       }
       records ??= canonicalRdatas(rrset.type, rrset.rdata);
       this.#write(key.handle, fields, rrset, records);
-    });
+    }
     return { rrset, signers, reused };
   }
 
@@ -245,15 +259,13 @@ export class SigningStage {
       this.#records += rrset.rdata.length;
       return { rrset, signatures: NO_SIGNATURES, prints };
     }
-    const signatures = keys.map((_, i) => {
+    const signatures = new Array<Uint8Array>(keys.length);
+    for (let i = 0; i < keys.length; i++) {
       const again = reused?.[i];
-      if (again !== undefined) {
-        this.#reused++;
-        return again;
-      }
-      this.#signatures++;
-      return made.next();
-    });
+      if (again === undefined) this.#signatures++;
+      else this.#reused++;
+      signatures[i] = again ?? made.next();
+    }
     this.#records += rrset.rdata.length + signatures.length;
     return { rrset, signatures, prints };
   }
@@ -261,10 +273,11 @@ export class SigningStage {
 
 /** What candidates have of an RRset with just the same content. */
 function alikeOf(candidates: readonly SignedNode[], rrset: RRset): readonly SignedRRset[] {
-  const alike: SignedRRset[] = [];
+  let alike = NONE_ALIKE;
   for (const node of candidates) {
     const signed = findSigned(node, rrset.type);
-    if (signed !== undefined && sameContent(signed.rrset, rrset)) alike.push(signed);
+    if (signed !== undefined && sameContent(signed.rrset, rrset))
+      alike = alike === NONE_ALIKE ? [signed] : [...alike, signed];
   }
   return alike;
 }

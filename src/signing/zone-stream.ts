@@ -54,7 +54,7 @@ export async function* streamZone(
   let hasApex = false;
   let nsec: NsecChain | undefined;
   let nsec3: Nsec3Chain | undefined;
-  let held: UnsignedNode[] = [];
+  let held: ZoneNode[] = [];
   for await (const batch of nodes) {
     const out: UnsignedNode[] = [];
     for (const source of batch) {
@@ -71,16 +71,19 @@ export async function* streamZone(
       nsec3?.add(node, extraTypes);
       const previous = nsec?.push(node, extraTypes);
       if (previous !== undefined) {
-        out.push(...withNsec(held, previous));
-        held = [];
-      }
-      if (nsec === undefined) out.push(unsigned(node));
-      else held.push(unsigned(node));
+        pushHeld(out, held, previous);
+        held = [node];
+      } else if (nsec === undefined) out.push(unsigned(node));
+      else held.push(node);
     }
     if (out.length > 0) yield out;
   }
   if (!hasApex) throw noSoa(zone);
-  if (nsec !== undefined) yield withNsec(held, nsec.finish());
+  if (nsec !== undefined) {
+    const out: UnsignedNode[] = [];
+    pushHeld(out, held, nsec.finish());
+    yield out;
+  }
   if (nsec3 !== undefined) yield* chainNodes(nsec3);
 }
 
@@ -101,15 +104,30 @@ export function unsigned({ name, kind, rrsets }: ZoneNode): UnsignedNode {
 }
 
 /** The first node with its NSEC; the others are occluded. */
-function withNsec([first, ...occluded]: readonly UnsignedNode[], nsec: RRset): UnsignedNode[] {
-  return [addRRset(first as UnsignedNode, nsec), ...occluded];
+function pushHeld(out: UnsignedNode[], held: readonly ZoneNode[], nsec: RRset): void {
+  for (let i = 0; i < held.length; i++) {
+    const { name, kind, rrsets } = held[i] as ZoneNode;
+    const all = i === 0 ? insertRRset(rrsets, nsec) : rrsets;
+    out.push({ name, kind, hash: undefined, children: 0, rrsets: all });
+  }
 }
 
 /** A node with one more RRset, in its place. */
 export function addRRset<Node extends UnsignedNode>(node: Node, rrset: RRset): Node {
-  const at = node.rrsets.findIndex(({ type }) => type > rrset.type);
-  const rrsets = at < 0 ? [...node.rrsets, rrset] : node.rrsets.toSpliced(at, 0, rrset);
-  return { ...node, rrsets };
+  return { ...node, rrsets: insertRRset(node.rrsets, rrset) };
+}
+
+function insertRRset(rrsets: readonly RRset[], rrset: RRset): RRset[] {
+  const more = new Array<RRset>(rrsets.length + 1);
+  let at = 0;
+  for (; at < rrsets.length; at++) {
+    const other = rrsets[at] as RRset;
+    if (other.type > rrset.type) break;
+    more[at] = other;
+  }
+  more[at] = rrset;
+  for (; at < rrsets.length; at++) more[at + 1] = rrsets[at] as RRset;
+  return more;
 }
 
 /** A node whose name ends in the very octets of the zone's name, so that it is the same however it was stored. */

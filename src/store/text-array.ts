@@ -7,7 +7,8 @@ export function parseTextArray(text: string): string[] {
   if (text === '{}') return [];
   if (!text.startsWith('{') || !text.endsWith('}')) throw new SyntaxError('no one-dimensional array');
   if (!text.includes('"') && !text.includes('\\')) {
-    const plain = text.slice(1, -1).split(',');
+    const inside = text.slice(1, -1);
+    const plain = inside.includes(',') ? inside.split(',') : [inside];
     return plain.includes('NULL') ? plain.filter((element) => element !== 'NULL') : plain;
   }
   const elements: string[] = [];

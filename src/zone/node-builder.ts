@@ -66,7 +66,7 @@ export class NodeBuilder {
   }
 
   #distinct(name: Name, rrsets: readonly RRset[]): readonly RRset[] {
-    if (rrsets.length < 2) return rrsets;
+    if (isAscending(rrsets)) return rrsets;
     const sorted = rrsets.toSorted((a, b) => a.type - b.type);
     const distinct = sorted.filter((rrset, i) => rrset.type !== sorted[i - 1]?.type);
     if (distinct.length < sorted.length) {
@@ -117,6 +117,15 @@ export class NodeBuilder {
       });
     }
   }
+}
+
+function isAscending(rrsets: readonly RRset[]): boolean {
+  let previous = -1;
+  for (const { type } of rrsets) {
+    if (type <= previous) return false;
+    previous = type;
+  }
+  return true;
 }
 
 function hasType(rrsets: readonly RRset[], type: number): boolean {

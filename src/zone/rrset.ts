@@ -11,7 +11,7 @@ interface Entry {
  * differ in the case of names alone, the one with the lesser octets stays, whatever order they came in.
  */
 export function sortRdata(type: number, rdata: readonly Uint8Array[]): readonly Uint8Array[] {
-  if (rdata.length < 2) return rdata;
+  if (rdata.length < 2 || isSorted(type, rdata)) return rdata;
   const entries = rdata.map((plain): Entry => ({ plain, canonical: canonicalRdata(type, plain) }));
   entries.sort((a, b) => compareOctets(a.canonical, b.canonical) || compareOctets(a.plain, b.plain));
   const sorted: Uint8Array[] = [];
@@ -21,4 +21,15 @@ export function sortRdata(type: number, rdata: readonly Uint8Array[]): readonly 
     previous = canonical;
   }
   return sorted;
+}
+
+/** Whether rdata is in canonical order and free of duplicates as it is. */
+function isSorted(type: number, rdata: readonly Uint8Array[]): boolean {
+  let previous: Uint8Array | undefined;
+  for (const plain of rdata) {
+    const canonical = canonicalRdata(type, plain);
+    if (previous !== undefined && compareOctets(previous, canonical) >= 0) return false;
+    previous = canonical;
+  }
+  return true;
 }
