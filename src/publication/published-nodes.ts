@@ -2,6 +2,7 @@ import { Name } from '../dns/name.js';
 import { ZonesealError } from '../errors.js';
 import { unpackPage } from '../signing/page-codec.js';
 import type { SignedNode } from '../signing/signed-node.js';
+import { readAhead } from '../zone/batches.js';
 import type { Publication, PublicationStore, StoredPage } from './ports.js';
 
 /** Octets of records up to which the pages of a publication are few. */
@@ -18,7 +19,7 @@ export async function* nodesOfPages(
   zone: Name,
   replacement: (page: StoredPage) => readonly SignedNode[] | undefined = () => undefined,
 ): AsyncGenerator<readonly SignedNode[], void, undefined> {
-  for await (const batch of pages) {
+  for await (const batch of readAhead(pages)) {
     for (const page of batch) yield replacement(page) ?? unpackPage(page.content, zone);
   }
 }

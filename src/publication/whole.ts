@@ -8,6 +8,7 @@ import { type SignedStep, type SigningResult, signZone } from '../signing/sign-z
 import { findSigned, inTransferOrder, type SignedNode, type SignedRRset } from '../signing/signed-node.js';
 import type { Image } from '../transfer/image.js';
 import { MessagePacker } from '../transfer/packer.js';
+import { readAhead } from '../zone/batches.js';
 import { loadNodes } from '../zone/load.js';
 import { type Counted, passGate } from './gate.js';
 import { JournalWriter, recordOctets } from './journal.js';
@@ -68,7 +69,7 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
       return store.savePages(publication.id, gateway, pages, journal, soa);
     }),
   );
-  const rows = store.readRows(publication.zoneId, publication.zoneVersion);
+  const rows = readAhead(store.readRows(publication.zoneId, publication.zoneVersion));
   const signed = signZone(loadNodes(rows, { zone, view }), {
     ...input,
     zone,

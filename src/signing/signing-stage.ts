@@ -47,9 +47,10 @@ export interface SignedStep extends Pick<Earlier, 'before' | 'gone'> {
   readonly node: SignedNode;
 }
 
-/** Signatures a block asks for: many enough that the hop to a worker costs little, few enough that the first comes soon. */
-const BLOCK_SIGNATURES = 192;
-const BLOCK_OCTETS = 128 * 1024;
+/** Signatures a block asks for: many enough that the hop to a worker costs little. The first has fewer, so that it comes soon, each twice as many as the one before. */
+const BLOCK_SIGNATURES = 576;
+const FIRST_BLOCK_SIGNATURES = 96;
+const BLOCK_OCTETS = 512 * 1024;
 /** Nodes of a block in which everything serves again. */
 const BLOCK_NODES = 512;
 
@@ -101,6 +102,7 @@ export class SigningStage {
   readonly #fields: Fields;
   readonly #header: Uint8Array;
   #open: PendingNode[] = [];
+  #blockSignatures = FIRST_BLOCK_SIGNATURES;
   #finished = 0;
   #resignAt = Number.POSITIVE_INFINITY;
   #records = 0;
@@ -163,7 +165,7 @@ export class SigningStage {
     );
     this.#open.push({ node, rrsets, before: earlier.before, gone: earlier.gone });
     const { count, length } = this.#writer;
-    if (count >= BLOCK_SIGNATURES || length >= BLOCK_OCTETS || this.#open.length >= BLOCK_NODES)
+    if (count >= this.#blockSignatures || length >= BLOCK_OCTETS || this.#open.length >= BLOCK_NODES)
       this.submit();
   }
 
@@ -175,6 +177,7 @@ export class SigningStage {
     signed.catch(() => undefined); // heard where the block is awaited
     this.#blocks.push({ nodes: this.#open, signed });
     this.#open = [];
+    this.#blockSignatures = Math.min(2 * this.#blockSignatures, BLOCK_SIGNATURES);
   }
 
   /** The nodes of the eldest block, signed. */

@@ -41,3 +41,30 @@ export class BatchReader<T> {
     if (!this.#ended) await this.#source.return?.();
   }
 }
+
+/**
+ * The same batches, the next one asked for while one is worked on: the database reads while the gateway computes. One batch more is held.
+ */
+export async function* readAhead<T>(
+  source: AsyncIterable<readonly T[]>,
+): AsyncGenerator<readonly T[], void, undefined> {
+  const batches = source[Symbol.asyncIterator]();
+  const ask = (): Promise<IteratorResult<readonly T[], unknown>> => {
+    const next = batches.next();
+    next.catch(() => undefined); // heard where it is awaited, if it is
+    return next;
+  };
+  let next: Promise<IteratorResult<readonly T[], unknown>> | undefined = ask();
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      next = undefined;
+      if (done === true) return;
+      next = ask();
+      yield value;
+    }
+  } finally {
+    await next?.catch(() => undefined);
+    await batches.return?.();
+  }
+}
