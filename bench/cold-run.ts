@@ -1,10 +1,11 @@
+import { join } from 'node:path';
 import pg from 'pg';
 import { type Fetched, fetchZone } from './client.js';
 import type { Lab, LabGateway, LabZone } from './lab.js';
 import { type Measured, MemoryWatch, treeCpuSeconds } from './measure.js';
 import { during } from './progress.js';
-import { fetchServed, SERVE_ALL } from './served.js';
-import { ZONE } from './zone.js';
+import { fetchServed, SERVE_ALL, VIEW } from './served.js';
+import { writeZone, ZONE } from './zone.js';
 
 /** A zone from the database to clients, nothing signed before. */
 export interface ColdRun extends Measured {
@@ -62,7 +63,8 @@ export async function runCold(lab: Lab, { gateway, database }: LabGateway, clien
 function signaturesMade(lab: Lab, database: string): number {
   const [made = 0, reused = 0, count = 0] = lab.postgres
     .psql(
-      "select signatures, reused, count(*) over () from zoneseal.publications where state = 'ready'",
+      `select p.signatures, p.reused, count(*) over () from zoneseal.publications p join zoneseal.zones z on z.id = p.zone_id
+       where p.state = 'ready' and z.name = '${ZONE}'`,
       database,
     )
     .trim()
@@ -74,6 +76,23 @@ function signaturesMade(lab: Lab, database: string): number {
     );
   }
   return made;
+}
+
+const OTHER_ZONE = 'other.example.';
+const OTHER_NAMES = 10_000;
+
+/** Has a gateway that runs make and serve another zone, so that nothing it does afterwards is done for the first time. */
+export async function warmUp(lab: Lab, { gateway, database }: LabGateway): Promise<void> {
+  const file = join(lab.folder, 'other.zone');
+  await writeZone(file, OTHER_ZONE, OTHER_NAMES);
+  await gateway.command(['zone', 'import', file, '--zone', OTHER_ZONE]);
+  await gateway.command(['keys', 'generate', OTHER_ZONE]);
+  lab.postgres.psql(
+    `insert into zoneseal.zone_views (zone_id, view) select id, '${VIEW}' from zoneseal.zones where name = '${OTHER_ZONE}'`,
+    database,
+  );
+  await fetchServed(gateway.target.port, OTHER_ZONE);
+  lab.postgres.psql('checkpoint', database);
 }
 
 /** Starts a gateway on a copy of a zone's database, does something with it, and removes both. */

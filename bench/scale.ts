@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type ColdRun, runCold, withGateway } from './cold-run.js';
+import { type ColdRun, runCold, warmUp, withGateway } from './cold-run.js';
 import { inRounds, type Lab, type LabZone } from './lab.js';
 import type { Measured } from './measure.js';
 import { knot, type Variant } from './peers.js';
@@ -23,26 +23,41 @@ const SMALL = 10_000;
 /** One size and what was measured of it. */
 interface Size {
   readonly zone: LabZone;
+  /** Of gateways that had made another zone before. */
   readonly colds: ColdRun[];
+  /** Of gateways that were just started. */
+  readonly fresh: ColdRun[];
   readonly peer: Measured[];
 }
 
-/** The same zone with ever more names, cold: what a record costs, memory, and how soon the first message comes. */
+/**
+ * The same zone with ever more names, cold: what a record costs, memory, and how soon the first message comes. The gateway has made another
+ * zone before, as those that serve have: what it does for the first time takes a second of CPU, whatever the size of the zone. What that
+ * is like is measured beside it, but for the large ones.
+ */
 export async function scale(lab: Lab, { sizes, rounds }: ScaleOptions): Promise<Outcome> {
   say(`scale: zones of ${sizes.join(', ')} names, ${rounds} rounds`);
   const measured: Size[] = [];
   for (const names of sizes) {
     const zone = await lab.zone(names);
-    const size: Size = { zone, colds: [], peer: [] };
+    const size: Size = { zone, colds: [], fresh: [], peer: [] };
     const folder = join(lab.folder, `scale-${names}`);
     const sign = hasPeer('kzonesign')
       ? knot.prepare({ folder, zone: ZONE, file: zone.file, variant: NSEC })
       : undefined;
     const times = names <= SMALL ? 2 * rounds : rounds;
     await inRounds(`scale, ${names} names`, times, async (said, round) => {
-      const run = await withGateway(lab, zone, {}, (made) => runCold(lab, made));
+      const run = await withGateway(lab, zone, {}, async (made) => {
+        await warmUp(lab, made);
+        return runCold(lab, made);
+      });
       size.colds.push(run);
       say(`${said} ${run.seconds.toFixed(2)} s, peak ${run.peakMegabytes?.toFixed(0)} MB`);
+      if (names < LARGE) {
+        const fresh = await withGateway(lab, zone, {}, (made) => runCold(lab, made));
+        size.fresh.push(fresh);
+        say(`${said} gateway just started ${fresh.seconds.toFixed(2)} s`);
+      }
       if (sign === undefined || (names >= LARGE && round > 0)) return;
       const theirs = await during('kzonesign', sign);
       size.peer.push(theirs);
@@ -56,7 +71,7 @@ export async function scale(lab: Lab, { sizes, rounds }: ScaleOptions): Promise<
 const inEnglish = (names: number): string => `${names.toLocaleString('en')} names`;
 
 /** Microseconds that a record of the zone takes, in the middle one of the runs. */
-function cost({ zone }: Size, runs: readonly Measured[], of: 'seconds' | 'cpuSeconds'): number {
+function perRecord(zone: LabZone, runs: readonly Measured[], of: 'seconds' | 'cpuSeconds'): number {
   return (1e6 * median(runs.map((run) => run[of]))) / zone.records;
 }
 
@@ -64,15 +79,23 @@ function rowsOf(sizes: readonly Size[]): Row[] {
   const [smallest] = sizes;
   const largest = sizes.at(-1);
   if (smallest === undefined || largest === undefined) return [];
-  const first = ({ colds }: Size): number[] => colds.map(({ fetched }) => fetched.firstMessage);
+  const first = (runs: readonly ColdRun[]): number[] => runs.map(({ fetched }) => fetched.firstMessage);
   const rows: Row[] = [];
   for (const size of sizes.slice(1)) {
     rows.push(
-      compared(`first message of the cold transfer, ${inEnglish(size.zone.names)}`, 'ms', first(size), {
+      compared(`first message of the cold transfer, ${inEnglish(size.zone.names)}`, 'ms', first(size.colds), {
         peer: inEnglish(smallest.zone.names),
-        theirs: first(smallest),
+        theirs: first(smallest.colds),
         aim: 'first-message',
       }),
+    );
+  }
+  for (const { zone, fresh } of sizes.filter((size) => size.fresh.length > 0)) {
+    const of = `cold, ${inEnglish(zone.names)}, gateway just started`;
+    rows.push(
+      compared(`first message, ${of}`, 'ms', first(fresh)),
+      row(`time a record, ${of}`, perRecord(zone, fresh, 'seconds'), 'µs'),
+      row(`CPU a record, ${of}`, perRecord(zone, fresh, 'cpuSeconds'), 'µs'),
     );
   }
   return [...rows, ...memoryRows(sizes, largest), ...growthRows(sizes)];
@@ -109,8 +132,8 @@ function growthRows(sizes: readonly Size[]): Row[] {
   return kinds.flatMap(([what, of, aim]): Row[] => {
     const costs = sizes.map((size) => ({
       names: inEnglish(size.zone.names),
-      ours: cost(size, size.colds, of),
-      theirs: size.peer.length === 0 ? undefined : cost(size, size.peer, of),
+      ours: perRecord(size.zone, size.colds, of),
+      theirs: size.peer.length === 0 ? undefined : perRecord(size.zone, size.peer, of),
     }));
     const inOrder = [...costs].sort((a, b) => a.ours - b.ours);
     const [cheapest, dearest] = [inOrder[0], inOrder.at(-1)];
@@ -142,10 +165,10 @@ function costSeries(sizes: readonly Size[]): Series[] {
       .filter(([, value]) => Number.isFinite(value)),
   });
   return [
-    line('Zoneseal, time', (size) => cost(size, size.colds, 'seconds')),
-    line('Zoneseal, CPU', (size) => cost(size, size.colds, 'cpuSeconds')),
-    line('kzonesign, time', (size) => cost(size, size.peer, 'seconds')),
-    line('kzonesign, CPU', (size) => cost(size, size.peer, 'cpuSeconds')),
+    line('Zoneseal, time', (size) => perRecord(size.zone, size.colds, 'seconds')),
+    line('Zoneseal, CPU', (size) => perRecord(size.zone, size.colds, 'cpuSeconds')),
+    line('kzonesign, time', (size) => perRecord(size.zone, size.peer, 'seconds')),
+    line('kzonesign, CPU', (size) => perRecord(size.zone, size.peer, 'cpuSeconds')),
   ].filter(({ points }) => points.length > 0);
 }
 
