@@ -36,6 +36,8 @@ export interface SeenDs {
 
 /** The port to where it is kept what parents have. */
 export interface ParentWatchStore {
+  /** Puts off zones that are due and of which no parent is known; returns how many, `limit` at the most. */
+  putOffUnknown(limit: number, seconds: number): Promise<number>;
   /** Takes zones that are due, for as long as asking may take. */
   claim(limit: number, claimSeconds: number): Promise<ParentClaim[]>;
   /** The nearest parent above a zone that is known, and who is told of changed CDS. */
@@ -73,6 +75,8 @@ export interface ParentWatchCounts {
 
 /** Zones asked for at the same time; all questions of one are sent at once. */
 const AT_ONCE = 16;
+/** Zones put off with one statement. */
+const PUT_OFF = 500;
 /** A parent that was waited for is asked again after that part of the time. */
 const PATIENCE = 20;
 /** A parent that does not follow its CDS is told again after so long. */
@@ -98,7 +102,9 @@ export class ParentWatch {
 
   /** Asks for all zones that are due. @throws ZonesealError of the database */
   async look(): Promise<void> {
-    const { store, claimSeconds } = this.#options;
+    const { store, claimSeconds, recheckSeconds } = this.#options;
+    // nobody can be asked of them: a hundred thousand are not to be taken one by one for that
+    while ((await store.putOffUnknown(PUT_OFF, recheckSeconds)) === PUT_OFF && !this.#end.signal.aborted);
     for (;;) {
       const claims = await store.claim(AT_ONCE, claimSeconds);
       const asked = await Promise.allSettled(claims.map((claim) => this.#ask(claim)));

@@ -3,6 +3,7 @@ import type { LookedZone } from '../keys/rollover/keeper.js';
 import type { RolloverStore } from '../keys/rollover/ports.js';
 import type { Database } from './database.js';
 import { type ParentDescription, ParentStore } from './parent-store.js';
+import { IS_PARENT_SET } from './rollover-state.js';
 
 interface ClaimRow {
   readonly zone_id: number;
@@ -54,6 +55,19 @@ export class PostgresParentWatchStore implements ParentWatchStore {
            else least(l.due_at, case when excluded.tell_at is not null then greatest(now(), excluded.tell_at) end) end
          where (l.awaits, l.wanted, l.tell_at, l.fault) is distinct from (excluded.awaits, excluded.wanted, excluded.tell_at, excluded.fault)`,
       [zoneId, awaitsParent, news?.wanted ?? null, news?.tellAt ?? null, fault],
+    );
+  }
+
+  async putOffUnknown(limit: number, seconds: number): Promise<number> {
+    return this.#database.execute(
+      `update zoneseal.parent_looks l set due_at = clock_timestamp() + make_interval(secs => $2::float8)
+       from (
+         select d.zone_id from zoneseal.parent_looks d join zoneseal.zones z on z.id = d.zone_id
+         where d.due_at <= now() and d.fault is null and not ${IS_PARENT_SET}
+         order by d.due_at limit $1 for update of d skip locked
+       ) due
+       where l.zone_id = due.zone_id`,
+      [limit, seconds],
     );
   }
 

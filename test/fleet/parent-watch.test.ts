@@ -11,6 +11,9 @@ const DS = Uint8Array.of(1);
 
 describe('the watch over parents', () => {
   let claims: ParentClaim[];
+  /** How many zones of no known parent are put off by one statement after the other. */
+  let unknown: number[];
+  let putOff: [number, number][];
   let answers: Map<string, DsSighting>;
   let isKnown: boolean;
   let targets: string[];
@@ -41,6 +44,8 @@ describe('the watch over parents', () => {
   beforeEach(() => {
     for (const list of [asked, noted, recorded, logged, told]) list.length = 0;
     claims = [claim()];
+    unknown = [];
+    putOff = [];
     isKnown = true;
     targets = ['192.0.2.9'];
     refusals = new Map();
@@ -49,6 +54,10 @@ describe('the watch over parents', () => {
       SERVERS.map(({ address }) => [address, { kind: 'seen', ds: [DS], ttl: 60, isProved: true }]),
     );
     const store: ParentWatchStore = {
+      putOffUnknown: (limit, seconds) => {
+        putOff.push([limit, seconds]);
+        return Promise.resolve(unknown.shift() ?? 0);
+      },
       claim: () => Promise.resolve(claims.splice(0)),
       findAbove: () =>
         Promise.resolve(
@@ -98,6 +107,17 @@ describe('the watch over parents', () => {
       recheckSeconds: 3600,
       claimSeconds: 30,
     });
+  });
+
+  it('puts off zones whose parent is not known together, until there are no more', async () => {
+    unknown = [500, 500, 20];
+    await watch.look();
+    expect(putOff).toEqual([
+      [500, 3600],
+      [500, 3600],
+      [500, 3600],
+    ]);
+    expect(noted).toEqual(['1 in 3600']);
   });
 
   it('asks every nameserver of the parent, and again after the recheck time where nothing waits', async () => {

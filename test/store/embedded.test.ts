@@ -19,6 +19,7 @@ import { recoverySuite } from './suites/recovery.js';
 import { rolloversSuite } from './suites/rollovers.js';
 import { silentParentsSuite } from './suites/silent-parents.js';
 import { smallZonesSuite } from './suites/small-zones.js';
+import { unknownParentsSuite } from './suites/unknown-parents.js';
 import { versionsSuite } from './suites/versions.js';
 import { writingSuite } from './suites/writing.js';
 
@@ -51,5 +52,6 @@ keySetUsesSuite(() => fixture);
 rolloversSuite(() => fixture);
 concurrentLooksSuite(() => fixture);
 silentParentsSuite(() => fixture);
+unknownParentsSuite(() => fixture);
 clockSuite(() => fixture);
 writingSuite(() => fixture);
