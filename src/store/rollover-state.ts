@@ -38,7 +38,10 @@ interface SightingRow {
   readonly last_seen: number;
 }
 
-interface StateRow {
+/** What the database holds of a zone for decisions on its keys. */
+export interface StateRow {
+  /** Place of the zone among those that were asked for. */
+  readonly i: number;
   readonly id: number;
   readonly name: string;
   readonly key_set_version: number;
@@ -106,8 +109,8 @@ const SIGHTINGS = rowsOf(
    order by s.server, s.id desc`,
 );
 
-/** Whether it is known where the nameservers of a zone above are: the sort key of each begins with that of those above it. */
-const IS_PARENT_SET = `exists (
+/** Whether it is known where the nameservers of a zone above `z` are: the sort key of each begins with that of those above it. */
+export const IS_PARENT_SET = `exists (
   select from zoneseal.parents a
   where a.sort_key <> z.sort_key and a.sort_key = substring(z.sort_key from 1 for length(a.sort_key)))`;
 
@@ -133,8 +136,9 @@ const DS_USES = rowsOf(
 /** When time brings the next step, to the microsecond, so that it can be told from any other time. */
 const DUE_AT = '(extract(epoch from z.keys_due_at) * 1000000)::bigint';
 
-const STATE = `
-  select z.id, z.name, z.key_set_version, z.delete_sentinel, z.keys_held_at is not null as held, z.policy,
+/** Each zone is looked up by itself, however many are asked for: planning this costs more than running it for one. */
+const STATES = `
+  select t.i, z.id, z.name, z.key_set_version, z.delete_sentinel, z.keys_held_at is not null as held, z.policy,
     (select ${end('max(l.keys_unknown_until)')} from zoneseal.serial_lines l
       where l.zone_id = z.id and l.keys_unknown_until > clock_timestamp()) as unknown_until,
     p.version as policy_version, z.keys_policy_version as policy_version_before, ${DUE_AT} as due_at, p.document,
@@ -150,13 +154,22 @@ const STATE = `
     array(select distinct s.view from zoneseal.peer_states s where s.zone_id = z.id) as peered,
     array(select l.id from zoneseal.key_looks l where l.zone_id = z.id) as events,
     ${begin('clock_timestamp()')} as now
-  from zoneseal.zones z join zoneseal.policies p on p.name = z.policy
-  where z.sort_key = zoneseal.sort_key($1)`;
+  from unnest($1::text[]) with ordinality t (zone, i)
+    cross join lateral (select * from zoneseal.zones where sort_key = zoneseal.sort_key(t.zone) limit 1) z
+    join zoneseal.policies p on p.name = z.policy`;
 
-/** See RolloverStore.load: one statement, and so one snapshot. */
-export async function loadRollover(database: Queryable, zone: string): Promise<LoadedRollover | undefined> {
-  const [row] = await database.query<StateRow>(STATE, [zone]);
-  if (row === undefined) return undefined;
+/** Reads zones by name with one statement, and so one snapshot; undefined for those that there are not. */
+export async function readStates(
+  database: Queryable,
+  zones: readonly string[],
+): Promise<(StateRow | undefined)[]> {
+  const states: (StateRow | undefined)[] = zones.map(() => undefined);
+  for (const row of await database.query<StateRow>(STATES, [zones])) states[row.i - 1] = row;
+  return states;
+}
+
+/** See RolloverStore.load. @throws ZonesealError POLICY_INVALID */
+export function rolloverOf(row: StateRow): LoadedRollover {
   const keys = row.keys.map(keyOf);
   const { views } = row;
   const policy = parsePolicy(row.policy, row.document);

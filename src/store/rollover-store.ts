@@ -13,8 +13,9 @@ import {
 import type { SecretFate } from '../keys/secret-keeper.js';
 import type { Database, Transaction } from './database.js';
 import { GATEWAY_GONE_SECONDS } from './gateway-registry.js';
+import { Gather } from './gather.js';
 import { findZone, notHeld } from './held.js';
-import { hasSameDs, isLookedLast, loadRollover } from './rollover-state.js';
+import { hasSameDs, isLookedLast, readStates, rolloverOf, type StateRow } from './rollover-state.js';
 import { insertKey } from './zone-key-store.js';
 
 /** The migration that brought rolls: gateways that do not know it sign by no key set that one makes. */
@@ -43,12 +44,17 @@ const LIST_DUE = `
   where not exists (select from ${OLDER_GATEWAYS})
   order by z.id limit $1`;
 
+/** Zones that are loaded with one statement, and that may wait for it. */
+const LOADS = { together: 100, waiting: 10_000 };
+
 /** Key rolls in PostgreSQL. */
 export class PostgresRolloverStore implements RolloverStore {
   readonly #database: Database;
+  readonly #states: Gather<string, StateRow | undefined>;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#states = new Gather((zones) => readStates(database, zones), LOADS);
   }
 
   async listDue(limit: number): Promise<DueZone[]> {
@@ -63,8 +69,9 @@ export class PostgresRolloverStore implements RolloverStore {
     return rows.map(({ name, release }) => `gateway ${name} (${release})`);
   }
 
-  load(zone: string): Promise<LoadedRollover | undefined> {
-    return loadRollover(this.#database, zone);
+  async load(zone: string): Promise<LoadedRollover | undefined> {
+    const row = await this.#states.get(zone);
+    return row === undefined ? undefined : rolloverOf(row);
   }
 
   async noteLooked(look: Look, nextAt: number | null): Promise<void> {

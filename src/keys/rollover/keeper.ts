@@ -72,10 +72,12 @@ interface Visit {
   nextAt: number | null;
 }
 
-/** Zones asked for at once. */
-const ZONES_AT_ONCE = 200;
-/** How often in a round more are asked for while there are as many; then others have their turn. */
+/** Zones listed as due at once. */
+const ZONES_LISTED = 200;
+/** How often in a round more are listed while there are as many; then others have their turn. */
 const MOST_AGAIN = 100;
+/** Zones looked at at the same time: what they ask goes together, none waits for the other's commit, and connections are left for others. */
+const ZONES_AT_ONCE = 4;
 /** Steps taken of one zone in a row. */
 const MOST_STEPS = 20;
 /** A zone of which a look has failed is looked at again after so long, twice as long each time, up to an hour. */
@@ -107,14 +109,30 @@ export class KeyKeeper {
   /** Looks at the zones that are due; one that cannot be dealt with is told of and left for later. @throws ZonesealError of the database */
   async keepDue(): Promise<void> {
     for (let again = 0; again < MOST_AGAIN && !this.#closed; again++) {
-      const zones = await this.#options.store.listDue(ZONES_AT_ONCE);
+      const zones = await this.#options.store.listDue(ZONES_LISTED);
       await this.#tellOlderGateways(zones.length > 0);
-      for (const due of zones) {
-        if (this.#closed) return;
-        await this.#keep(due);
-      }
-      if (zones.length < ZONES_AT_ONCE) return;
+      await this.#keepAll(zones);
+      if (zones.length < ZONES_LISTED) return;
     }
+  }
+
+  async #keepAll(zones: readonly DueZone[]): Promise<void> {
+    const rest = zones[Symbol.iterator]();
+    let isAway = false;
+    const work = async (): Promise<void> => {
+      for (const due of rest) {
+        if (this.#closed || isAway) return;
+        try {
+          await this.#keep(due);
+        } catch (error) {
+          isAway = true;
+          throw error;
+        }
+      }
+    };
+    const ended = await Promise.allSettled(Array.from({ length: ZONES_AT_ONCE }, work));
+    const failed = ended.find((it) => it.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   close(): void {

@@ -364,11 +364,27 @@ describe('the keeper of keys', () => {
     expect(store.looked.length).toBeGreaterThanOrEqual(450);
   });
 
-  it('ends the round where the database is gone', async () => {
+  it('looks at some zones at the same time, and at no more', async () => {
+    const load = store.port.load.bind(store.port);
+    let [underWay, most] = [0, 0];
+    store.port.load = async (zone) => {
+      most = Math.max(most, ++underWay);
+      await new Promise(setImmediate);
+      return load(zone).finally(() => underWay--);
+    };
+    store.backlog = 50;
+    await keeper.keepDue();
+    expect(most).toBe(4);
+  });
+
+  it('ends the round where the database is gone, but for the zones that are looked at then', async () => {
     store.broken = 'broken.example.';
     store.isGone = true;
+    const zone = { zoneId: '1', zone: ZONE };
+    const due = [{ zoneId: '0', zone: store.broken }, ...Array.from({ length: 99 }, () => zone)];
+    store.port.listDue = () => Promise.resolve(due);
     await expect(keeper.keepDue()).rejects.toThrow('the database is gone');
-    expect(store.looked).toEqual([]);
+    expect(store.looked.length).toBeLessThan(20);
   });
 
   it('says once what a roll waits for', async () => {
