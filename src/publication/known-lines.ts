@@ -1,39 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ZonesealError } from '../errors.js';
-import type { LineState, Publication, PublicationStore, ServedZone } from './ports.js';
+import { LineMemory, type LineMemoryLimits } from './line-memory.js';
+import type { KnownLine } from './packed-line.js';
+import type { LineState, Publication, PublicationStore } from './ports.js';
 import type { ServedSerial } from './recovery-ports.js';
 import { isAfter } from './serial.js';
 import { lineRecovering } from './set-back.js';
 
-/** What is known of one (zone, view): good for a while, and better than nothing when the database is away. */
-export interface KnownLine {
-  readonly served: ServedZone;
-  readonly publication: Publication | undefined;
-}
-
-interface Remembered extends KnownLine {
-  /** By the monotonic clock, milliseconds. */
-  readonly until: number;
-}
-
 /** How long a look-up may take before what is remembered is taken for an answer; less than a query waits. */
 const PATIENCE_MS = 1000;
+
+/** Lines at hand as they are: more than are asked for while an answer is good. */
+const UNPACKED = 5000;
 
 /** Remembers which lines are served and with what; asks the database once for however many ask. */
 export class KnownLines {
   readonly #store: Pick<PublicationStore, 'findLine'>;
   readonly #onSetBack: (served: ServedSerial) => Promise<unknown>;
   readonly #freshSeconds: number;
-  readonly #limit: number;
-  #lines = new Map<string, Remembered>();
-  /** Lines that are remembered, by zone: ten thousand zones that change are told of one by one. */
-  #ofZones = new Map<string, Set<string>>();
+  readonly #limits: LineMemoryLimits;
+  #lines: LineMemory;
   /** Look-ups under way. */
   readonly #asking = new Map<string, Promise<KnownLine | undefined>>();
 
   /**
    * @param freshSeconds how long an answer of the database is good for
    * @param limit lines remembered
+   * @param unpacked lines of these that take no unpacking, but more memory
    * @param onSetBack told of a serial that was served and that the database does not have
    */
   constructor(
@@ -41,17 +34,20 @@ export class KnownLines {
     {
       freshSeconds,
       limit,
+      unpacked = UNPACKED,
       onSetBack = () => Promise.resolve(),
     }: {
       readonly freshSeconds: number;
       readonly limit: number;
+      readonly unpacked?: number;
       readonly onSetBack?: ((served: ServedSerial) => Promise<unknown>) | undefined;
     },
   ) {
     this.#store = store;
     this.#onSetBack = onSetBack;
     this.#freshSeconds = freshSeconds;
-    this.#limit = limit;
+    this.#limits = { lines: limit, unpacked };
+    this.#lines = new LineMemory(this.#limits);
   }
 
   get size(): number {
@@ -82,51 +78,26 @@ export class KnownLines {
 
   /** Has the database asked again at the next look: about a zone (by database id), or about all. */
   forget(zoneId?: string): void {
-    const keys = zoneId === undefined ? this.#lines.keys() : (this.#ofZones.get(zoneId) ?? []);
-    for (const key of keys) {
-      const known = this.#lines.get(key);
-      if (known !== undefined && known.until > 0) this.#lines.set(key, { ...known, until: 0 });
-    }
+    this.#lines.expire(zoneId);
   }
 
   /** A publication has become ready here: remembered even where nobody has asked for it yet. */
   becomeCurrent(publication: Publication): void {
     const { zoneId, zone, view } = publication;
-    const known = this.#lines.get(`${zone} ${view}`);
-    this.#remember({ until: 0, ...known, served: { zoneId, zone, view }, publication });
+    const key = `${zone} ${view}`;
+    const asked = this.#lines.atHand(key);
+    this.#lines.pack(key, { served: { zoneId, zone, view }, publication });
+    if (asked === undefined) return;
+    const packed = this.#lines.get(key);
+    // as it comes out of there: its octets were parts of the pages and blocks that were made, and would keep them
+    if (packed !== undefined) this.#lines.keep(key, { ...packed, until: asked.until });
   }
 
   /** Forgets everything, and returns the serials that were served: the database is not the one that they came from. */
   takeServed(): ServedSerial[] {
     const lines = this.#lines;
-    this.#lines = new Map();
-    this.#ofZones = new Map();
-    return [...lines.values()].flatMap(({ served: { zone, view }, publication }) =>
-      publication === undefined ? [] : [{ zone, view, serial: publication.serial }],
-    );
-  }
-
-  #remember(line: Remembered): void {
-    const { zoneId, zone, view } = line.served;
-    const key = `${zone} ${view}`;
-    this.#remove(key);
-    this.#lines.set(key, line);
-    const ofZone = this.#ofZones.get(zoneId);
-    if (ofZone === undefined) this.#ofZones.set(zoneId, new Set([key]));
-    else ofZone.add(key);
-    for (const eldest of this.#lines.keys()) {
-      if (this.#lines.size <= this.#limit) break;
-      this.#remove(eldest);
-    }
-  }
-
-  #remove(key: string): void {
-    const zoneId = this.#lines.get(key)?.served.zoneId;
-    if (zoneId === undefined) return;
-    this.#lines.delete(key);
-    const ofZone = this.#ofZones.get(zoneId);
-    ofZone?.delete(key);
-    if (ofZone?.size === 0) this.#ofZones.delete(zoneId);
+    this.#lines = new LineMemory(this.#limits);
+    return [...lines.served()];
   }
 
   async #ask(key: string, zone: string, view: string): Promise<KnownLine | undefined> {
@@ -141,13 +112,13 @@ export class KnownLines {
         throw lineRecovering({ zone, view });
       }
     }
-    if ((line === undefined || line.isRecovering) && lines === this.#lines) this.#remove(key);
+    if ((line === undefined || line.isRecovering) && lines === this.#lines) lines.delete(key);
     if (line === undefined) return undefined;
     if (line.isRecovering) throw lineRecovering({ zone, view });
     const { served, publication } = line;
     const known = { served, publication, until: performance.now() + this.#freshSeconds * 1000 };
     // what came from a database that proved to be another is not remembered
-    if (lines === this.#lines) this.#remember(known);
+    if (lines === this.#lines) lines.keep(key, known);
     return known;
   }
 }

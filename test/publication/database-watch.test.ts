@@ -1,7 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DatabaseWatch } from '../../src/publication/database-watch.js';
-import { KnownLines } from '../../src/publication/known-lines.js';
-import type { LineState, Publication } from '../../src/publication/ports.js';
 import type {
   DatabaseState,
   Finding,
@@ -177,91 +175,5 @@ describe('a gateway', () => {
     });
     expect(database.pushed).toEqual([{ zone: 'b.', view: 'v', serial: 9 }]);
     expect(database.current.isCertain).toBe(true);
-  });
-});
-
-describe('what is known of lines', () => {
-  const publication = (serial: number): Publication =>
-    ({ serial, zoneId: '1', zone: 'a.', view: 'v' }) as Publication;
-  const line = (serial: number, more: Partial<LineState> = {}): LineState => ({
-    served: { zoneId: '1', zone: 'a.', view: 'v' },
-    publication: publication(serial),
-    lastSerial: serial,
-    isRecovering: false,
-    ...more,
-  });
-
-  it('is held against what the database has: a serial only moves forward', async () => {
-    const told: ServedSerial[] = [];
-    let now = line(7);
-    const lines = new KnownLines(
-      { findLine: () => Promise.resolve(now) },
-      { freshSeconds: 0, limit: 10, onSetBack: (it) => Promise.resolve(told.push(it)) },
-    );
-    await lines.find('a.', 'v');
-    now = line(8);
-    expect((await lines.find('a.', 'v'))?.publication?.serial).toBe(8);
-    now = line(7);
-    await expect(lines.find('a.', 'v')).rejects.toMatchObject({ code: 'DATABASE_SET_BACK' });
-    expect(told).toEqual([{ zone: 'a.', view: 'v', serial: 8 }]);
-  });
-
-  it('is not taken for set back by an answer that is older than what became ready meanwhile', async () => {
-    const answers = [line(7), line(8)];
-    const lines = new KnownLines(
-      { findLine: () => Promise.resolve(answers.shift()) },
-      { freshSeconds: 0, limit: 10, onSetBack: () => Promise.reject(new Error('set back')) },
-    );
-    lines.becomeCurrent(publication(8));
-    expect((await lines.find('a.', 'v'))?.publication?.serial).toBe(8);
-  });
-
-  it('is no answer while the line is found out about, and nothing is left of it after', async () => {
-    let now = line(7);
-    const lines = new KnownLines({ findLine: () => Promise.resolve(now) }, { freshSeconds: 0, limit: 10 });
-    await lines.find('a.', 'v');
-    now = line(7, { isRecovering: true });
-    await expect(lines.find('a.', 'v')).rejects.toMatchObject({ code: 'DATABASE_SET_BACK' });
-    expect(lines.size).toBe(0);
-    now = line(9);
-    await lines.find('a.', 'v');
-    expect(lines.takeServed()).toEqual([{ zone: 'a.', view: 'v', serial: 9 }]);
-    expect(lines.size).toBe(0);
-  });
-
-  it('is asked of the database again when its zone is told of, and those of other zones are not', async () => {
-    const asked: string[] = [];
-    const lines = new KnownLines(
-      {
-        findLine: (zone, view) => {
-          asked.push(`${zone} ${view}`);
-          const served = { zoneId: zone === 'a.' ? '1' : '2', zone, view };
-          return Promise.resolve({ ...line(7), served } as LineState);
-        },
-      },
-      { freshSeconds: 1000, limit: 3 },
-    );
-    const findAll = async (): Promise<string[]> => {
-      asked.length = 0;
-      for (const [zone, view] of [
-        ['a.', 'v'],
-        ['a.', 'w'],
-        ['b.', 'v'],
-      ] as const)
-        await lines.find(zone, view);
-      return [...asked];
-    };
-    expect(await findAll()).toEqual(['a. v', 'a. w', 'b. v']);
-    expect(await findAll()).toEqual([]);
-    lines.forget('1');
-    expect(await findAll()).toEqual(['a. v', 'a. w']);
-    lines.forget('2');
-    lines.forget('3');
-    expect(await findAll()).toEqual(['b. v']);
-    lines.forget();
-    expect(await findAll()).toEqual(['a. v', 'a. w', 'b. v']);
-    await lines.find('c.', 'v'); // pushes one out, which is not told of any more
-    lines.forget('1');
-    expect(lines.size).toBe(3);
   });
 });
