@@ -216,17 +216,32 @@ export async function hasSameDs(
   return row !== undefined && !isOtherDs(row.ds.map(dsOf), looked);
 }
 
-/** Whether nobody has noted a look at a zone since it was loaded, but for its events. Locks its row. */
-export async function isLookedLast(
-  transaction: Queryable,
-  { zoneId, policyVersionBefore, dueAt }: Look,
-): Promise<boolean> {
-  const [row] = await transaction.query<{ same: boolean }>(
-    `select ${DUE_AT} is not distinct from $2::bigint and z.keys_policy_version = $3 as same
-     from zoneseal.zones z where z.id = $1 for no key update of z`,
-    [zoneId, dueAt, policyVersionBefore],
-  );
-  return row?.same === true;
+/**
+ * Notes a look where nobody has noted one since the zone was loaded: the zone's row is locked, and what it had when it was is compared.
+ * Who took some of the events away has looked meanwhile, though it may have noted the same time. Else it is to be looked at again.
+ */
+const NOTE_LOOKED = `
+  with zone as (
+    select z.id, ${DUE_AT} is not distinct from $2::bigint and z.keys_policy_version = $3 as same
+    from zoneseal.zones z where z.id = $1 for no key update of z
+  ), taken as (
+    delete from zoneseal.key_looks l using zone where l.id = any ($4::bigint[]) returning l.id
+  ), verdict as (
+    select id, same and (select count(*) from taken) = cardinality($4::bigint[]) as is_last from zone
+  ), noted as (
+    update zoneseal.zones z set keys_due_at = to_timestamp($5), keys_policy_version = $6
+    from verdict v where z.id = v.id and v.is_last
+  )
+  insert into zoneseal.key_looks (zone_id) select id from verdict where not is_last`;
+
+/** See RolloverStore.noteLooked: one statement, as every zone is noted of so often. */
+export async function noteLook(
+  database: Queryable,
+  { zoneId, policyVersion, policyVersionBefore, dueAt, events }: Look,
+  nextAt: number | null,
+): Promise<void> {
+  const values = [zoneId, dueAt, policyVersionBefore, events, nextAt, policyVersion];
+  await database.execute(NOTE_LOOKED, values);
 }
 
 function dsOf({ keys, algorithms, since, seen_at: seenAt, until, ttl }: DsUseRow): DsUse {

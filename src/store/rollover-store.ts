@@ -15,7 +15,7 @@ import type { Database, Transaction } from './database.js';
 import { GATEWAY_GONE_SECONDS } from './gateway-registry.js';
 import { Gather } from './gather.js';
 import { findZone, notHeld } from './held.js';
-import { hasSameDs, isLookedLast, readStates, rolloverOf, type StateRow } from './rollover-state.js';
+import { hasSameDs, noteLook, readStates, rolloverOf, type StateRow } from './rollover-state.js';
 import { insertKey } from './zone-key-store.js';
 
 /** The migration that brought rolls: gateways that do not know it sign by no key set that one makes. */
@@ -74,26 +74,8 @@ export class PostgresRolloverStore implements RolloverStore {
     return row === undefined ? undefined : rolloverOf(row);
   }
 
-  async noteLooked(look: Look, nextAt: number | null): Promise<void> {
-    const { zoneId, policyVersion, events } = look;
-    await this.#database.transaction(async (transaction) => {
-      const isLast = await isLookedLast(transaction, look);
-      const left = await transaction.execute('delete from zoneseal.key_looks where id = any ($1::bigint[])', [
-        events,
-      ]);
-      // who took some of them away has looked meanwhile, though it may have noted the same time
-      if (isLast && left === events.length) {
-        await transaction.execute(
-          'update zoneseal.zones set keys_due_at = to_timestamp($2), keys_policy_version = $3 where id = $1',
-          [zoneId, nextAt, policyVersion],
-        );
-      } else {
-        await transaction.execute(
-          'insert into zoneseal.key_looks (zone_id) select z.id from zoneseal.zones z where z.id = $1',
-          [zoneId],
-        );
-      }
-    });
+  noteLooked(look: Look, nextAt: number | null): Promise<void> {
+    return noteLook(this.#database, look, nextAt);
   }
 
   async postpone(zoneId: string, seconds: number): Promise<void> {
