@@ -4,6 +4,7 @@ import { errorMessage } from '../errors.js';
 import { Gateway } from '../gateway.js';
 import { openKeyStore } from '../gateway-parts.js';
 import { openStore } from '../gateway-store.js';
+import { IdleMemory } from '../idle-memory.js';
 import { importQuickstart } from '../quickstart.js';
 import { findRunningGateway, removeRunningGateway, writeRunningGateway } from '../running-gateway.js';
 import { EXIT_CODES, Exit, UsageError } from './exit.js';
@@ -68,7 +69,9 @@ async function serve(config: Config, quickstart: boolean, command: Command): Pro
   }
   log.info({ pid: process.pid }, 'ready');
   if (interactive) await printQuickstart(gateway);
+  const memory = new IdleMemory();
   const signal = await stopping;
+  memory.close();
   log.info({ signal }, 'stopping; transfers under way may end');
   removeRunningGateway(config.data);
   try {
