@@ -7,7 +7,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     pool: 'forks',
-    // servers and their ports are many, cores are few
-    fileParallelism: false,
+    // they wait more than they compute; more than two would make them wait for each other
+    maxWorkers: 2,
   },
 });
