@@ -5,6 +5,7 @@ import { errorMessage } from './errors.js';
 import { ParentWatch, type ParentWatchCounts } from './fleet/parent-watch.js';
 import { labelled, makeParentClient } from './gateway-fleet.js';
 import type { OpenStore } from './gateway-store.js';
+import { GiveWay } from './give-way.js';
 import { KeyKeeper, type KeyKeeperCounts, type RollKeyMaker } from './keys/rollover/keeper.js';
 import type { Log } from './log.js';
 import { Rounds } from './rounds.js';
@@ -41,11 +42,13 @@ export class KeyWork {
       // NOTIFY, then DS and DNSKEY, each over UDP and TCP
       claimSeconds: 5 * answerTimeout + CLAIM_MARGIN_SECONDS,
     });
+    const way = new GiveWay();
     this.#keeper = new KeyKeeper({
       store: store.rollovers,
       maker,
       alone: (name, work) => store.alone(name, gateway, LEASE_SECONDS, work),
       onLooked: (zone) => store.parentWatch.schedule(zone),
+      giveWay: (ms) => way.after(ms),
       log,
     });
     const seconds = config.publication.poll;

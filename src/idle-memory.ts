@@ -1,11 +1,10 @@
-import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { ownUtilization, type Utilization } from './give-way.js';
 
 /** The process as far as its memory goes. */
 export interface ProcessMemory {
-  /** The part of the time that the main thread has worked since the last call, 0 to 1. */
-  readonly work: () => number;
+  readonly work: Utilization;
   /** Octets that the heap has of the system, garbage and room for more included. */
   readonly heapOctets: () => number;
   /** Collects the garbage that is young, in some milliseconds. */
@@ -67,14 +66,8 @@ export class IdleMemory {
 /** Of this process. */
 export function ownMemory(): ProcessMemory {
   const collect = collector();
-  let last = performance.eventLoopUtilization();
   return {
-    work: () => {
-      const now = performance.eventLoopUtilization();
-      const { utilization } = performance.eventLoopUtilization(now, last);
-      last = now;
-      return utilization;
-    },
+    work: ownUtilization(),
     heapOctets: () => {
       const { heapTotal, external } = process.memoryUsage();
       return heapTotal + external;

@@ -39,6 +39,8 @@ export interface KeyKeeperOptions {
   readonly alone: <T>(name: string, work: () => Promise<T>) => Promise<T | undefined>;
   /** Told of each zone that was looked at: whether its parent is waited for. */
   readonly onLooked: (zone: LookedZone) => Promise<void>;
+  /** Resolves when the next zone may be looked at, after one that took so many milliseconds. */
+  readonly giveWay: (ms: number) => Promise<void>;
   readonly log: Log;
 }
 
@@ -122,12 +124,14 @@ export class KeyKeeper {
     const work = async (): Promise<void> => {
       for (const due of rest) {
         if (this.#closed || isAway) return;
+        const begun = performance.now();
         try {
           await this.#keep(due);
         } catch (error) {
           isAway = true;
           throw error;
         }
+        await this.#options.giveWay(performance.now() - begun);
       }
     };
     const ended = await Promise.allSettled(Array.from({ length: ZONES_AT_ONCE }, work));

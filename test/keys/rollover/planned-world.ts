@@ -43,6 +43,7 @@ export class PlannedWorld {
       },
       alone: (_, work) => work(),
       onLooked: () => Promise.resolve(),
+      giveWay: () => Promise.resolve(),
       log: { debug: nothing, info: nothing, warn: nothing, error: (it) => void this.faults.push(it) },
     });
   }
