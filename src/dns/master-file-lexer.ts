@@ -6,9 +6,10 @@ const QUOTE = 0x22;
 const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
 
-/** What an octet means outside quotation marks. */
-const WORD = 0;
-const BLANK = 1;
+/** What an octet means outside quotation marks: part of a word. */
+export const WORD = 0;
+/** What stands between words. */
+export const BLANK = 1;
 const COMMENT = 2;
 const OPEN = 3;
 const CLOSE = 4;
@@ -18,7 +19,8 @@ const FORBIDDEN = 7;
 /** Part of a word that has to be rewritten as \DDD: control characters, DEL and everything beyond ASCII. */
 const RAW = 8;
 
-const KIND = new Uint8Array(256);
+/** What each octet means outside quotation marks. */
+export const KIND = new Uint8Array(256);
 KIND.fill(RAW, 0x00, 0x20);
 KIND.fill(RAW, 0x7f);
 for (const code of [SPACE, TAB]) KIND[code] = BLANK;

@@ -17,6 +17,7 @@ import {
 } from './master-file-generate.js';
 import { openFile, openInclude } from './master-file-include.js';
 import { EntryError, EntryLexer, type Place } from './master-file-lexer.js';
+import { PlainLine } from './master-file-plain.js';
 import { LineReader, type MasterSource } from './master-file-reader.js';
 import type { MasterFileOptions, MasterRecord } from './master-file-types.js';
 import { Name } from './name.js';
@@ -69,6 +70,7 @@ export class MasterParser {
   readonly #source: MasterSource | string;
   readonly #options: MasterFileOptions;
   readonly #frames: Frame[] = [];
+  readonly #plain = new PlainLine();
   readonly #header: EntryHeader = { ttl: -1, type: 0, rdataAt: 0 };
   #batch: MasterRecord[] = [];
   #defaultTtl: number | undefined; // of $TTL, or else the minimum of an SOA without a TTL
@@ -156,6 +158,7 @@ export class MasterParser {
 
   #line(frame: Frame): void {
     const { reader, lexer } = frame;
+    if (!lexer.open && !reader.overlong && this.#plainLine(frame)) return;
     try {
       lexer.addLine(reader.text, reader.start, reader.end, reader.line);
       if (reader.overlong || lexer.length > MAX_ENTRY_OCTETS + 1) {
@@ -176,6 +179,33 @@ export class MasterParser {
     }
     frame.broken = false;
     lexer.reset();
+  }
+
+  /** Takes a line that says all in plain words; of any other one nothing is taken, and false is the answer. */
+  #plainLine(frame: Frame): boolean {
+    const { reader, origin, file } = frame;
+    const plain = this.#plain;
+    const { text, start, end, line } = reader;
+    if (!plain.read(text, start, end, origin)) return false;
+    const ttl = plain.ttl >= 0 ? plain.ttl : (this.#defaultTtl ?? this.#lastTtl);
+    if (ttl === undefined) return false;
+    const ownerLength = plain.ownerEnd - start;
+    const known = frame.ownerText;
+    let owner = frame.owner;
+    if (ownerLength > 0 && (known?.length !== ownerLength || !text.startsWith(known, start))) {
+      const written = text.slice(start, plain.ownerEnd);
+      try {
+        owner = Name.parse(written, origin);
+      } catch {
+        return false;
+      }
+      frame.owner = owner;
+      frame.ownerText = written;
+    }
+    if (owner === undefined) return false;
+    if (plain.ttl >= 0) this.#lastTtl = plain.ttl;
+    this.#batch.push({ owner, type: plain.type, ttl, rdata: plain.rdata, file, line });
+    return true;
   }
 
   #entry(frame: Frame, tokens: readonly Token[]): void {

@@ -173,3 +173,129 @@ describe('RFC 1035 §5.1: parentheses, comments and spaces are layout', () => {
       }),
     ));
 });
+
+describe('plain lines, which are read in a shorter way', () => {
+  const word = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.constantFrom(
+        'www',
+        'a.b',
+        'WWW',
+        '@',
+        '*',
+        'host.example.',
+        '_x',
+        'x-1',
+        '.',
+        'a..b',
+        '',
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        'a'.repeat(64),
+        'b.'.repeat(126),
+        '\\097',
+        'a\\.b',
+        'ü',
+        '"q"',
+        '(',
+        ')',
+        'a"',
+        '\x01',
+      ),
+    },
+    { weight: 1, arbitrary: fc.stringMatching(/^[!-~]{1,8}$/) },
+  );
+  const ttl = fc.constantFrom(
+    '',
+    '300',
+    '0',
+    '007',
+    '1h',
+    '2147483647',
+    '2147483648',
+    '4294967296',
+    '123456789',
+    '30x',
+  );
+  const klass = fc.constantFrom('', '', 'IN', 'IN', 'in', 'CH', 'CLASS1');
+  const type = fc.constantFrom(
+    'A',
+    'AAAA',
+    'NS',
+    'CNAME',
+    'PTR',
+    'MX',
+    'TXT',
+    'SOA',
+    'a',
+    'mx',
+    'TYPE1',
+    'NSEC',
+    'X',
+  );
+  const data = fc.oneof(
+    { weight: 3, arbitrary: word },
+    { weight: 3, arbitrary: fc.ipV4() },
+    { weight: 3, arbitrary: fc.ipV6() },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(fc.constantFrom('10', '0', '065535', '65536', '1h', '-1'), word)
+        .map((pair) => pair.join(' ')),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        '192.0.2.1 x',
+        '192.0.2.01',
+        '256.0.0.1',
+        '::',
+        '1::2::3',
+        '\\# 4 c0000201',
+        'ns h 1 2 3 4 5',
+      ),
+    },
+  );
+  const blank = fc.constantFrom(' ', '\t', '  ', ' \t');
+  const entry = fc
+    .tuple(
+      fc.tuple(word, ttl, klass, type, data),
+      fc.boolean(),
+      fc.tuple(blank, blank, blank, blank),
+      fc.constantFrom('', '', ' ', '\t'),
+    )
+    .map(([[owner, seconds, iclass, rrtype, rdata], turned, b, after]) => {
+      const [first, second] = turned ? [iclass, seconds] : [seconds, iclass];
+      return `${owner}${b[0]}${first}${b[1]}${second}${b[2]}${rrtype}${b[3]}${rdata}${after}`;
+    });
+  const line = fc.oneof(
+    { weight: 12, arbitrary: entry },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('$TTL 60', '$ORIGIN sub', '$ORIGIN example.', '', ' ', '$X', '$TTL'),
+    },
+    { weight: 1, arbitrary: fc.stringMatching(/^[aA1. \t"();\\$@]{0,20}$/) },
+  );
+
+  it('say what they say with a comment after them, which has them read in the longer way', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(line, { maxLength: 12 }),
+        fc.constantFrom('\n', '\r\n'),
+        async (lines, ending) => {
+          // a backslash at the end would be for the comment
+          const text = (after: string) =>
+            lines.map((written) => `${written.replace(/\\+$/, '')}${after}${ending}`).join('');
+          const plain = await read([text('')]);
+          const commented = await read([text(' ;')]);
+          expect(plain.errors).toEqual(commented.errors);
+          expect(plain.records).toEqual(commented.records);
+        },
+      ),
+      { numRuns: 500 },
+    ));
+});

@@ -1,11 +1,11 @@
 import type { Field } from './field.js';
 
 /** The 32 bits of a dotted quad without leading zeros; undefined for any other text. */
-export function parseIpv4(text: string, from = 0): number | undefined {
+export function parseIpv4(text: string, from = 0, to = text.length): number | undefined {
   let address = 0;
   let part = -1; // no digit yet
   let dots = 0;
-  for (let i = from; i < text.length; i++) {
+  for (let i = from; i < to; i++) {
     const code = text.charCodeAt(i);
     if (code === 0x2e) {
       if (part < 0 || ++dots > 3) return undefined;
