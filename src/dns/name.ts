@@ -22,6 +22,9 @@ const OCTET_TEXT = Array.from({ length: 256 }, (_, octet) => {
   return '."$();@\\'.includes(char) ? `\\${char}` : `\\${String(octet).padStart(3, '0')}`;
 });
 
+/** 1 for the octets that are written as they are. */
+const IS_PLAIN = Uint8Array.from(OCTET_TEXT, (text) => (text.length === 1 ? 1 : 0));
+
 const SHOWN_CHARACTERS = 80;
 
 function fail(reason: string, text?: string): never {
@@ -76,9 +79,58 @@ export function nameOctetsAt(octets: Uint8Array, offset: number): number {
   }
 }
 
+/** Writes where the labels of a well-formed uncompressed name begin, leftmost first, and returns how many there are. */
+function labelOffsets(wire: Uint8Array, out: Uint8Array): number {
+  let count = 0;
+  for (let at = 0; wire[at] !== 0; at += 1 + (wire[at] as number)) out[count++] = at;
+  return count;
+}
+
+/** Room for the label offsets and for the sort key of one name; nothing is kept in it between calls. */
+const offsetScratch = new Uint8Array(MAX_NAME_OCTETS);
+const keyScratch = new Uint8Array(2 * MAX_NAME_OCTETS);
+
+/**
+ * Writes the sort key (see Name.sortKey) of a well-formed uncompressed name at an offset of other octets, which need twice the name's
+ * room there, and returns where it ends.
+ */
+export function writeSortKey(wire: Uint8Array, out: Uint8Array, offset: number): number {
+  let to = offset;
+  for (let i = labelOffsets(wire, offsetScratch) - 1; i >= 0; i--) {
+    const at = offsetScratch[i] as number;
+    const end = at + 1 + (wire[at] as number);
+    for (let from = at + 1; from < end; from++) {
+      const octet = LOWER[wire[from] as number] as number;
+      if (octet <= 1) {
+        out[to++] = 1;
+        out[to++] = octet + 1;
+      } else {
+        out[to++] = octet;
+      }
+    }
+    out[to++] = 0;
+  }
+  return to;
+}
+
 /** The absolute presentation format of the well-formed uncompressed name at an offset. */
 export function nameTextAt(octets: Uint8Array, offset: number): string {
   if (octets[offset] === 0) return '.';
+  // nearly every name is written as it is, which is made one string at once
+  let length = 0;
+  for (let at = offset; octets[at] !== 0; ) {
+    const end = at + 1 + (octets[at] as number);
+    for (at++; at < end; at++) {
+      const octet = octets[at] as number;
+      if (IS_PLAIN[octet] === 0) return escapedTextAt(octets, offset);
+      scratch[length++] = octet;
+    }
+    scratch[length++] = 0x2e;
+  }
+  return scratch.toString('latin1', 0, length);
+}
+
+function escapedTextAt(octets: Uint8Array, offset: number): string {
   let text = '';
   for (let at = offset; octets[at] !== 0; ) {
     const end = at + 1 + (octets[at] as number);
@@ -332,24 +384,7 @@ export class Name {
    * 0x01 as 0x01 0x02, each label ended by 0x00. The root has none.
    */
   sortKey(): Uint8Array {
-    const offsets = this.#labelOffsets();
-    const out = new Uint8Array(this.wire.length * 2);
-    let to = 0;
-    for (let i = offsets.length - 1; i >= 0; i--) {
-      const at = offsets[i] as number;
-      const end = at + 1 + (this.wire[at] as number);
-      for (let from = at + 1; from < end; from++) {
-        const octet = LOWER[this.wire[from] as number] as number;
-        if (octet <= 1) {
-          out[to++] = 1;
-          out[to++] = octet + 1;
-        } else {
-          out[to++] = octet;
-        }
-      }
-      out[to++] = 0;
-    }
-    return out.slice(0, to);
+    return copy(keyScratch, 0, writeSortKey(this.wire, keyScratch, 0));
   }
 
   /** Absolute presentation format with the escapes of RFC 1035 §5.1. */

@@ -11,7 +11,12 @@ const COLUMNS = 'zone_id, owner, type, ttl, data, views';
 
 /** The text form of an array of texts (PostgreSQL 8.15.6). */
 function arrayText(elements: readonly string[]): string {
-  return `{${elements.map((element) => `"${element.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`;
+  let text = '';
+  for (const element of elements) {
+    const escaped = /[\\"]/.test(element) ? element.replace(/[\\"]/g, '\\$&') : element;
+    text += text === '' ? `{"${escaped}"` : `,"${escaped}"`;
+  }
+  return text === '' ? '{}' : `${text}}`;
 }
 
 /** Rows as arrays of one column each, for unnest. */
@@ -102,14 +107,8 @@ async function* copyLines(
   for await (const rows of batches) {
     let text = '';
     for (const { owner, type, ttl, data, views } of rows) {
-      const fields = [
-        escapeCopy(owner),
-        type,
-        ttl,
-        escapeCopy(arrayText(data)),
-        views === null ? '\\N' : arrayText(views),
-      ];
-      text += `${zoneId}\t${fields.join('\t')}\n`;
+      const seenBy = views === null ? '\\N' : arrayText(views);
+      text += `${zoneId}\t${escapeCopy(owner)}\t${type}\t${ttl}\t${escapeCopy(arrayText(data))}\t${seenBy}\n`;
     }
     yield text;
     onBatch(rows.length);

@@ -8,6 +8,7 @@ import { Name } from '../dns/name.js';
 import { formatRdata } from '../dns/rdata/index.js';
 import { typeFromText, typeToText } from '../dns/types.js';
 import { GENERATED_REASON, isGeneratedType, isSignersType } from './generated.js';
+import { PackedRecords } from './packed-records.js';
 import type { ZoneProblem, ZoneRule } from './problem.js';
 import type { ZoneRow } from './row.js';
 import { sortRdata } from './rrset.js';
@@ -37,14 +38,6 @@ export interface MasterZoneOptions {
   readonly stripDnssec: boolean;
 }
 
-/** The records of one owner, in the order of the file. */
-interface OwnerEntry {
-  readonly name: Name;
-  /** Octets of the sort key, one character each: compared fast, and a key for maps. */
-  readonly order: string;
-  readonly records: MasterRecord[];
-}
-
 const BATCH_ROWS = 512;
 
 /** DNSSEC records of one type that were found where only unsigned data belongs. */
@@ -62,11 +55,8 @@ export class MasterZone {
   readonly file: string;
   readonly #views: readonly string[] | null;
   readonly #stripDnssec: boolean;
-  readonly #owners = new Map<string, OwnerEntry>();
+  readonly #packed: PackedRecords;
   readonly #dnssec = new Map<number, Refused>();
-  #lastName: Name | undefined;
-  #lastRecords: MasterRecord[] = [];
-  #sorted: readonly OwnerEntry[] | undefined;
   #records = 0;
 
   constructor(file: string, { zone, views, stripDnssec }: MasterZoneOptions) {
@@ -74,6 +64,7 @@ export class MasterZone {
     this.file = file;
     this.#views = views;
     this.#stripDnssec = stripDnssec;
+    this.#packed = new PackedRecords(zone);
   }
 
   /** Records taken in, duplicates counted, DNSSEC records not. */
@@ -82,7 +73,7 @@ export class MasterZone {
   }
 
   get names(): number {
-    return this.#owners.size;
+    return this.#packed.owners;
   }
 
   /** How many DNSSEC records of each type were left out. */
@@ -101,21 +92,15 @@ export class MasterZone {
       return;
     }
     this.#records++;
-    // records that follow one another share the name object, as a rule
-    if (this.#lastName !== owner) {
-      this.#lastName = owner;
-      this.#lastRecords = this.#recordsOf(owner);
-    }
-    this.#lastRecords.push(record);
+    this.#packed.add(record);
   }
 
   /** The rows in canonical order, types ascending within an owner. */
   *rows(): Generator<readonly ZoneRow[], void, undefined> {
     let batch: ZoneRow[] = [];
-    for (const entry of this.#inOrder()) {
-      const owner = entry.name.toString();
-      const sortKey = entry.name.sortKey();
-      for (const [type, records] of groupByType(entry.records)) {
+    for (const { name, sortKey, records: all } of this.#packed.inOrder()) {
+      const owner = name.toString();
+      for (const [type, records] of groupByType(all)) {
         const rdata = records.map((record) => record.rdata);
         const data = sortRdata(type, rdata).map((octets) => formatRdata(type, octets));
         const ttl = (records[0] as MasterRecord).ttl;
@@ -135,9 +120,8 @@ export class MasterZone {
     if (!this.#stripDnssec) {
       for (const [type, refused] of this.#dnssec) problems.push(this.#dnssecProblem(type, refused));
     }
-    for (const entry of this.#inOrder()) {
-      if (entry.records.length < 2) continue;
-      for (const [type, records] of groupByType(entry.records)) {
+    for (const { records: all } of this.#packed.inOrder(true)) {
+      for (const [type, records] of groupByType(all)) {
         const problem = ttlProblem(type, records);
         if (problem !== undefined) problems.push(problem);
       }
@@ -155,27 +139,11 @@ export class MasterZone {
     return { severity, ...place, view, ...about, rule, message: `${where}: ${message}` };
   }
 
-  #recordsOf(name: Name): MasterRecord[] {
-    const order = orderOf(name);
-    let entry = this.#owners.get(order);
-    if (entry === undefined) {
-      entry = { name, order, records: [] };
-      this.#owners.set(order, entry);
-      this.#sorted = undefined;
-    }
-    return entry.records;
-  }
-
-  #inOrder(): readonly OwnerEntry[] {
-    this.#sorted ??= [...this.#owners.values()].sort((a, b) => (a.order < b.order ? -1 : 1));
-    return this.#sorted;
-  }
-
   #find(owner: string, typeText: string | undefined): MasterRecord | undefined {
-    const entry = this.#owners.get(orderOf(Name.parse(owner)));
-    if (typeText === undefined) return entry?.records[0];
+    const records = this.#packed.find(Name.parse(owner));
+    if (typeText === undefined) return records[0];
     const type = typeFromText(typeText);
-    return entry?.records.find((record) => record.type === type);
+    return records.find((record) => record.type === type);
   }
 
   #dnssecProblem(type: number, { first, count }: Refused): FileProblem {
@@ -222,11 +190,6 @@ export async function readMasterZone(
     onRecords?.(count);
   }
   return zone;
-}
-
-function orderOf(name: Name): string {
-  const key = name.sortKey();
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }
 
 /** Records by ascending type, each group in the order of the file. */

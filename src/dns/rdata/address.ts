@@ -113,7 +113,10 @@ export const ipv4: Field = {
     const token = tokens.word('an IPv4 address');
     out.u32(parseIpv4(token.text) ?? tokens.failToken(token, 'is no IPv4 address'));
   },
-  format: (wire) => formatIpv4(wire.take(4)),
+  format: (wire) => {
+    wire.skip(4);
+    return formatIpv4(wire.octets, wire.at - 4);
+  },
   check: (wire) => wire.skip(4),
 };
 
@@ -125,6 +128,9 @@ export const ipv6: Field = {
     if (!parseIpv6(token.text, out.octets, out.length)) tokens.failToken(token, 'is no IPv6 address');
     out.length += 16;
   },
-  format: (wire) => formatIpv6(wire.take(16)),
+  format: (wire) => {
+    wire.skip(16);
+    return formatIpv6(wire.octets, wire.at - 16);
+  },
   check: (wire) => wire.skip(16),
 };
