@@ -101,9 +101,9 @@ export class MasterZone {
     for (const { name, sortKey, records: all } of this.#packed.inOrder()) {
       const owner = name.toString();
       for (const [type, records] of groupByType(all)) {
-        const rdata = records.map((record) => record.rdata);
-        const data = sortRdata(type, rdata).map((octets) => formatRdata(type, octets));
-        const ttl = (records[0] as MasterRecord).ttl;
+        const { rdata, ttl } = records[0] as MasterRecord;
+        const octets = records.length === 1 ? [rdata] : sortRdata(type, records.map(rdataOf));
+        const data = octets.map((one) => formatRdata(type, one));
         batch.push({ owner, sortKey, type: typeToText(type), ttl, data, views: this.#views });
       }
       if (batch.length >= BATCH_ROWS) {
@@ -192,11 +192,16 @@ export async function readMasterZone(
   return zone;
 }
 
+function rdataOf(record: MasterRecord): Uint8Array {
+  return record.rdata;
+}
+
 /** Records by ascending type, each group in the order of the file. */
 function groupByType(records: readonly MasterRecord[]): (readonly [number, readonly MasterRecord[]])[] {
   const [first] = records;
   if (first === undefined) return [];
-  if (records.every((record) => record.type === first.type)) return [[first.type, records]];
+  if (records.length === 1 || records.every((record) => record.type === first.type))
+    return [[first.type, records]];
   const groups = new Map<number, MasterRecord[]>();
   for (const record of records) {
     const group = groups.get(record.type);

@@ -80,9 +80,11 @@ export function parseRdataText(type: number, text: string, origin?: Name): Uint8
 export function formatRdata(type: number, rdata: Uint8Array): string {
   const known = schemas[type];
   if (known === undefined) return formatGeneric(rdata);
-  checkRdata(type, rdata);
-  if (rdata.length === 0 || known.genericOnly?.(rdata) === true) return formatGeneric(rdata);
+  checkLength(type, rdata);
   const wire = new WireReader(type, rdata);
+  checkKnown(known, wire);
+  if (rdata.length === 0 || known.genericOnly?.(rdata) === true) return formatGeneric(rdata);
+  wire.at = 0;
   let text = '';
   for (const field of known.fields) {
     const word = field.format(wire);
@@ -112,8 +114,12 @@ function formatGeneric(rdata: Uint8Array): string {
  */
 export function checkRdata(type: number, rdata: Uint8Array): void {
   const known = schemas[type];
-  if (rdata.length > MAX_RDATA_OCTETS) throw rdataError(type, `it is longer than ${MAX_RDATA_OCTETS} octets`);
+  checkLength(type, rdata);
   if (known !== undefined) checkKnown(known, new WireReader(type, rdata));
+}
+
+function checkLength(type: number, rdata: Uint8Array): void {
+  if (rdata.length > MAX_RDATA_OCTETS) throw rdataError(type, `it is longer than ${MAX_RDATA_OCTETS} octets`);
 }
 
 /** The one judge of known types, for what was parsed from text as well. */
