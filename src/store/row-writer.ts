@@ -107,13 +107,22 @@ async function* copyLines(
   for await (const rows of batches) {
     let text = '';
     for (const { owner, type, ttl, data, views } of rows) {
+      const [first] = data;
+      // most rows are one record that is written as it is
+      const array =
+        data.length === 1 && first !== undefined && !ESCAPED.test(first)
+          ? `{"${first}"}`
+          : escapeCopy(arrayText(data));
       const seenBy = views === null ? '\\N' : arrayText(views);
-      text += `${zoneId}\t${escapeCopy(owner)}\t${type}\t${ttl}\t${escapeCopy(arrayText(data))}\t${seenBy}\n`;
+      text += `${zoneId}\t${escapeCopy(owner)}\t${type}\t${ttl}\t${array}\t${seenBy}\n`;
     }
     yield text;
     onBatch(rows.length);
   }
 }
+
+/** What an array's text or a field of COPY's escapes. */
+const ESCAPED = /[\\"\t\n\r]/;
 
 /** A field of COPY's text format: backslashes doubled, separators escaped. */
 function escapeCopy(text: string): string {

@@ -96,20 +96,22 @@ class ZoneCheck {
     const seen = rows.map(({ rrset, views }): SeenRRset => ({ rrset, views: this.#viewSet.maskOf(views) }));
     let occluded = 0n;
     let present = 0n;
+    const areForAll = rows.every(({ views }) => views === null);
     for (const view of this.#views) {
-      const rrsets = seen.filter(({ views }) => (views & view.mask) !== 0n).map(({ rrset }) => rrset);
+      const shown = areForAll ? seen : seen.filter(({ views }) => (views & view.mask) !== 0n);
+      const rrsets = shown.map(({ rrset }) => rrset);
       if (rrsets.length === 0) continue;
       present |= view.mask;
       if (view.builder.build(name, rrsets).kind === 'occluded') occluded |= view.mask;
     }
     this.#targets.add(name, seen, occluded);
-    const shown = present & ~occluded;
-    if (shown !== 0n && this.#views.length > 1) this.#findForeignCuts(name, shown);
+    if (this.#views.length > 1) this.#findForeignCuts(name, present & ~occluded);
     this.#settle();
   }
 
   /** Data that one view shows below a zone cut that another view has. */
   #findForeignCuts(name: Name, shown: ViewMask): void {
+    if (shown === 0n) return;
     for (const [i, other] of this.#views.entries()) {
       const cut = other.builder.cutAbove(name);
       if (cut === undefined) continue;
