@@ -51,20 +51,32 @@ if (missing.length > 0) {
   groups = groups.filter((group) => !missing.some((tool) => tool.group === group));
 }
 
-const hasTests = (group: string): boolean =>
-  existsSync(join(here, group)) && readdirSync(join(here, group)).some((file) => file.endsWith('.test.ts'));
+/** The suites of a folder, by their paths from the project's own. */
+function suitesIn(folder: string): string[] {
+  const path = join(here, '..', folder);
+  if (!existsSync(path)) return [];
+  return readdirSync(path)
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => `${folder}${file}`);
+}
+
+const hasTests = (group: string): boolean => suitesIn(`interop/${group}/`).length > 0;
 const empty = groups.filter((group) => !hasTests(group));
 for (const group of empty) console.error(`group ${group} has no tests`);
-/** They tell times to whoever reads the log. */
-const ALONE = ['latency'];
+/** They tell times to whoever reads the log, or are there to show that something takes no long time. */
+const ALONE = [
+  'interop/latency/latency.test.ts',
+  'interop/store/scale.test.ts',
+  'interop/store/silent-server.test.ts',
+];
 
 interface Totals {
   readonly passed: number;
   readonly failed: number;
 }
 
-/** Runs groups, two suites at a time or one after the other. */
-function runGroups(which: readonly string[], options: readonly string[]): Totals {
+/** Runs suites, two at a time or one after the other. */
+function runSuites(which: readonly string[], options: readonly string[]): Totals {
   if (which.length === 0) return { passed: 0, failed: 0 };
   const report = join(tmpdir(), `zoneseal-interop-${process.pid}.json`);
   const vitest = spawnSync(
@@ -78,7 +90,7 @@ function runGroups(which: readonly string[], options: readonly string[]): Totals
       '--reporter=json',
       `--outputFile.json=${report}`,
       ...options,
-      ...which.map((group) => `${join(here, group)}/`),
+      ...which,
     ],
     { stdio: 'inherit' },
   );
@@ -95,13 +107,14 @@ function runGroups(which: readonly string[], options: readonly string[]): Totals
   return { passed: totals.numPassedTests, failed: Math.max(exit, totals.numFailedTests) + skipped };
 }
 
-const full = groups.filter(hasTests);
-const together = runGroups(
-  full.filter((group) => !ALONE.includes(group)),
-  [],
+const folders = groups.filter(hasTests).map((group) => `interop/${group}/`);
+const isAlone = (folder: string): boolean => !suitesIn(folder).some((suite) => !ALONE.includes(suite));
+const together = runSuites(
+  folders.filter((folder) => !isAlone(folder)),
+  ALONE.map((suite) => `--exclude=${suite}`),
 );
-const alone = runGroups(
-  full.filter((group) => ALONE.includes(group)),
+const alone = runSuites(
+  ALONE.filter((suite) => folders.some((folder) => suite.startsWith(folder))),
   ['--no-file-parallelism'],
 );
 const passed = together.passed + alone.passed;

@@ -27,6 +27,7 @@ const CLAIM_MARGIN_SECONDS = 10;
 
 /** Has keys roll and asks parents for DS, in rounds of their own: neither waits for the other, nor publications for them. */
 export class KeyWork {
+  readonly #way = new GiveWay();
   readonly #keeper: KeyKeeper;
   readonly #watch: ParentWatch;
   readonly #rounds: readonly Rounds[];
@@ -42,13 +43,12 @@ export class KeyWork {
       // NOTIFY, then DS and DNSKEY, each over UDP and TCP
       claimSeconds: 5 * answerTimeout + CLAIM_MARGIN_SECONDS,
     });
-    const way = new GiveWay();
     this.#keeper = new KeyKeeper({
       store: store.rollovers,
       maker,
       alone: (name, work) => store.alone(name, gateway, LEASE_SECONDS, work),
       onLooked: (zone) => store.parentWatch.schedule(zone),
-      giveWay: (ms) => way.after(ms),
+      giveWay: (ms) => this.#way.after(ms),
       log,
     });
     const seconds = config.publication.poll;
@@ -77,6 +77,7 @@ export class KeyWork {
 
   async close(): Promise<void> {
     this.#keeper.close();
+    this.#way.close();
     this.#watch.close();
     await Promise.all(this.#rounds.map((rounds) => rounds.close()));
   }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Database } from '../../src/store/database.js';
 import { migrate } from '../../src/store/migrate.js';
@@ -6,6 +5,7 @@ import { PostgresRolloverStore } from '../../src/store/rollover-store.js';
 import { Fixture } from '../../test/store/fixture.js';
 import { loadZone } from '../../test/store/rollover-fixture.js';
 import { startPostgres, type TestPostgres } from '../lib/postgres.js';
+import { waitUntil } from '../lib/processes.js';
 
 let server: TestPostgres;
 let database: Database;
@@ -36,7 +36,13 @@ describe('a look at the keys of a zone that waits for another one', () => {
       if (isEventTaken)
         await transaction.execute('delete from zoneseal.key_looks where zone_id = $1', [zone.id]);
       noting = store.noteLooked(look, 5000);
-      await sleep(300);
+      noting.catch(() => undefined); // heard below
+      await waitUntil('the look waits for no row', async () => {
+        const [waits] = await f.database.query(
+          "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+        );
+        return waits !== undefined;
+      });
     });
     await noting;
     const [row] = await f.database.query<{ due: number | null; looks: number }>(

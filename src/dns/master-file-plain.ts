@@ -29,8 +29,7 @@ const scratch = new Uint8Array(512);
  * fraction of their cost; whatever else a line is, wrong ones included, is for them.
  */
 export class PlainLine {
-  /** The range of the owner; empty where the line begins with a blank. */
-  ownerStart = 0;
+  /** Where the owner ends, with which the line begins; its start where that is a blank. */
   ownerEnd = 0;
   /** -1 where none is written. */
   ttl = -1;
@@ -47,7 +46,6 @@ export class PlainLine {
     this.#text = text;
     this.#end = end;
     this.#wordEnd = start;
-    this.ownerStart = start;
     this.ownerEnd = start;
     if (KIND[text.charCodeAt(start)] !== BLANK) {
       if (!this.#next()) return false;

@@ -29,38 +29,25 @@ export function encodeBitmap(types: Iterable<number>): Uint8Array {
   return out;
 }
 
-/** Types that begin alike, and the bitmap where they end. */
-interface Pooled {
-  readonly further: Map<number, Pooled>;
-  bitmap: Uint8Array | undefined;
-}
-
 /** Bitmaps of types that come again and again: equal types give the same array. */
 export class BitmapPool {
   readonly #limit: number;
-  readonly #root: Pooled = { further: new Map(), bitmap: undefined };
-  #size = 0;
+  readonly #bitmaps = new Map<string, Uint8Array>();
 
-  /** A pool that keeps so many beginnings of types; the bitmaps it cannot keep are made anew each time. */
+  /** A pool that keeps so many bitmaps; the ones it cannot keep are made anew each time. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   /** The bitmap of types; the same types in another order may give another array. Not to be changed. */
   encode(types: readonly number[]): Uint8Array {
-    let at = this.#root;
-    for (const type of types) {
-      let next = at.further.get(type);
-      if (next === undefined) {
-        if (this.#size >= this.#limit) return encodeBitmap(types);
-        this.#size++;
-        next = { further: new Map(), bitmap: undefined };
-        at.further.set(type, next);
-      }
-      at = next;
+    const key = String.fromCharCode(...types);
+    let bitmap = this.#bitmaps.get(key);
+    if (bitmap === undefined) {
+      bitmap = encodeBitmap(types);
+      if (this.#bitmaps.size < this.#limit) this.#bitmaps.set(key, bitmap);
     }
-    at.bitmap ??= encodeBitmap(types);
-    return at.bitmap;
+    return bitmap;
   }
 }
 

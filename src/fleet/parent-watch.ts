@@ -104,7 +104,7 @@ export class ParentWatch {
   async look(): Promise<void> {
     const { store, claimSeconds, recheckSeconds } = this.#options;
     // nobody can be asked of them: a hundred thousand are not to be taken one by one for that
-    while ((await store.putOffUnknown(PUT_OFF, recheckSeconds)) === PUT_OFF && !this.#end.signal.aborted);
+    while (!this.#end.signal.aborted && (await store.putOffUnknown(PUT_OFF, recheckSeconds)) === PUT_OFF);
     for (;;) {
       const claims = await store.claim(AT_ONCE, claimSeconds);
       const asked = await Promise.allSettled(claims.map((claim) => this.#ask(claim)));

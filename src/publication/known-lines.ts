@@ -10,7 +10,7 @@ import { lineRecovering } from './set-back.js';
 /** How long a look-up may take before what is remembered is taken for an answer; less than a query waits. */
 const PATIENCE_MS = 1000;
 
-/** Lines at hand as they are: more than are asked for while an answer is good. */
+/** Lines at hand as they are, the last that were asked for: some megabytes. Another one is unpacked, which takes microseconds. */
 const UNPACKED = 5000;
 
 /** Remembers which lines are served and with what; asks the database once for however many ask. */

@@ -19,6 +19,9 @@ interface ClaimRow {
 }
 
 /** When parents are asked, and what they were seen with, in PostgreSQL. */
+/** Of zones that are due, so many of the first are looked through for those of no known parent, whatever the others are. */
+const LOOKED_THROUGH = 10_000;
+
 export class PostgresParentWatchStore implements ParentWatchStore {
   readonly #database: Database;
   readonly #rollovers: Pick<RolloverStore, 'recordDs'>;
@@ -62,12 +65,14 @@ export class PostgresParentWatchStore implements ParentWatchStore {
     return this.#database.execute(
       `update zoneseal.parent_looks l set due_at = clock_timestamp() + make_interval(secs => $2::float8)
        from (
-         select d.zone_id from zoneseal.parent_looks d join zoneseal.zones z on z.id = d.zone_id
+         select d.zone_id from (
+           select zone_id, due_at from zoneseal.parent_looks where due_at <= now() and fault is null order by due_at limit $3
+         ) first join zoneseal.parent_looks d on d.zone_id = first.zone_id join zoneseal.zones z on z.id = d.zone_id
          where d.due_at <= now() and d.fault is null and not ${IS_PARENT_SET}
-         order by d.due_at limit $1 for update of d skip locked
+         order by first.due_at limit $1 for update of d skip locked
        ) due
        where l.zone_id = due.zone_id`,
-      [limit, seconds],
+      [limit, seconds, LOOKED_THROUGH],
     );
   }
 

@@ -112,7 +112,10 @@ const SIGHTINGS = rowsOf(
 /** Whether it is known where the nameservers of a zone above `z` are: the sort key of each begins with that of those above it. */
 export const IS_PARENT_SET = `exists (
   select from zoneseal.parents a
-  where a.sort_key <> z.sort_key and a.sort_key = substring(z.sort_key from 1 for length(a.sort_key)))`;
+  where a.sort_key = any (array(
+    select substring(z.sort_key from 1 for i) from generate_series(0, length(z.sort_key) - 1) i
+    -- each label of a sort key ends with a zero
+    where i = 0 or get_byte(z.sort_key, i - 1) = 0)))`;
 
 /** The versions that the zone's policies had until it had others, and when that was; those of before it had the policy as well, which waits too long at the most. */
 const FORMERLY = rowsOf(

@@ -64,6 +64,7 @@ export async function* readAhead<T>(
       yield value;
     }
   } finally {
+    // a statement that is under way has its own limit; the connection is free when this has ended
     await next?.catch(() => undefined);
     await batches.return?.();
   }

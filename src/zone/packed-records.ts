@@ -11,6 +11,8 @@ export interface OwnerRecords {
 
 /** Octets of a block; more than an owner and the largest record take. */
 const BLOCK_OCTETS = 1 << 21;
+/** A record has the number of its file in sixteen bits. */
+const MOST_FILES = 65_536;
 const MAX_OWNER_OCTETS = 3 + 255 + 510;
 /** Type, file, TTL, line and length of the rdata. */
 const HEADER_OCTETS = 16;
@@ -70,7 +72,7 @@ export class PackedRecords {
     const block = this.#blocks[this.#blocks.length - 1] as Uint8Array;
     const at = this.#used;
     this.#used += length;
-    writeUint32(block, at, type * 65_536 + this.#fileNumber(file));
+    writeUint32(block, at, type * MOST_FILES + this.#fileNumber(file));
     writeUint32(block, at + 4, ttl);
     writeUint32(block, at + 8, line);
     writeUint32(block, at + 12, rdata.length);
@@ -143,7 +145,9 @@ export class PackedRecords {
     let number = this.#files.length - 1;
     if (number >= 0 && this.#files[number] === file) return number;
     number = this.#files.indexOf(file);
-    return number >= 0 ? number : this.#files.push(file) - 1;
+    if (number >= 0) return number;
+    if (this.#files.length === MOST_FILES) throw new RangeError(`more than ${MOST_FILES} files in one zone`);
+    return this.#files.push(file) - 1;
   }
 
   /** The runs by owner; those of one owner as they came. */

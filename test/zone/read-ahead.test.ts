@@ -46,6 +46,23 @@ describe('batches that are read ahead', () => {
     expect(seen.closed).toBe(1);
   });
 
+  it('end no sooner than a read that is under way, so that its connection is free then', async () => {
+    let [reads, closed] = [0, false];
+    async function* slow(): AsyncGenerator<readonly number[], void, undefined> {
+      try {
+        for (let i = 0; ; i++) {
+          if (i > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+          reads++;
+          yield [i];
+        }
+      } finally {
+        closed = true;
+      }
+    }
+    for await (const _ of readAhead(slow())) break;
+    expect({ reads, closed }).toEqual({ reads: 2, closed: true });
+  });
+
   it.each([1, 2, 5])('let their source go where the reader stops after %i', async (after) => {
     const { seen, batches } = numbers(5, 3);
     let count = 0;

@@ -44,6 +44,28 @@ export function namesSuite(open: () => Fixture): void {
       );
     });
 
+    it('is so where names are just short enough for the expression, and just too long', async () => {
+      const names = [
+        ...[1, 2, 3, 4, 5, 6, 7].map((labels) => 'a.'.repeat(labels)),
+        ...[60, 61, 62, 63].flatMap((length) =>
+          ['', 'b.', 'b.c.'].map((rest) => `${'a'.repeat(length)}.${rest}`),
+        ),
+        ...[61, 62, 63, 64].map((octets) => `${'a'.repeat(octets - 32)}.${'b'.repeat(30)}.`),
+        'A.b.',
+        '*.a.',
+        '_x/y-z.a.',
+        '\\000\\001.a.',
+        '\\..a.',
+        '.',
+      ];
+      const keys = await keysOf(names);
+      for (const [i, text] of names.entries())
+        expect(keys[i], text).toEqual(Buffer.from(Name.parse(text).sortKey()));
+      const [row] = await open().database.query('select zoneseal.sort_key(null) as key');
+      expect(row).toEqual({ key: null });
+      await expect(keysOf(['a.b.\n'])).rejects.toThrow('no domain name');
+    });
+
     it.each([
       ['', 'no domain name'],
       ['www', 'relative'],
