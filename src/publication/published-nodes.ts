@@ -19,7 +19,7 @@ export async function* nodesOfPages(
   zone: Name,
   replacement: (page: StoredPage) => readonly SignedNode[] | undefined = () => undefined,
 ): AsyncGenerator<readonly SignedNode[], void, undefined> {
-  for await (const batch of readAhead(pages)) {
+  for await (const batch of readAhead(pages, 1)) {
     for (const page of batch) yield replacement(page) ?? unpackPage(page.content, zone);
   }
 }

@@ -69,7 +69,7 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
       return store.savePages(publication.id, gateway, pages, journal, soa);
     }),
   );
-  const rows = readAhead(store.readRows(publication.zoneId, publication.zoneVersion));
+  const rows = readAhead(store.readRows(publication.zoneId, publication.zoneVersion), FIRST_BATCHES);
   const signed = signZone(loadNodes(rows, { zone, view }), {
     ...input,
     zone,
@@ -134,6 +134,9 @@ async function* withApex(
     );
   }
 }
+
+/** Batches of rows that are worked on alone: they grow, and the first messages are made of them. */
+const FIRST_BATCHES = 5;
 
 /** Pages that may be on their way to the database before the eldest is waited for. */
 const WINDOW_PAGES = 16;

@@ -49,7 +49,7 @@ export interface SignedStep extends Pick<Earlier, 'before' | 'gone'> {
 
 /** Signatures a block asks for: many enough that the hop to a worker costs little. The first has fewer, so that it comes soon, each twice as many as the one before. */
 const BLOCK_SIGNATURES = 576;
-const FIRST_BLOCK_SIGNATURES = 96;
+const FIRST_BLOCK_SIGNATURES = 192;
 const BLOCK_OCTETS = 512 * 1024;
 /** Nodes of a block in which everything serves again. */
 const BLOCK_NODES = 512;

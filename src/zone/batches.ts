@@ -44,9 +44,11 @@ export class BatchReader<T> {
 
 /**
  * The same batches, the next one asked for while one is worked on: the database reads while the gateway computes. One batch more is held.
+ * @param alone as many of the first are worked on alone: taking in the next would keep whoever waits for the beginning
  */
 export async function* readAhead<T>(
   source: AsyncIterable<readonly T[]>,
+  alone = 0,
 ): AsyncGenerator<readonly T[], void, undefined> {
   const batches = source[Symbol.asyncIterator]();
   const ask = (): Promise<IteratorResult<readonly T[], unknown>> => {
@@ -56,11 +58,11 @@ export async function* readAhead<T>(
   };
   let next: Promise<IteratorResult<readonly T[], unknown>> | undefined = ask();
   try {
-    for (;;) {
-      const { done, value } = await next;
+    for (let taken = 1; ; taken++) {
+      const { done, value } = await (next ?? ask());
       next = undefined;
       if (done === true) return;
-      next = ask();
+      if (taken > alone) next = ask();
       yield value;
     }
   } finally {

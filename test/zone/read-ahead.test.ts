@@ -31,6 +31,16 @@ describe('batches that are read ahead', () => {
     expect(seen.closed).toBe(1);
   });
 
+  it('are not read ahead at their beginning where that is to come soon', async () => {
+    const { seen, batches } = numbers(5);
+    const asked: number[] = [];
+    for await (const _ of readAhead(batches, 2)) {
+      await new Promise((resolve) => setImmediate(resolve));
+      asked.push(seen.asked);
+    }
+    expect(asked).toEqual([1, 2, 4, 5, 5]);
+  });
+
   it('fail where the source does, after all that came before', async () => {
     const { seen, batches } = numbers(5, 2);
     const got: number[] = [];
