@@ -139,7 +139,7 @@ async function* withApex(
 const FIRST_BATCHES = 5;
 
 /** Pages that may be on their way to the database before the eldest is waited for. */
-const WINDOW_PAGES = 16;
+const WINDOW_PAGES = 64;
 
 /** Whether an image could not be kept because there is no room for it here. */
 function isWithoutRoom(error: unknown): boolean {
