@@ -221,6 +221,5 @@ export async function grantRoles(database: Database, create = false): Promise<vo
     await transaction.query('select zoneseal.grant_secret_roles()');
     await transaction.query('select zoneseal.grant_deleted_key_roles()');
     await transaction.query('select zoneseal.grant_secret_id_roles()');
-    await transaction.query('select zoneseal.grant_sort_key_roles()');
   });
 }

@@ -33,19 +33,13 @@ language sql immutable called on null input parallel safe as $$
   end
 $$;
 
--- The rights on the above; called with grant_roles() after each migration.
-create function zoneseal.grant_sort_key_roles() returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  r text;
+-- Who may call the one may call the other: grant_roles() gives both.
+do $$
 begin
-  foreach r in array array['zoneseal_reader', 'zoneseal_writer', 'zoneseal_gateway', 'zoneseal_admin'] loop
-    if exists (select from pg_roles where rolname = r) then
-      execute format('grant execute on function zoneseal.sort_key_of_any(text) to %I', r);
-    end if;
-  end loop;
+  execute replace(pg_get_functiondef('zoneseal.grant_roles(boolean)'::regprocedure), 'zoneseal.sort_key_label(bytea) to',
+    'zoneseal.sort_key_label(bytea), zoneseal.sort_key_of_any(text) to');
 end
 $$;
-revoke all on function zoneseal.grant_sort_key_roles(), zoneseal.sort_key_of_any(text) from public;
+revoke all on function zoneseal.sort_key_of_any(text) from public;
 -- who writes rows needs it from now on
-select zoneseal.grant_sort_key_roles();
+select zoneseal.grant_roles(false);
