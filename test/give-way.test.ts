@@ -8,6 +8,17 @@ async function paused(way: GiveWay, ms: number): Promise<number> {
   return performance.now() - begun;
 }
 
+/** One that has found the thread busy. */
+function busy(): GiveWay {
+  let time = 0;
+  const way = new GiveWay(
+    () => 1,
+    () => time,
+  );
+  time = 600;
+  return way;
+}
+
 describe('work that gives way', () => {
   it('pauses nine times as long as it took while the thread is busy', async () => {
     let time = 0;
@@ -29,23 +40,13 @@ describe('work that gives way', () => {
   });
 
   it('pauses for each of several pieces that were under way together', async () => {
-    let time = 0;
-    const way = new GiveWay(
-      () => 1,
-      () => time,
-    );
-    time = 600;
+    const way = busy();
     const pauses = await Promise.all(Array.from({ length: 4 }, () => paused(way, 5)));
     expect(pauses.map((ms, i) => ms >= 45 * (i + 1) - 5)).toEqual([true, true, true, true]);
   });
 
   it('pauses no longer when it is closed', async () => {
-    let time = 0;
-    const way = new GiveWay(
-      () => 1,
-      () => time,
-    );
-    time = 600;
+    const way = busy();
     const pause = paused(way, 10_000);
     way.close();
     expect(await pause).toBeLessThan(400);

@@ -280,12 +280,7 @@ export class Name {
 
   /** The number of labels, the root not counted (a wildcard label is counted). */
   get labelCount(): number {
-    if (this.#labels < 0) {
-      const { wire } = this;
-      let count = 0;
-      for (let at = 0; wire[at] !== 0; at += 1 + (wire[at] as number)) count++;
-      this.#labels = count;
-    }
+    if (this.#labels < 0) this.#labels = labelOffsets(this.wire, offsetScratch);
     return this.#labels;
   }
 
@@ -310,9 +305,8 @@ export class Name {
 
   /** The labels, leftmost first, the root left out; views into the wire octets. */
   labels(): Uint8Array[] {
-    return Array.from(this.#labelOffsets(), (at) =>
-      this.wire.subarray(at + 1, at + 1 + (this.wire[at] as number)),
-    );
+    const offsets = offsetScratch.subarray(0, labelOffsets(this.wire, offsetScratch));
+    return Array.from(offsets, (at) => this.wire.subarray(at + 1, at + 1 + (this.wire[at] as number)));
   }
 
   equals(other: Name): boolean {
@@ -394,16 +388,6 @@ export class Name {
 
   toJSON(): string {
     return this.toString();
-  }
-
-  /** Where each label begins, leftmost first. */
-  #labelOffsets(): Uint8Array {
-    const offsets = new Uint8Array(this.labelCount);
-    for (let i = 0, at = 0; i < offsets.length; i++) {
-      offsets[i] = at;
-      at += 1 + (this.wire[at] as number);
-    }
-    return offsets;
   }
 }
 
