@@ -18,10 +18,10 @@ interface ClaimRow {
   readonly fault_told: number | null;
 }
 
-/** When parents are asked, and what they were seen with, in PostgreSQL. */
 /** Of zones that are due, so many of the first are looked through for those of no known parent, whatever the others are. */
 const LOOKED_THROUGH = 10_000;
 
+/** When parents are asked, and what they were seen with, in PostgreSQL. */
 export class PostgresParentWatchStore implements ParentWatchStore {
   readonly #database: Database;
   readonly #rollovers: Pick<RolloverStore, 'recordDs'>;
