@@ -28,19 +28,15 @@ export function rrsigLabels(owner: Name): number {
   return owner.labelCount - (owner.isWildcard ? 1 : 0);
 }
 
-/** RRSIG rdata without the signature, the signer's name in lower case (RFC 4034 §3.1, §6.2). */
-export function rrsigHeader(fields: RrsigFields): Uint8Array {
-  const header = new Uint8Array(rrsigHeaderOctets(fields.signer));
-  writeRrsigHeader(header, 0, fields);
-  return header;
-}
-
 /** How long RRSIG rdata is before its signature. */
 export function rrsigHeaderOctets(signer: Name): number {
   return FIXED_OCTETS + signer.wire.length;
 }
 
-/** Writes what `rrsigHeader` gives into octets from `at` on; returns where it ends. */
+/**
+ * Writes RRSIG rdata without the signature, the signer's name in lower case (RFC 4034 §3.1, §6.2), into octets from `at` on; returns where it
+ * ends.
+ */
 export function writeRrsigHeader(octets: Uint8Array, at: number, fields: RrsigFields): number {
   const { typeCovered, keyTag } = fields;
   octets[at] = typeCovered >> 8;

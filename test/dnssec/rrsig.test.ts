@@ -5,7 +5,20 @@ import { Name } from '../../src/dns/name.js';
 import { parseRdataText } from '../../src/dns/rdata/index.js';
 import type { RRset } from '../../src/dns/record.js';
 import { parseType, RRType } from '../../src/dns/types.js';
-import { parseRrsig, rrsigHeader, rrsigLabels, signedOctets } from '../../src/dnssec/rrsig.js';
+import {
+  parseRrsig,
+  type RrsigFields,
+  rrsigHeaderOctets,
+  rrsigLabels,
+  signedOctets,
+  writeRrsigHeader,
+} from '../../src/dnssec/rrsig.js';
+
+function rrsigHeader(fields: RrsigFields): Uint8Array {
+  const header = new Uint8Array(rrsigHeaderOctets(fields.signer));
+  expect(writeRrsigHeader(header, 0, fields)).toBe(header.length);
+  return header;
+}
 
 const rrset = (owner: string, type: string, ...data: string[]): RRset => ({
   owner: Name.parse(owner),
