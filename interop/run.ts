@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installPackages } from './lib/packages.js';
 import { GROUPS, TOOLS } from './lib/tools.js';
+import { failuresOf, type VitestReport } from './lib/vitest-report.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const ci = process.env['CI'] === 'true';
@@ -73,11 +74,13 @@ const ALONE = [
 interface Totals {
   readonly passed: number;
   readonly failed: number;
+  /** What failed and why, for the end of a log of thousands of lines. */
+  readonly failures: readonly string[];
 }
 
 /** Runs suites, two at a time or one after the other. */
 function runSuites(which: readonly string[], options: readonly string[]): Totals {
-  if (which.length === 0) return { passed: 0, failed: 0 };
+  if (which.length === 0) return { passed: 0, failed: 0, failures: [] };
   const report = join(tmpdir(), `zoneseal-interop-${process.pid}.json`);
   const vitest = spawnSync(
     process.execPath,
@@ -95,16 +98,16 @@ function runSuites(which: readonly string[], options: readonly string[]): Totals
     { stdio: 'inherit' },
   );
   const exit = vitest.status === 0 ? 0 : 1;
-  if (!existsSync(report)) return { passed: 0, failed: exit };
-  const totals = JSON.parse(readFileSync(report, 'utf8')) as {
-    numPassedTests: number;
-    numFailedTests: number;
-    numPendingTests: number;
-  };
+  if (!existsSync(report)) return { passed: 0, failed: exit, failures: [] };
+  const totals = JSON.parse(readFileSync(report, 'utf8')) as VitestReport;
   rmSync(report);
   // in CI a test that was skipped has not shown what it is there to show
   const skipped = ci ? totals.numPendingTests : 0;
-  return { passed: totals.numPassedTests, failed: Math.max(exit, totals.numFailedTests) + skipped };
+  return {
+    passed: totals.numPassedTests,
+    failed: Math.max(exit, totals.numFailedTests) + skipped,
+    failures: failuresOf(totals),
+  };
 }
 
 const folders = groups.filter(hasTests).map((group) => `interop/${group}/`);
@@ -119,6 +122,7 @@ const alone = runSuites(
 );
 const passed = together.passed + alone.passed;
 const failed = together.failed + alone.failed + empty.length;
+for (const failure of [...together.failures, ...alone.failures]) console.log(failure);
 if (missing.length > 0)
   console.log(`left out for want of programs: ${[...new Set(missing.map((m) => m.group))].join(', ')}`);
 console.log(`${passed} passed, ${failed} failed`);
