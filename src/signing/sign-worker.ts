@@ -7,7 +7,9 @@ import { nativeKey } from './native-key.js';
 export type WorkerRequest =
   | { readonly kind: 'key'; readonly handle: number; readonly key: KeyObject; readonly algorithm: number }
   | { readonly kind: 'forget'; readonly handle: number }
-  | { readonly kind: 'sign'; readonly id: number; readonly block: Uint8Array };
+  | { readonly kind: 'sign'; readonly id: number; readonly block: Uint8Array }
+  /** Wipe the keys and end: who ends a thread from outside while it calls OpenSSL ends the process. */
+  | { readonly kind: 'end' };
 
 /** What a worker answers to `sign`. An Error loses its class on the way, so its text goes. */
 export type WorkerResponse =
@@ -28,6 +30,11 @@ parentPort?.on('message', (request: WorkerRequest) => {
     case 'forget':
       keys.get(request.handle)?.native?.free();
       keys.delete(request.handle);
+      break;
+    case 'end':
+      for (const { native } of keys.values()) native?.free();
+      keys.clear();
+      parentPort?.close();
       break;
     case 'sign': {
       let response: WorkerResponse;

@@ -22,6 +22,9 @@ interface Member {
 /** Messages a worker may have at once: one it signs, one that waits so that it never idles. */
 const MESSAGES_A_WORKER = 2;
 
+/** For a worker to end what it signs, once it is told to end: two messages of the slowest keys. */
+const END_MS = 10_000;
+
 /** Small blocks that wait go together up to so many signatures: the hop to a worker costs as much as some of them. */
 const SIGNATURES_A_MESSAGE = 192;
 
@@ -87,7 +90,20 @@ export class WorkerPool implements Signer {
     for (const job of this.#queue.splice(0)) job.reject(error);
     for (const member of members)
       for (const jobs of member.jobs.values()) for (const job of jobs) job.reject(error);
-    await Promise.all(members.map((member) => member.worker.terminate()));
+    await Promise.all(members.map(({ worker }) => this.#end(worker)));
+  }
+
+  /** Lets a worker end by itself; by force only where it does not. */
+  #end(worker: Worker): Promise<void> {
+    return new Promise((resolve) => {
+      const force = setTimeout(() => void worker.terminate().then(() => resolve()), END_MS);
+      worker.ref();
+      worker.once('exit', () => {
+        clearTimeout(force);
+        resolve();
+      });
+      this.#tell({ worker }, { kind: 'end' });
+    });
   }
 
   #start(): Member {
@@ -161,7 +177,7 @@ export class WorkerPool implements Signer {
     return this.#queue.splice(0, end);
   }
 
-  #tell(member: Member, request: WorkerRequest, transfer: ArrayBuffer[] = []): void {
+  #tell(member: Pick<Member, 'worker'>, request: WorkerRequest, transfer: ArrayBuffer[] = []): void {
     member.worker.postMessage(request, transfer);
   }
 
