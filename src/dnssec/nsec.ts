@@ -1,4 +1,4 @@
-import { type Name, writeLower } from '../dns/name.js';
+import { lowerOctet, type Name, writeLower } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { ZonesealError } from '../errors.js';
@@ -7,6 +7,8 @@ import { BitmapPool } from './bitmap.js';
 
 /** More kinds of names than a zone usually has. */
 const POOLED_BITMAPS = 1024;
+
+const NONE: readonly number[] = [];
 
 /** What an NSEC chain needs to know of its zone. */
 export interface NsecOptions {
@@ -17,8 +19,8 @@ export interface NsecOptions {
 
 /** An owner whose NSEC waits for the name of its successor. */
 interface Waiting {
-  readonly name: Name;
-  readonly bitmap: Uint8Array;
+  readonly node: ZoneNode;
+  readonly extraTypes: readonly number[];
 }
 
 /**
@@ -42,42 +44,54 @@ export class NsecChain {
    * Takes the next node and returns the NSEC RRset of the owner before it, now that its successor is known; undefined for
    * the apex, which comes first, and for occluded nodes, which are not part of the chain. `extraTypes` are types that
    * the node will have but that are not among its RRsets yet (ZONEMD, say).
+   * @param known the NSEC of the owner before it as it was made elsewhere of the same types: what is returned where it still holds
    * @throws ZonesealError ZONE_INVALID when nodes are not in canonical order or the apex is not the first
    */
-  push(node: ZoneNode, extraTypes: readonly number[] = []): RRset | undefined {
+  push(node: ZoneNode, extraTypes = NONE, known?: RRset): RRset | undefined {
     if (node.kind === 'occluded') return undefined;
     const previous = this.#waiting;
     if (previous === undefined) {
       if (!node.name.equals(this.#apex))
         throw this.#broken(`begins at ${node.name.toString()} and not at the apex`);
-    } else if (previous.name.compare(node.name) >= 0) {
+    } else if (previous.node.name.compare(node.name) >= 0) {
       throw this.#broken(
-        `has ${node.name.toString()} after ${previous.name.toString()}, which is not the canonical order`,
+        `has ${node.name.toString()} after ${previous.node.name.toString()}, which is not the canonical order`,
       );
     }
-    this.#waiting = { name: node.name, bitmap: this.#bitmaps.encode(nsecTypes(node, extraTypes)) };
-    return previous && this.#close(previous, node.name);
+    this.#waiting = { node, extraTypes };
+    return previous && this.#close(previous, node.name, known);
   }
 
   /**
    * The NSEC RRset of the last owner, which closes the circle at the apex.
+   * @param known as for `push`
    * @throws ZonesealError ZONE_INVALID when there was no node
    */
-  finish(): RRset {
+  finish(known?: RRset): RRset {
     const last = this.#waiting;
     if (last === undefined) throw this.#broken('has no apex');
     this.#waiting = undefined;
-    return this.#close(last, this.#apex);
+    return this.#close(last, this.#apex, known);
   }
 
-  #close(owner: Waiting, next: Name): RRset {
-    return { owner: owner.name, type: RRType.NSEC, ttl: this.#ttl, rdata: [nsecRdata(next, owner.bitmap)] };
+  #close({ node, extraTypes }: Waiting, next: Name, known: RRset | undefined): RRset {
+    if (known?.ttl === this.#ttl && pointsTo(known, next)) return known;
+    const bitmap = this.#bitmaps.encode(nsecTypes(node, extraTypes));
+    return { owner: node.name, type: RRType.NSEC, ttl: this.#ttl, rdata: [nsecRdata(next, bitmap)] };
   }
 
   #broken(reason: string): ZonesealError {
     const zone = this.#apex.toString();
     return new ZonesealError('ZONE_INVALID', `zone ${zone}: the NSEC chain ${reason}`, { zone, reason });
   }
+}
+
+/** Whether the next name of an NSEC is just this one, in lower case. */
+function pointsTo({ rdata }: RRset, { wire }: Name): boolean {
+  const octets = rdata[0] as Uint8Array;
+  // a name ends at its root label, so that no other begins with its octets
+  for (let i = 0; i < wire.length; i++) if (octets[i] !== lowerOctet(wire[i] as number)) return false;
+  return true;
 }
 
 /** The types that the NSEC of a node proves (RFC 4035 §2.3). `extraTypes` are those that are not among its RRsets yet. */

@@ -129,6 +129,22 @@ export function signedOctets(header: Uint8Array, rrset: RRset): Uint8Array {
   return out;
 }
 
+/** The expiration field of RRSIG rdata (RFC 4034 §3.1.5), seconds since 1970. */
+export function expirationOf(rdata: Uint8Array): number {
+  return uint32At(rdata, 8);
+}
+
+/** The inception field of RRSIG rdata (RFC 4034 §3.1.5), seconds since 1970. */
+export function inceptionOf(rdata: Uint8Array): number {
+  return uint32At(rdata, 12);
+}
+
+function uint32At(octets: Uint8Array, at: number): number {
+  let value = 0;
+  for (let i = at; i < at + 4; i++) value = value * 256 + (octets[i] as number);
+  return value;
+}
+
 /** How long the records of an RRset are as a signature is made over them. @param records `canonicalRdatas` */
 export function signedRecordsOctets(owner: Uint8Array, records: readonly Uint8Array[]): number {
   let size = 0;

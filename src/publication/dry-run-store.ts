@@ -83,6 +83,10 @@ export class DryRunStore implements ProductionStore {
     return this.#store.readRows(zoneId, zoneVersion);
   }
 
+  readTaggedRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly RowContent[]> {
+    return this.#store.readTaggedRows(zoneId, zoneVersion);
+  }
+
   readRowsAt(zoneId: string, zoneVersion: number, keys: readonly Uint8Array[]): Promise<readonly ZoneRow[]> {
     return this.#store.readRowsAt(zoneId, zoneVersion, keys);
   }

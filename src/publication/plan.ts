@@ -39,15 +39,9 @@ export async function planOf(
   if (notBefore !== base.notBefore || formatVersion !== base.formatVersion) return undefined;
   if (base.resignAt === null || base.generation === null) return undefined;
   const touched: Uint8Array[] = [];
-  if (base.keySetVersion !== publication.keySetVersion || base.policyVersion !== publication.policyVersion) {
-    const before = await readRules(base, store);
-    if (!signsAlike(before.policy, rules.policy)) return undefined;
-    if (!sameKeys(before.roles.zoneSigning, rules.roles.zoneSigning)) return undefined;
-    const isApexAlike =
-      sameRrsets(before.keyRrsets, rules.keyRrsets) &&
-      sameKeys(before.roles.keySigning, rules.roles.keySigning);
-    if (!isApexAlike) touched.push(Name.parse(publication.zone).sortKey());
-  }
+  const alike = await alikeUnder(rules, publication, base, store);
+  if (alike === 'nothing') return undefined;
+  if (alike === 'below-apex') touched.push(Name.parse(publication.zone).sortKey());
   const { zoneId, view, zoneVersion } = publication;
   const changes = await store.readChanges(zoneId, view, base.zoneVersion, zoneVersion, MAX_TOUCHED);
   if (changes.kind === 'all') return undefined;
@@ -56,6 +50,27 @@ export async function planOf(
   const until = publication.time + rules.policy.refresh;
   const expiring = isDue ? await store.expiringPages(base.generation, until, limits.expiring) : [];
   return { touched: distinctOctets([...touched, ...changes.keys]), expiring };
+}
+
+/** What the rules of two publications of a zone make the same of the same rows. */
+export async function alikeUnder(
+  rules: Rules,
+  publication: Publication,
+  other: Publication,
+  store: Pick<PublicationStore, 'readPolicy' | 'readKeySet'>,
+): Promise<'all' | 'below-apex' | 'nothing'> {
+  const isSame =
+    other.view === publication.view &&
+    other.keySetVersion === publication.keySetVersion &&
+    other.policyVersion === publication.policyVersion;
+  if (isSame) return 'all';
+  const others = await readRules(other, store);
+  if (!signsAlike(others.policy, rules.policy)) return 'nothing';
+  if (!sameKeys(others.roles.zoneSigning, rules.roles.zoneSigning)) return 'nothing';
+  const isApexAlike =
+    sameRrsets(others.keyRrsets, rules.keyRrsets) &&
+    sameKeys(others.roles.keySigning, rules.roles.keySigning);
+  return isApexAlike ? 'all' : 'below-apex';
 }
 
 /**

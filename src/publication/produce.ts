@@ -4,6 +4,7 @@ import type { SigningKey } from '../signing/batch.js';
 import type { SignerKey } from '../signing/sign-zone.js';
 import { keyPrint } from '../signing/signed-node.js';
 import type { Signer } from '../signing/signer.js';
+import { alikeIn } from './other-view.js';
 import { planOf } from './plan.js';
 import { passPolicyGate, unsafeValidity } from './policy-gate.js';
 import type { PublicationStore } from './ports.js';
@@ -30,6 +31,8 @@ export interface ProduceDependencies {
   readonly signer: Signer;
   /** Octets at which a page ends; for tests that want many. */
   readonly pageOctets?: number;
+  /** Octets of another view's publication from which on a first one is made of it; for tests of small zones. */
+  readonly alikeOctets?: number;
   /** Pages of which signatures are renewed in one publication; for tests that want few. */
   readonly expiringPages?: number;
 }
@@ -41,7 +44,7 @@ export interface ProduceDependencies {
  */
 export async function produce(production: Production, dependencies: ProduceDependencies): Promise<Produced> {
   const { publication, distrusted } = production;
-  const { store, signer, keyRing, pageOctets, expiringPages } = dependencies;
+  const { store, signer, keyRing, pageOctets, alikeOctets, expiringPages } = dependencies;
   const [rules, ready, abandoned] = await Promise.all([
     readRules(publication, store),
     store.listReady(publication.zoneId),
@@ -60,6 +63,11 @@ export async function produce(production: Production, dependencies: ProduceDepen
           store,
           expiringPages === undefined ? undefined : { expiring: expiringPages },
         );
+  // what an attempt that died made of this view serves before what is another view's
+  const alike =
+    base === undefined && abandoned.length === 0
+      ? await alikeIn(siblings, publication, rules, store, alikeOctets)
+      : undefined;
   const keys = await lendKeys(rules.roles, keyRing, signer);
   try {
     const common = {
@@ -79,7 +87,7 @@ export async function produce(production: Production, dependencies: ProduceDepen
         return { ...update, finishImage: () => Promise.resolve() };
     }
     await production.beforeWhole?.();
-    const whole = await makeWhole(common, store);
+    const whole = await makeWhole({ ...common, alike }, store);
     const before = ready.find(({ id }) => id === publication.previous);
     const unsafe = await passPolicyGate(publication, rules, whole.result.maxTtl, before, store);
     return unsafe === undefined ? whole : { ...whole, unsafe };

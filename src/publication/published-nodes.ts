@@ -6,7 +6,7 @@ import { readAhead } from '../zone/batches.js';
 import type { Publication, PublicationStore, StoredPage } from './ports.js';
 
 /** Octets of records up to which the pages of a publication are few. */
-const FEW_OCTETS = 48 * 1024;
+export const FEW_OCTETS = 48 * 1024;
 
 /** Whether a ready publication is so small that its pages are read whole, with those of others. */
 export function hasFewPages({ octets }: Pick<Publication, 'octets'>): boolean {
@@ -70,4 +70,18 @@ export function pagesLost({ zone, view, serial }: Publication, reason: string): 
     `zone ${zone} in view ${view}, serial ${serial}: of its stored pages ${reason}; a new publication takes its place`,
     { zone, view, serial },
   );
+}
+
+/** Nodes of a publication, the apex with the RRsets that are kept beside its pages. */
+export async function* withApex(
+  nodes: AsyncIterable<readonly SignedNode[]>,
+  apex: SignedNode | undefined,
+): AsyncGenerator<readonly SignedNode[], void, undefined> {
+  for await (const batch of nodes) {
+    yield batch.map((node) =>
+      node.kind === 'apex' && apex !== undefined
+        ? { ...node, rrsets: [...apex.rrsets, ...node.rrsets] }
+        : node,
+    );
+  }
 }

@@ -1,7 +1,8 @@
+import { Name } from '../dns/name.js';
 import type { KeySet } from '../keys/key-set.js';
 import type { Policy } from '../keys/policy.js';
 import type { PackedPage } from '../signing/page-codec.js';
-import type { ZoneRow } from '../zone/row.js';
+import { rowsOfTaggedOwners, type ZoneRow } from '../zone/row.js';
 import type {
   ChangedOwners,
   JournalPart,
@@ -64,6 +65,12 @@ export class SmallZone implements ProductionStore {
 
   async *readRows(): AsyncGenerator<readonly ZoneRow[], void, undefined> {
     yield await Promise.resolve(this.#content.rows);
+  }
+
+  async *readTaggedRows(): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+    yield await Promise.resolve(
+      rowsOfTaggedOwners(this.#content.rows, Name.parse(this.#content.publication.zone)),
+    );
   }
 
   readRowsAt(_: string, __: number, keys: readonly Uint8Array[]): Promise<readonly ZoneRow[]> {

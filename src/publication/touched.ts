@@ -1,10 +1,10 @@
 import type { Name } from '../dns/name.js';
 import { distinctOctets, octetKey } from '../dns/octet-key.js';
-import { RRType } from '../dns/types.js';
 import { placedUnder } from '../signing/zone-stream.js';
 import { loadNodes } from '../zone/load.js';
-import { findRRset, type NodeKind, type ZoneNode } from '../zone/node.js';
+import type { ZoneNode } from '../zone/node.js';
 import type { ZoneRow } from '../zone/row.js';
+import { hiding } from './hiding.js';
 import type { KeyRange } from './nsec-update.js';
 import type { Publication, PublicationStore } from './ports.js';
 import { nodeOf, type Section } from './section.js';
@@ -81,15 +81,6 @@ async function nodesOf(rows: readonly ZoneRow[], zone: Name, view: string): Prom
     for (const node of batch) nodes.set(octetKey(node.name.sortKey()), placedUnder(zone, node));
   }
   return nodes;
-}
-
-/** Whether and how a node hides what lies below it. */
-function hiding(
-  node: (Pick<ZoneNode, 'rrsets'> & { readonly kind: NodeKind | 'nsec3' }) | undefined,
-): string {
-  if (node === undefined || node.kind === 'occluded') return 'nothing';
-  if (node.kind === 'delegation') return 'cut';
-  return findRRset(node, RRType.DNAME) === undefined ? 'nothing' : 'dname';
 }
 
 /** Sort keys of the names between the apex and a name: each label ends with 0x00, which nothing else in a key is. */

@@ -10,15 +10,17 @@ import type { Image } from '../transfer/image.js';
 import { MessagePacker } from '../transfer/packer.js';
 import { readAhead } from '../zone/batches.js';
 import { loadNodes } from '../zone/load.js';
+import type { RowContent } from '../zone/row.js';
 import { type Counted, passGate } from './gate.js';
 import { JournalWriter, recordOctets } from './journal.js';
 import { isLost } from './lost-pages.js';
+import { OtherView } from './other-view.js';
 import { finishImage, packRRsets } from './pack-image.js';
 import { PageBuilder } from './page-builder.js';
 import { PageSaver } from './page-saver.js';
-import type { PublicationStore } from './ports.js';
+import type { Publication, PublicationStore } from './ports.js';
 import type { Produced } from './production.js';
-import { abandonedNodes, nodesOfPages, publishedNodes } from './published-nodes.js';
+import { abandonedNodes, nodesOfPages, publishedNodes, withApex } from './published-nodes.js';
 import {
   dnskeyTtlOf,
   published,
@@ -35,27 +37,33 @@ export interface WholeInput extends Omit<UpdateInput, 'base' | 'touched' | 'expi
   readonly base: UpdateInput['base'] | undefined;
   /** Where records go while they are signed: what goes there is stored before. */
   readonly image: Image | undefined;
+  /** The publication of another view of which this one is made, with the rows that views see differently; undefined: of all rows. */
+  readonly alike: Publication | undefined;
 }
 
 /** What the whole needs of the database. */
 export type WholeStore = Pick<
   PublicationStore,
-  'readRows' | 'readPages' | 'readPagesAfter' | 'savePages' | 'dropJournal'
+  'readRows' | 'readRowsAt' | 'readTaggedRows' | 'readPages' | 'readPagesAfter' | 'savePages' | 'dropJournal'
 >;
 
 /**
- * Makes all pages of a publication from all rows, in one pass; a signature is made only where none that was made before is
- * good for its slot. Pages and journal are stored as they come. The image, if there is one, lacks no
+ * Makes all pages of a publication from all rows, or from what another view has signed and the rows that views see differently, in one pass; a
+ * signature is made only where none that was made before is good for its slot. Pages and journal are stored as they come. The image, if there is one, lacks no
  * more than its end when this returns.
  */
 export async function makeWhole(input: WholeInput, store: WholeStore): Promise<Produced> {
-  const { publication, base, siblings, abandoned, gateway } = input;
+  const { publication, base, siblings, abandoned, alike, gateway } = input;
   const { time, serial, notBefore, view } = publication;
   const zone = Name.parse(publication.zone);
+  const other = alike && new OtherView(alike, publication, publishedApexes(zone, [alike], input)[0], store);
   const earlier = new EarlierNodes(base && publishedNodes(base, store), [
-    ...siblings.map((sibling) =>
-      withApex(readable(publishedNodes(sibling, store)), publishedApexes(zone, [sibling], input)),
-    ),
+    ...(other === undefined ? [] : [other.chain()]),
+    ...siblings
+      .filter((sibling) => sibling !== alike)
+      .map((sibling) =>
+        withApex(readable(publishedNodes(sibling, store)), publishedApexes(zone, [sibling], input)[0]),
+      ),
     ...abandoned.map((generation) => abandonedNodes(generation, zone, store)),
   ]);
   let isSoaSaved = false;
@@ -69,8 +77,9 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
       return store.savePages(publication.id, gateway, pages, journal, soa);
     }),
   );
-  const rows = readAhead(store.readRows(publication.zoneId, publication.zoneVersion), FIRST_BATCHES);
-  const signed = signZone(loadNodes(rows, { zone, view }), {
+  const rows = (): AsyncIterable<readonly RowContent[]> =>
+    readAhead(store.readRows(publication.zoneId, publication.zoneVersion), FIRST_BATCHES);
+  const signed = signZone(other?.nodes() ?? loadNodes(rows(), { zone, view }), {
     ...input,
     zone,
     time,
@@ -98,6 +107,10 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
       }
     }
     for await (const gone of earlier.rest()) whole.addGone(gone);
+    if (other !== undefined) {
+      await earlier.drain();
+      other.check();
+    }
     await whole.flush();
   } finally {
     // when something fails, the rows that are still being read hold a connection until they are let go
@@ -121,20 +134,6 @@ async function* readable(
   }
 }
 
-/** Nodes of another view, the apex with the RRsets that are kept with its publication. */
-async function* withApex(
-  nodes: AsyncIterable<readonly SignedNode[]>,
-  [apex]: readonly SignedNode[],
-): AsyncGenerator<readonly SignedNode[], void, undefined> {
-  for await (const batch of nodes) {
-    yield batch.map((node) =>
-      node.kind === 'apex' && apex !== undefined
-        ? { ...node, rrsets: [...apex.rrsets, ...node.rrsets] }
-        : node,
-    );
-  }
-}
-
 /** Batches of rows that are worked on alone: they grow, and the first messages are made of them. */
 const FIRST_BATCHES = 5;
 
@@ -148,7 +147,8 @@ function isWithoutRoom(error: unknown): boolean {
 
 /** A page on its way to the database. */
 interface SentPage {
-  readonly nodes: readonly SignedNode[];
+  /** For the image: what was finished with its last node. Octets are kept and not nodes, which would grow old meanwhile. */
+  readonly messages: readonly Uint8Array[];
   readonly stored: Promise<void>;
   isStored: boolean;
 }
@@ -160,8 +160,6 @@ class Whole {
   readonly #saver: PageSaver;
   #packer: MessagePacker | undefined;
   readonly #journal: JournalWriter | undefined;
-  /** Nodes of the page that is open, then of those on their way, for the image. */
-  #open: SignedNode[] = [];
   readonly #underWay: SentPage[] = [];
   #soa: SignedRRset | undefined;
   #octets = 0;
@@ -190,7 +188,7 @@ class Whole {
     this.#count(node);
     const page = this.#builder.add(node);
     if (page !== undefined) this.#send(page);
-    this.#open.push(node);
+    if (this.#packer !== undefined) packRRsets(this.#packer, inTransferOrder(node));
     this.#sendJournal(false);
   }
 
@@ -270,7 +268,8 @@ class Whole {
   }
 
   #send(page: PackedPage): void {
-    const sent: SentPage = { nodes: this.#open, stored: this.#saver.save(page), isStored: false };
+    const messages = this.#packer?.take() ?? [];
+    const sent: SentPage = { messages, stored: this.#saver.save(page), isStored: false };
     sent.stored.then(
       () => {
         sent.isStored = true;
@@ -278,7 +277,6 @@ class Whole {
       () => undefined, // heard where it is awaited
     );
     this.#underWay.push(sent);
-    this.#open = [];
   }
 
   /** Only what is stored goes into the image. */
@@ -287,9 +285,8 @@ class Whole {
     await eldest?.stored;
     const { image } = this.#input;
     if (eldest === undefined || image === undefined || this.#packer === undefined) return;
-    for (const node of eldest.nodes) packRRsets(this.#packer, inTransferOrder(node));
     try {
-      for (const message of this.#packer.take()) await image.append(message);
+      for (const message of eldest.messages) await image.append(message);
     } catch (error) {
       if (!isWithoutRoom(error)) throw error;
       // who follows the image has the error; the publication does not need it, and other gateways may have room

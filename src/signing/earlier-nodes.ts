@@ -40,6 +40,7 @@ export class EarlierNodes {
 
   /** What there is of a node's name, at once where it has been read; names have to be asked for in order. */
   find(node: Pick<SignedNode, 'name' | 'hash'>): Earlier | Promise<Earlier> {
+    if (this.#readers.length === 0) return NOTHING_EARLIER;
     const found: Found = { before: undefined, gone: NONE, candidates: NONE };
     for (let i = 0; i < this.#readers.length; i++)
       if (!this.#take(this.#readers[i] as BatchReader<SignedNode>, node, found))
@@ -86,6 +87,17 @@ export class EarlierNodes {
       }
       if (batch.length === 0) return;
       yield batch;
+    }
+  }
+
+  /** Reads what is left of all of them, for who counts what they have. */
+  async drain(): Promise<void> {
+    for (const reader of this.#readers) {
+      for (;;) {
+        if (reader.needsFill) await reader.fill();
+        if (reader.current === undefined) break;
+        reader.advance();
+      }
     }
   }
 

@@ -3,7 +3,13 @@ import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { nsec3Owner } from '../dnssec/nsec3.js';
 import { HASH_OCTETS } from '../dnssec/nsec3-table.js';
-import { type RrsigFields, rrsigHeaderOctets, rrsigLabels, writeRrsigHeader } from '../dnssec/rrsig.js';
+import {
+  expirationOf,
+  type RrsigFields,
+  rrsigHeaderOctets,
+  rrsigLabels,
+  writeRrsigHeader,
+} from '../dnssec/rrsig.js';
 import { ZonesealError } from '../errors.js';
 import { nodeKey, type SignedKind, type SignedNode, type SignedRRset } from './signed-node.js';
 
@@ -74,13 +80,6 @@ export function firstExpiry(nodes: readonly SignedNode[]): number | null {
   return first;
 }
 
-/** The expiration field of RRSIG rdata (RFC 4034 §3.1.5), seconds since 1970. */
-export function expirationOf(rdata: Uint8Array): number {
-  let seconds = 0;
-  for (let i = 8; i < 12; i++) seconds = seconds * 256 + (rdata[i] as number);
-  return seconds;
-}
-
 /** What a node takes in a page, about: for deciding where one ends. */
 export function packedOctets({ name, rrsets }: SignedNode): number {
   let octets = 6 + name.wire.length;
@@ -99,12 +98,51 @@ interface PageKey {
   readonly print: number;
 }
 
+function isSameKey(a: PageKey, b: PageKey): boolean {
+  return a.print === b.print && a.algorithm === b.algorithm && a.tag === b.tag;
+}
+
+/** A node as a page has it: put into another page as the octets that it is there. */
+class StoredNode implements SignedNode {
+  readonly name: Name;
+  readonly kind: SignedKind;
+  readonly hash: Uint8Array | undefined;
+  readonly children: number;
+  readonly rrsets: readonly SignedRRset[];
+  // private, so that no copy with other RRsets has it
+  readonly #place: Place;
+
+  constructor({ name, kind, hash, children, rrsets }: SignedNode, place: Place) {
+    this.name = name;
+    this.kind = kind;
+    this.hash = hash;
+    this.children = children;
+    this.rrsets = rrsets;
+    this.#place = place;
+  }
+
+  get place(): Place {
+    return this.#place;
+  }
+}
+
+/** Where a node is in a page. */
+interface Place {
+  readonly page: Uint8Array;
+  readonly from: number;
+  readonly to: number;
+  /** That the page names. */
+  readonly keys: readonly PageKey[];
+}
+
 /** Room for a page while it is put together; nothing is kept in it between calls. */
 let scratch = Buffer.allocUnsafe(24_576);
 
 class PageWriter {
   readonly #zone: Name;
   readonly #keys: PageKey[] = [];
+  /** The keys of another page that this one names in the same way. */
+  #like: readonly PageKey[] | undefined;
   #octets = scratch;
   #length = 0;
 
@@ -113,6 +151,13 @@ class PageWriter {
   }
 
   node(node: SignedNode): void {
+    if (node instanceof StoredNode) {
+      const { page, from, to, keys } = node.place;
+      if (this.#namesLike(keys)) {
+        this.#put(page, from, to);
+        return;
+      }
+    }
     const { name, kind, hash, children, rrsets } = node;
     const code = KINDS.indexOf(kind);
     this.#uint8(code);
@@ -127,6 +172,17 @@ class PageWriter {
     const kept = kind === 'apex' ? rrsets.filter(({ rrset }) => !isOfPublication(kind, rrset.type)) : rrsets;
     this.#uint16(kept.length);
     for (const signed of kept) this.#rrset(signed);
+  }
+
+  /** Whether this page names keys by the same numbers as another one, from now on if need be. */
+  #namesLike(keys: readonly PageKey[]): boolean {
+    if (keys === this.#like) return true;
+    const own = this.#keys;
+    for (let i = 0; i < keys.length && i < own.length; i++)
+      if (!isSameKey(keys[i] as PageKey, own[i] as PageKey)) return false;
+    for (let i = own.length; i < keys.length; i++) own.push(keys[i] as PageKey);
+    this.#like = keys;
+    return true;
   }
 
   finish(): Uint8Array {
@@ -164,12 +220,10 @@ class PageWriter {
   #key(rdata: Uint8Array, print: number): number {
     const algorithm = rdata[2] as number;
     const tag = ((rdata[16] as number) << 8) | (rdata[17] as number);
-    for (let i = 0; i < this.#keys.length; i++) {
-      const known = this.#keys[i] as PageKey;
-      if (known.print === print && known.algorithm === algorithm && known.tag === tag) return i;
-    }
+    const key = { algorithm, tag, print };
+    for (let i = 0; i < this.#keys.length; i++) if (isSameKey(this.#keys[i] as PageKey, key)) return i;
     if (this.#keys.length === 0xff) throw new RangeError('a page has signatures of 255 keys at most');
-    return this.#keys.push({ algorithm, tag, print }) - 1;
+    return this.#keys.push(key) - 1;
   }
 
   #uint8(value: number): void {
@@ -255,6 +309,7 @@ class PageReader {
   }
 
   #node(): SignedNode {
+    const from = this.#at;
     const code = this.#uint8();
     const kind = KINDS[code];
     if (kind === undefined) throw invalid(`it has a node of kind ${code}`);
@@ -271,7 +326,8 @@ class PageReader {
     const count = this.#count(this.#uint16());
     const rrsets = new Array<SignedRRset>(count);
     for (let i = 0; i < count; i++) rrsets[i] = this.#rrset(name);
-    return { name, kind, hash, children, rrsets };
+    const place = { page: this.#octets, from, to: this.#at, keys: this.#keys };
+    return new StoredNode({ name, kind, hash, children, rrsets }, place);
   }
 
   #name(own: number): Name {

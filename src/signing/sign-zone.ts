@@ -2,9 +2,8 @@ import type { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
 import { zonemdRdata } from '../dnssec/zonemd.js';
-import type { ZoneNode } from '../zone/node.js';
 import { type EarlierNodes, NOTHING_EARLIER } from './earlier-nodes.js';
-import type { SignedRRset } from './signed-node.js';
+import type { SignedRRset, SourceNode } from './signed-node.js';
 import { type SignedStep, type SignerKey, SigningStage, type StageInput } from './signing-stage.js';
 import { type StreamInput, streamZone } from './zone-stream.js';
 
@@ -43,7 +42,7 @@ export interface SigningResult {
  * @throws ZonesealError of the chains, of the signer, and ZONE_INVALID when there is no apex
  */
 export async function* signZone(
-  nodes: AsyncIterable<readonly ZoneNode[]>,
+  nodes: AsyncIterable<readonly SourceNode[]>,
   input: SigningInput,
 ): AsyncGenerator<readonly SignedStep[], SigningResult, undefined> {
   const { policy, zone, earlier } = input;

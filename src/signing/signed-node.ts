@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import { RRType } from '../dns/types.js';
-import type { NodeKind } from '../zone/node.js';
+import type { NodeKind, ZoneNode } from '../zone/node.js';
 
 /** An RRset with the RRSIG rdatas over it; none where the zone does not sign it. */
 export interface SignedRRset {
@@ -29,6 +29,36 @@ export interface SignedNode {
 /** A node before it is signed. */
 export interface UnsignedNode extends Omit<SignedNode, 'rrsets'> {
   readonly rrsets: readonly RRset[];
+  /** The node of this name as another view has it, signed. */
+  readonly beside?: SignedNode | undefined;
+}
+
+/** A node of the zone, and what another view has of its name. */
+export interface SourceNode extends ZoneNode {
+  readonly beside?: SignedNode | undefined;
+}
+
+/** A node that another view has with the same RRsets, the denial record set aside: nothing is made for it but where that differs or signatures do not serve. */
+export class SameNode implements SourceNode, UnsignedNode {
+  readonly name: Name;
+  readonly kind: NodeKind;
+  readonly hash = undefined;
+  readonly children = 0;
+  readonly beside: SignedNode;
+
+  /** @param beside of a name of the zone, not the apex */
+  constructor(beside: SignedNode) {
+    this.name = beside.name;
+    this.kind = beside.kind as NodeKind;
+    this.beside = beside;
+  }
+
+  /** All but the denial record. */
+  get rrsets(): readonly RRset[] {
+    const own: RRset[] = [];
+    for (const { rrset } of this.beside.rrsets) if (rrset.type !== RRType.NSEC) own.push(rrset);
+    return own;
+  }
 }
 
 /** The octets by which nodes of one section are in order: the sort key of the name, or the hash. */

@@ -2,6 +2,8 @@ import type { Name } from '../dns/name.js';
 import type { RRset } from '../dns/record.js';
 import {
   canonicalRdatas,
+  expirationOf,
+  inceptionOf,
   type RrsigFields,
   rrsigHeaderOctets,
   rrsigLabels,
@@ -14,7 +16,14 @@ import { sameContent } from '../zone/diff.js';
 import { isSigned } from '../zone/node.js';
 import { BatchWriter, SignedReader } from './batch.js';
 import { type Earlier, NOTHING_EARLIER } from './earlier-nodes.js';
-import { findSigned, type SignedNode, type SignedRRset, type UnsignedNode } from './signed-node.js';
+import {
+  findSigned,
+  SameNode,
+  type SignedKind,
+  type SignedNode,
+  type SignedRRset,
+  type UnsignedNode,
+} from './signed-node.js';
 import type { Signer } from './signer.js';
 import { type SlotPolicy, slotOf } from './slot.js';
 
@@ -60,7 +69,7 @@ const NONE_ALIKE: readonly SignedRRset[] = [];
 
 /** Nodes of one block, while it is being signed and after. */
 interface Block {
-  readonly nodes: readonly PendingNode[];
+  readonly nodes: readonly (PendingNode | SignedStep)[];
   readonly signed: Promise<Uint8Array>;
 }
 
@@ -101,7 +110,7 @@ export class SigningStage {
   /** Of the RRset at hand: objects for each are what the collector would be busy with. */
   readonly #fields: Fields;
   readonly #header: Uint8Array;
-  #open: PendingNode[] = [];
+  #open: (PendingNode | SignedStep)[] = [];
   #blockSignatures = FIRST_BLOCK_SIGNATURES;
   #finished = 0;
   #resignAt = Number.POSITIVE_INFINITY;
@@ -157,13 +166,21 @@ export class SigningStage {
   }
 
   add(node: UnsignedNode, earlier: Earlier = NOTHING_EARLIER): void {
-    const { kind } = node;
-    const rrsets = node.rrsets.map((rrset) =>
-      kind === 'nsec3' || isSigned(kind, rrset.type)
-        ? this.#ask(rrset, earlier.candidates)
-        : { rrset, signers: NOBODY, reused: undefined },
-    );
-    this.#open.push({ node, rrsets, before: earlier.before, gone: earlier.gone });
+    const { kind, beside } = node;
+    const { before, gone } = earlier;
+    if (node instanceof SameNode && this.#serves(node.beside)) {
+      this.#open.push({ node: node.beside, before, gone });
+    } else {
+      const candidates = beside === undefined ? earlier.candidates : [beside, ...earlier.candidates];
+      // of a node that stayed the same with its denial record
+      const all = node instanceof SameNode ? node.beside.rrsets.map(({ rrset }) => rrset) : node.rrsets;
+      const rrsets = all.map((rrset) =>
+        isSignedAt(kind, rrset.type)
+          ? this.#ask(rrset, candidates)
+          : { rrset, signers: NOBODY, reused: undefined },
+      );
+      this.#open.push({ node, rrsets, before, gone });
+    }
     const { count, length } = this.#writer;
     if (count >= this.#blockSignatures || length >= BLOCK_OCTETS || this.#open.length >= BLOCK_NODES)
       this.submit();
@@ -186,7 +203,13 @@ export class SigningStage {
     this.#finished++;
     if (block === undefined) throw new Error('no block is under way');
     const made = new SignedReader(await block.signed);
-    return block.nodes.map(({ node: { name, kind, hash, children }, rrsets, before, gone }) => {
+    return block.nodes.map((step) => {
+      if (!('rrsets' in step)) {
+        this.#countServed(step.node);
+        return step;
+      }
+      const { node, rrsets, before, gone } = step;
+      const { name, kind, hash, children } = node;
       const signed = rrsets.map((rrset) => this.#finish(rrset, made));
       return { node: { name, kind, hash, children, rrsets: signed }, before, gone };
     });
@@ -209,6 +232,40 @@ export class SigningStage {
   /** Waits for blocks nobody will read, so that no rejection goes unheard. */
   async abandon(): Promise<void> {
     await Promise.allSettled(this.#blocks.splice(0).map((block) => block.signed));
+  }
+
+  /**
+   * Whether the signatures of a node, none of which is over what the key set makes, are just those that its RRsets would be given now: an
+   * RRSIG tells the slot that it is of. When its first one ends is noted then.
+   */
+  #serves({ kind, rrsets }: SignedNode): boolean {
+    const { time, notBefore = 0 } = this.#input;
+    const { validity, refresh, inceptionOffset } = this.#input.policy;
+    let resignAt = this.#resignAt;
+    for (const { rrset, signatures, prints } of rrsets) {
+      if (!isSignedAt(kind, rrset.type)) {
+        if (signatures.length > 0) return false;
+        continue;
+      }
+      if (!samePrints(prints, this.#zoneSigning.prints)) return false;
+      for (const rdata of signatures) {
+        const expiration = expirationOf(rdata);
+        const start = expiration - validity;
+        const end = expiration - refresh;
+        if (time < start || time >= end) return false;
+        if (inceptionOf(rdata) !== Math.max(start, notBefore) - inceptionOffset) return false;
+        if (end < resignAt) resignAt = end;
+      }
+    }
+    this.#resignAt = resignAt;
+    return true;
+  }
+
+  #countServed({ rrsets }: SignedNode): void {
+    for (const { rrset, signatures } of rrsets) {
+      this.#records += rrset.rdata.length + signatures.length;
+      this.#reused += signatures.length;
+    }
   }
 
   #ask(rrset: RRset, candidates: readonly SignedNode[]): PendingRRset {
@@ -272,6 +329,16 @@ export class SigningStage {
     this.#records += rrset.rdata.length + signatures.length;
     return { rrset, signatures, prints };
   }
+}
+
+function isSignedAt(kind: SignedKind, type: number): boolean {
+  return kind === 'nsec3' || isSigned(kind, type);
+}
+
+function samePrints(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** What candidates have of an RRset with just the same content. */

@@ -6,7 +6,7 @@ import { Nsec3Chain, nsec3ParamRdata } from '../dnssec/nsec3.js';
 import { ZonesealError } from '../errors.js';
 import type { Policy } from '../keys/policy.js';
 import type { ZoneNode } from '../zone/node.js';
-import type { UnsignedNode } from './signed-node.js';
+import { findSigned, SameNode, type SourceNode, type UnsignedNode } from './signed-node.js';
 
 /** What the records that Zoneseal adds to a zone follow from. */
 export interface StreamInput {
@@ -45,7 +45,7 @@ export function nsec3Options({ nsec3 }: Policy): { iterations: number; salt: Uin
  * @throws ZonesealError ZONE_INVALID when there is no apex, or of the chains
  */
 export async function* streamZone(
-  nodes: AsyncIterable<readonly ZoneNode[]>,
+  nodes: AsyncIterable<readonly SourceNode[]>,
   input: StreamInput,
 ): AsyncGenerator<readonly UnsignedNode[], void, undefined> {
   const { zone, policy } = input;
@@ -54,7 +54,7 @@ export async function* streamZone(
   let hasApex = false;
   let nsec: NsecChain | undefined;
   let nsec3: Nsec3Chain | undefined;
-  let held: ZoneNode[] = [];
+  let held: SourceNode[] = [];
   for await (const batch of nodes) {
     const out: UnsignedNode[] = [];
     for (const source of batch) {
@@ -69,7 +69,7 @@ export async function* streamZone(
       }
       const extraTypes = node.kind === 'apex' ? late : [];
       nsec3?.add(node, extraTypes);
-      const previous = nsec?.push(node, extraTypes);
+      const previous = nsec?.push(node, extraTypes, knownNsec(held[0]));
       if (previous !== undefined) {
         pushHeld(out, held, previous);
         held = [node];
@@ -81,7 +81,7 @@ export async function* streamZone(
   if (!hasApex) throw noSoa(zone);
   if (nsec !== undefined) {
     const out: UnsignedNode[] = [];
-    pushHeld(out, held, nsec.finish());
+    pushHeld(out, held, nsec.finish(knownNsec(held[0])));
     yield out;
   }
   if (nsec3 !== undefined) yield* chainNodes(nsec3);
@@ -99,17 +99,32 @@ function* chainNodes(chain: Nsec3Chain): Generator<readonly UnsignedNode[], void
 }
 
 /** A node as it is signed. */
-export function unsigned({ name, kind, rrsets }: ZoneNode): UnsignedNode {
-  return { name, kind, hash: undefined, children: 0, rrsets };
+export function unsigned(source: SourceNode): UnsignedNode {
+  if (source instanceof SameNode) return source;
+  const { name, kind, rrsets, beside } = source;
+  return { name, kind, hash: undefined, children: 0, rrsets, beside };
 }
 
 /** The first node with its NSEC; the others are occluded. */
-function pushHeld(out: UnsignedNode[], held: readonly ZoneNode[], nsec: RRset): void {
+function pushHeld(out: UnsignedNode[], held: readonly SourceNode[], nsec: RRset): void {
   for (let i = 0; i < held.length; i++) {
-    const { name, kind, rrsets } = held[i] as ZoneNode;
-    const all = i === 0 ? insertRRset(rrsets, nsec) : rrsets;
-    out.push({ name, kind, hash: undefined, children: 0, rrsets: all });
+    const source = held[i] as SourceNode;
+    if (i > 0) {
+      out.push(unsigned(source));
+      continue;
+    }
+    if (source instanceof SameNode && knownNsec(source) === nsec) {
+      out.push(source);
+      continue;
+    }
+    const { name, kind, rrsets, beside } = source;
+    out.push({ name, kind, hash: undefined, children: 0, rrsets: insertRRset(rrsets, nsec), beside });
   }
+}
+
+/** The NSEC that another view has at a name that is otherwise the same. */
+function knownNsec(source: SourceNode | undefined): RRset | undefined {
+  return source instanceof SameNode ? findSigned(source.beside, RRType.NSEC)?.rrset : undefined;
 }
 
 /** A node with one more RRset, in its place. */
@@ -131,7 +146,9 @@ function insertRRset(rrsets: readonly RRset[], rrset: RRset): RRset[] {
 }
 
 /** A node whose name ends in the very octets of the zone's name, so that it is the same however it was stored. */
-export function placedUnder(zone: Name, node: ZoneNode): ZoneNode {
+export function placedUnder<Node extends ZoneNode>(zone: Name, node: Node): Node {
+  // what was published is so
+  if (node instanceof SameNode) return node;
   const { wire } = node.name;
   const cut = wire.length - zone.wire.length;
   for (let i = 0; i < zone.wire.length; i++) {
@@ -148,7 +165,10 @@ export function placedUnder(zone: Name, node: ZoneNode): ZoneNode {
  * The apex with the publication's serial, what the key set makes, and NSEC3PARAM; and the TTL of negative answers (RFC 2308 §3, RFC 9077 §3).
  * @throws ZonesealError ZONE_INVALID when there is no SOA, or what the key set makes is stored as well
  */
-export function completeApex(node: ZoneNode, input: StreamInput): { node: ZoneNode; denialTtl: number } {
+export function completeApex<Node extends ZoneNode>(
+  node: Node,
+  input: StreamInput,
+): { node: Node; denialTtl: number } {
   const { zone, policy, serial, keyRrsets } = input;
   const rrsets: RRset[] = [];
   let denialTtl: number | undefined;

@@ -38,7 +38,7 @@ import {
 import { commitReady, holdsLine, lockBuilding, MARK_UNCHANGED } from './mark-ready.js';
 import { PAGES_KEPT, PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 import type { ReplicaReader } from './replica-reader.js';
-import { readRows, readRowsAt, readRowsBelow } from './row-reader.js';
+import { readRows, readRowsAt, readRowsBelow, readTaggedRows } from './row-reader.js';
 import {
   findExpiring,
   findFirstExpiry,
@@ -357,6 +357,10 @@ export class PostgresPublicationStore implements PublicationStore {
 
   readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly RowContent[]> {
     return this.#replica?.readRows(zoneId, zoneVersion) ?? readRows(this.#database, zoneId, zoneVersion);
+  }
+
+  readTaggedRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly RowContent[]> {
+    return readTaggedRows(this.#database, zoneId, zoneVersion);
   }
 
   async readPolicy(name: string, version: number): Promise<Policy> {

@@ -4,9 +4,9 @@ import type { Batches } from './batches.js';
 import type { ZoneNode } from './node.js';
 import { NodeBuilder } from './node-builder.js';
 import { OwnerGroups, type OwnerRows } from './owner-groups.js';
-import { type Finding, problemError, problemOf, type ZoneProblem } from './problem.js';
+import { problemError, problemOf, type Report, type ZoneProblem } from './problem.js';
 import { isVisible, type RowContent } from './row.js';
-import { RowParser } from './row-parser.js';
+import { type ParsedRow, RowParser } from './row-parser.js';
 
 export interface LoadOptions {
   readonly zone: Name;
@@ -19,8 +19,8 @@ export interface LoadOptions {
   readonly onProblem?: (problem: ZoneProblem) => void;
 }
 
-/** Nodes that are handed on at once: few enough to be garbage before the collector copies them. */
-const BATCH_NODES = 256;
+/** Owners that are handed on at once: few enough to be garbage before the collector copies them. */
+const BATCH_OWNERS = 256;
 
 /**
  * The nodes of a zone as one view sees it, from rows in canonical order; batches out as batches come in. What the view does
@@ -31,38 +31,62 @@ export async function* loadNodes(
   rows: Batches<RowContent>,
   options: LoadOptions,
 ): AsyncGenerator<readonly ZoneNode[], void, undefined> {
-  const { zone, view, onProblem } = options;
+  const report = reporter(options);
+  const builder = new NodeBuilder(options.zone, report);
+  for await (const owners of loadOwners(rows, { ...options, report, withUnseen: false }))
+    yield owners.map(({ name, rows: own }) => builder.build(name, rrsetsOf(own)));
+  builder.finish();
+}
+
+/** What takes findings in while a zone is loaded; see `LoadOptions.onProblem`. */
+export function reporter({ zone, view, onProblem }: LoadOptions): Report {
   const zoneText = zone.toString();
-  const report = (finding: Finding): void => {
+  return (finding) => {
     const problem = problemOf(finding, zoneText, view);
     if (onProblem !== undefined) onProblem(problem);
     else if (problem.severity === 'error') throw problemError(problem);
   };
-  const parser = new RowParser(zone);
-  const groups = new OwnerGroups();
-  const builder = new NodeBuilder(zone, report);
-  const build = (owner: OwnerRows): ZoneNode => builder.build(owner.name, owner.rows.map(rrsetOf));
-  for await (const batch of rows) {
-    let nodes: ZoneNode[] = [];
-    for (const row of batch) {
-      // an empty list of views is a fault that the parser reports, not a row that nobody sees
-      if (!isVisible(row, view) && row.views?.length !== 0) continue;
-      const parsed = parser.parse(row, report);
-      const owner = parsed && groups.push(parsed, report);
-      if (owner !== undefined) nodes.push(build(owner));
-      if (nodes.length === BATCH_NODES) {
-        yield nodes;
-        nodes = [];
-      }
-    }
-    if (nodes.length > 0) yield nodes;
-  }
-  const last = groups.finish();
-  const node = last && build(last);
-  builder.finish();
-  if (node !== undefined) yield [node];
 }
 
-function rrsetOf({ rrset }: { readonly rrset: RRset }): RRset {
-  return rrset;
+export interface OwnerOptions extends Pick<LoadOptions, 'zone' | 'view'> {
+  readonly report: Report;
+  /** Also owners of which the view sees no row. */
+  readonly withUnseen: boolean;
+}
+
+/** The rows of a zone as one view sees them, owner by owner; `report` is told of rows that cannot be read, which are left out. */
+export async function* loadOwners(
+  rows: Batches<RowContent>,
+  { zone, view, report, withUnseen }: OwnerOptions,
+): AsyncGenerator<readonly OwnerRows[], void, undefined> {
+  const parser = new RowParser(zone);
+  const groups = new OwnerGroups();
+  const take = (row: RowContent): OwnerRows | undefined => {
+    // an empty list of views is a fault that the parser reports, not a row that nobody sees
+    if (isVisible(row, view) || row.views?.length === 0) {
+      const parsed = parser.parse(row, report);
+      return parsed && groups.push(parsed, report);
+    }
+    const owner = withUnseen ? parser.parseOwner(row, report) : undefined;
+    return owner && groups.note(owner, report);
+  };
+  for await (const batch of rows) {
+    let owners: OwnerRows[] = [];
+    for (const row of batch) {
+      const owner = take(row);
+      if (owner !== undefined) owners.push(owner);
+      if (owners.length === BATCH_OWNERS) {
+        yield owners;
+        owners = [];
+      }
+    }
+    if (owners.length > 0) yield owners;
+  }
+  const last = groups.finish();
+  if (last !== undefined) yield [last];
+}
+
+/** The RRsets alone. */
+export function rrsetsOf(rows: readonly Pick<ParsedRow, 'rrset'>[]): RRset[] {
+  return rows.map(({ rrset }) => rrset);
 }

@@ -18,12 +18,21 @@ export class OwnerGroups {
    * out: cuts and chains are found by the order.
    */
   push(row: ParsedRow, report: Report): OwnerRows | undefined {
-    const { owner } = row.rrset;
+    return this.#take(row.rrset.owner, row, report);
+  }
+
+  /** The same of a row that is left out, so that its owner comes in any case. */
+  note(owner: Name, report: Report): OwnerRows | undefined {
+    return this.#take(owner, undefined, report);
+  }
+
+  #take(owner: Name, row: ParsedRow | undefined, report: Report): OwnerRows | undefined {
     const previous = this.#name;
     if (previous !== undefined) {
       const order = owner === previous ? 0 : owner.compare(previous);
       if (order === 0) {
-        this.#rows.push(previous === owner ? row : { ...row, rrset: { ...row.rrset, owner: previous } });
+        if (row !== undefined)
+          this.#rows.push(previous === owner ? row : { ...row, rrset: { ...row.rrset, owner: previous } });
         return undefined;
       }
       if (order < 0) {
@@ -39,7 +48,7 @@ export class OwnerGroups {
     }
     const finished = this.finish();
     this.#name = owner;
-    this.#rows = [row];
+    this.#rows = row === undefined ? [] : [row];
     return finished;
   }
 

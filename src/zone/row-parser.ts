@@ -31,7 +31,7 @@ export class RowParser {
    * them reported.
    */
   parse(row: RowContent, report: Report): ParsedRow | undefined {
-    const owner = this.#parseOwner(row, report);
+    const owner = this.parseOwner(row, report);
     if (owner === undefined) return undefined;
     const type = this.#parseType(row.type);
     if (type === undefined) {
@@ -81,7 +81,8 @@ export class RowParser {
     return rdata && { rrset: { owner, type, ttl: row.ttl, rdata: sortRdata(type, rdata) }, views: row.views };
   }
 
-  #parseOwner(row: RowContent, report: Report): Name | undefined {
+  /** The owner of a row, in the zone; undefined when `report` was told why there is none. */
+  parseOwner(row: RowContent, report: Report): Name | undefined {
     if (this.#owner === undefined || row.owner !== this.#ownerText) {
       try {
         this.#owner = Name.parse(row.owner);

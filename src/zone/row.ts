@@ -1,3 +1,6 @@
+import type { Name } from '../dns/name.js';
+import { octetKey } from '../dns/octet-key.js';
+
 /**
  * One row of the store: the records that one owner and type have in some views. `data` holds one rdata each in
  * presentation format; `ttl` is in seconds; `views` null stands for all views.
@@ -24,4 +27,11 @@ export interface ZoneRow extends RowContent {
  */
 export function isVisible(row: Pick<ZoneRow, 'views'>, view: string | null): boolean {
   return row.views === null || view === null || row.views.includes(view);
+}
+
+/** Rows of owners below the apex of which some row is not for all views. */
+export function rowsOfTaggedOwners(rows: readonly ZoneRow[], apex: Name): ZoneRow[] {
+  const tagged = new Set(rows.filter(({ views }) => views !== null).map(({ sortKey }) => octetKey(sortKey)));
+  tagged.delete(octetKey(apex.sortKey()));
+  return rows.filter(({ sortKey }) => tagged.has(octetKey(sortKey)));
 }

@@ -1,3 +1,4 @@
+import { Name } from '../../src/dns/name.js';
 import { ZonesealError } from '../../src/errors.js';
 import type { KeySet, ZoneKey } from '../../src/keys/key-set.js';
 import { type Policy, parsePolicy } from '../../src/keys/policy.js';
@@ -19,7 +20,7 @@ import type {
   UnsafeLine,
 } from '../../src/publication/ports.js';
 import type { PackedPage } from '../../src/signing/page-codec.js';
-import type { ZoneRow } from '../../src/zone/row.js';
+import { rowsOfTaggedOwners, type ZoneRow } from '../../src/zone/row.js';
 import { changedOwners, changePages, type MemoryPage, order } from './memory-pages.js';
 
 /** One zone in memory, in one view or several, for tests of what stands above the database. */
@@ -49,6 +50,8 @@ export class MemoryPublicationStore implements PublicationStore {
   changeLimit = 1000;
   unsafe: UnsafeLine[] = [];
   readonly publications: Publication[] = [];
+  /** What publications came to, by id. */
+  readonly results = new Map<string, PublicationResult>();
   readonly retries: (number | null)[] = [];
   readonly pages = new Map<string, MemoryPage[]>();
   readonly journals = new Map<string, JournalPart[]>();
@@ -219,6 +222,7 @@ export class MemoryPublicationStore implements PublicationStore {
   ): Promise<boolean> {
     return this.#answer(() => {
       if (!this.leaseIsOurs) return false;
+      this.results.set(id, result);
       if (changes !== undefined) this.#changePages(id, result.generation, changes);
       const {
         zonemd,
@@ -355,9 +359,8 @@ export class MemoryPublicationStore implements PublicationStore {
 
   readRowsAt(_zoneId: string, version: number, keys: readonly Uint8Array[]): Promise<readonly ZoneRow[]> {
     return this.#answer(() => {
-      const rows = (this.#rows.get(version) ?? []).filter(({ sortKey }) =>
-        keys.some((key) => order(key, sortKey) === 0),
-      );
+      const isWanted = (row: ZoneRow): boolean => keys.some((key) => order(key, row.sortKey) === 0);
+      const rows = (this.#rows.get(version) ?? []).filter(isWanted);
       this.rowsRead += rows.length;
       return rows;
     });
@@ -389,6 +392,13 @@ export class MemoryPublicationStore implements PublicationStore {
       yield rows.slice(i, i + 100);
       await this.onBatch(i + 100);
     }
+  }
+
+  async *readTaggedRows(_: string, version: number): AsyncGenerator<readonly ZoneRow[], void, undefined> {
+    const rows = rowsOfTaggedOwners(this.#rows.get(version) ?? this.rows, Name.parse(this.zone.zone));
+    if (this.fault !== undefined) throw this.fault;
+    this.rowsRead += rows.length;
+    if (rows.length > 0) yield await Promise.resolve(rows);
   }
 
   readPolicy(_name?: string, version = this.policyVersion): Promise<Policy> {

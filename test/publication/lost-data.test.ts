@@ -5,6 +5,7 @@ import { verifyZone } from '../../src/dnssec/verify/index.js';
 import { parsePolicy } from '../../src/keys/policy.js';
 import type { PackedPage } from '../../src/signing/page-codec.js';
 import type { ImageReader } from '../../src/transfer/ports.js';
+import type { MemoryPage } from '../lib/memory-pages.js';
 import { hosts, ManagerLab, readAll, zone } from './manager-lab.js';
 
 let lab: ManagerLab;
@@ -125,4 +126,31 @@ describe('pages that are lost', () => {
       'external ready',
     ]);
   });
+
+  it.each([
+    ['some are gone', (pages: MemoryPage[]): MemoryPage[] => pages.toSpliced(3, 1)],
+    ['the last are gone', (pages: MemoryPage[]): MemoryPage[] => pages.slice(0, -2)],
+    ['all are gone', (): MemoryPage[] => []],
+  ])(
+    'of a large view let no first publication of another be smaller: it is made of all rows (%s)',
+    async (_, lose) => {
+      await lab.publish(hosts(3000));
+      lab.store.pages.set('1', lose(lab.store.pages.get('1') ?? []));
+      const external = { ...lab.store.zone, view: 'external' };
+      lab.store.listDue = () => Promise.resolve([external]);
+      for (let i = 0; i < 2; i++) {
+        await lab.manager.makeDue();
+        await lab.manager.settled();
+      }
+      expect(lab.store.publications.map(({ view, state }) => `${view} ${state}`)).toEqual([
+        'internal ready',
+        'external failed',
+        'external ready',
+      ]);
+      expect(lab.store.publications[2]?.records).toBe(lab.store.publications[0]?.records);
+      expect(lab.store.publications[1]?.error).toMatch(
+        /of its stored pages .* a new publication takes its place/,
+      );
+    },
+  );
 });

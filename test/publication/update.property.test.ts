@@ -6,7 +6,12 @@ import { generateKey } from '../../src/keys/generate.js';
 import type { ZoneKey } from '../../src/keys/key-set.js';
 import { parsePolicy } from '../../src/keys/policy.js';
 import { readJournal } from '../../src/publication/journal.js';
-import { NEVER, type Publication, type StoredPage } from '../../src/publication/ports.js';
+import {
+  NEVER,
+  type Publication,
+  type PublicationResult,
+  type StoredPage,
+} from '../../src/publication/ports.js';
 import { FORMAT_VERSION, type ProduceDependencies, produce } from '../../src/publication/produce.js';
 import { publishedNodes } from '../../src/publication/published-nodes.js';
 import { SmallZone } from '../../src/publication/small-zone.js';
@@ -384,5 +389,51 @@ describe.each([
       options,
     );
     expect(Math.min(updates, wholes, unsigned)).toBeGreaterThan(RUNS / 10);
+  }, 3_600_000);
+
+  it('is so of a view that comes to be served when others are: made of what another view has signed', async () => {
+    let [beside, read, kept, made] = [0, 0, 0, 0];
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(edits, { minLength: 0, maxLength: 40 }),
+        fc.constantFrom(0, 10, 2 * DAY, 6 * DAY, 30 * DAY),
+        fc.constantFrom<readonly string[]>(['external'], ['external', 'third'], ['third', 'external']),
+        fc.constantFrom(40, 400, 4000),
+        async (transaction, seconds, others, pageOctets) => {
+          const store = new MemoryPublicationStore(ZONE, 'internal');
+          store.policy = parsePolicy('default', policy);
+          store.keySet = [key];
+          const rows = new Rows();
+          for (const edit of transaction) rows.apply(edit);
+          store.rows = rows.sorted();
+          const dependencies = { store, keyRing, signer: new DigestSigner(), pageOctets, alikeOctets: 0 };
+          const first = await publish(store, 'internal', dependencies).catch(codeOf);
+          if (typeof first === 'string') return;
+          for (const view of others) {
+            store.now += seconds;
+            const wanted = await fromScratch(store, view).catch(codeOf);
+            const reads = store.reads;
+            const second = await publish(store, view, dependencies).catch(codeOf);
+            if (typeof second === 'string' || typeof wanted === 'string') {
+              expect(second).toBe(wanted);
+              continue;
+            }
+            if (store.reads === reads) beside++;
+            else read++;
+            const { publication } = second;
+            expect((await nodesOf(publication, store)).map(shown)).toEqual(wanted.nodes.map(shown));
+            for (const figure of ['records', 'octets', 'resignAt', 'expiresAt', 'maxTtl'] as const)
+              expect(publication[figure]).toBe(wanted.publication[figure]);
+            const { signatures, reused } = store.results.get(publication.id) as PublicationResult;
+            made += signatures;
+            kept += reused;
+          }
+        },
+      ),
+      options,
+    );
+    expect(beside).toBeGreaterThan(RUNS / 2);
+    expect(read).toBe(0);
+    expect(Math.min(made, kept)).toBeGreaterThan(RUNS);
   }, 3_600_000);
 });

@@ -116,10 +116,14 @@ export class Fixture {
 
   /** Rows at a version as `owner type data`. */
   async show(zone: { name: string; id: string }, version: number): Promise<string[]> {
-    return (await this.read(zone.id, version)).map(
-      (row) =>
-        `${row.owner.replace(`.${zone.name}`, '')} ${row.type} ${row.data.join('|')}${row.views === null ? '' : ` ${row.views.join(',')}`}`,
-    );
+    return shown(zone, await this.read(zone.id, version));
+  }
+
+  /** The same of owners that views may see differently. */
+  async showTagged(zone: { name: string; id: string }, version: number): Promise<string[]> {
+    const rows: RowContent[] = [];
+    for await (const batch of this.publications.readTaggedRows(zone.id, version)) rows.push(...batch);
+    return shown(zone, rows);
   }
 
   allocate(zone: { name: string; id: string }, view = 'external', gateway = 'g1', force?: Cause) {
@@ -203,4 +207,11 @@ export function resultOf(
 export function absolute(owner: string, zone: string): string {
   if (owner === '@') return zone;
   return owner.endsWith('.') ? owner : `${owner}.${zone}`;
+}
+
+function shown(zone: { name: string }, rows: readonly RowContent[]): string[] {
+  return rows.map(
+    (row) =>
+      `${row.owner.replace(`.${zone.name}`, '')} ${row.type} ${row.data.join('|')}${row.views === null ? '' : ` ${row.views.join(',')}`}`,
+  );
 }

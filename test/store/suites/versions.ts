@@ -269,5 +269,59 @@ export function versionsSuite(open: () => Fixture): void {
       await expect(f.read(zone.id, 1)).rejects.toMatchObject({ code: 'VERSION_NOT_RETAINED' });
       expect(await f.read(zone.id, 2)).toHaveLength(1);
     });
+
+    it('gives the owners that views may see differently by themselves, whole, and not the apex', async () => {
+      const f = open();
+      const zone = await f.newZone([
+        ['@', 'TXT', '"to some"', ['internal']],
+        ['a', 'A', '192.0.2.1', ['internal']],
+        ['a', 'AAAA', '2001:db8::1'],
+        ['b', 'A', '192.0.2.2'],
+        ['x.b', 'A', '192.0.2.3', ['external']],
+        ['x.b', 'A', '192.0.2.4', ['internal']],
+        ['c', 'A', '192.0.2.5'],
+      ]);
+      await f.publish(zone);
+      await f.publish(zone, 'internal');
+      const first = [
+        'a A 192.0.2.1 internal',
+        'a AAAA 2001:db8::1',
+        'x.b A 192.0.2.3 external',
+        'x.b A 192.0.2.4 internal',
+      ];
+      const ofOwner = (rows: readonly string[]): string[] => rows.toSorted();
+      expect(ofOwner(await f.showTagged(zone, 1))).toEqual(first);
+      await f.database.execute(
+        "update zoneseal.rrsets set views = null where zone_id = $1 and type = 'A' and owner like 'a.%'",
+        [zone.id],
+      );
+      await f.database.execute(
+        "update zoneseal.rrsets set views = '{external}' where zone_id = $1 and owner like 'c.%'",
+        [zone.id],
+      );
+      // as it was, an owner that is tagged by now among them; and as it is
+      expect(ofOwner(await f.showTagged(zone, 1))).toEqual(ofOwner([...first, 'c A 192.0.2.5']));
+      const now = await f.showTagged(zone, await f.version(zone.name));
+      expect(now).toEqual(expect.arrayContaining(['c A 192.0.2.5 external', ...first.slice(2)]));
+      expect(now.filter((row) => !row.startsWith('a '))).toHaveLength(3);
+      expect(now.map((row) => row.split(' ')[0]).filter((owner, i, all) => owner !== all[i - 1])).toEqual(
+        now.some((row) => row.startsWith('a ')) ? ['a', 'x.b', 'c'] : ['x.b', 'c'],
+      );
+    });
+
+    it('gives as much of a zone in which many owners are tagged', async () => {
+      const f = open();
+      const zone = await f.newZone([]);
+      await f.database.execute(
+        `insert into zoneseal.rrsets (zone_id, owner, type, ttl, data, views)
+         select $1, 'h' || i || '.' || $2, 'A', 300, '{192.0.2.1}', case when i % 2 = 0 then '{internal}'::text[] end
+         from generate_series(1, 13000) i`,
+        [zone.id, zone.name],
+      );
+      const all = await f.show(zone, await f.version(zone.name));
+      expect(await f.showTagged(zone, await f.version(zone.name))).toEqual(
+        all.filter((row) => row.endsWith(' internal')),
+      );
+    });
   });
 }
