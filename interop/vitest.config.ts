@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './lib/longest-first.js';
 
 export default defineConfig({
   test: {
@@ -9,5 +10,6 @@ export default defineConfig({
     pool: 'forks',
     // they wait more than they compute; more than two would make them wait for each other
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
   },
 });
