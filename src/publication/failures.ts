@@ -63,7 +63,10 @@ export class Failures {
     const isRefused = code === 'PUBLICATION_REFUSED_BY_GATE' && publication.previous !== null;
     if (isUnreadable || isRefused) {
       const ready = await store.listReady(zoneId).catch(() => []);
-      this.#distrust(isUnreadable ? ready : ready.filter((it) => it.view === view));
+      const lost = error instanceof ZonesealError ? error.fields['publication'] : undefined;
+      this.#distrust(
+        ready.filter((it) => (lost === undefined ? isUnreadable || it.view === view : it.id === lost)),
+      );
     }
     const retry = (isUnreadable || isRefused) && attempt === 0 ? 0 : retryAfter(error, attempt);
     const record = (): Promise<void> => store.markFailed(publication.id, gateway, errorMessage(error), retry);

@@ -1,10 +1,12 @@
 import { Name } from '../dns/name.js';
+import { errorMessage, ZonesealError } from '../errors.js';
 import { SameNode, type SignedNode, type SourceNode } from '../signing/signed-node.js';
 import { type Batches, BatchReader, readAhead } from '../zone/batches.js';
 import { loadOwners, reporter, rrsetsOf } from '../zone/load.js';
 import { NodeBuilder } from '../zone/node-builder.js';
 import type { RowContent } from '../zone/row.js';
 import { hiding, hidingOf } from './hiding.js';
+import { isLost } from './lost-pages.js';
 import { alikeUnder } from './plan.js';
 import type { Publication, PublicationStore } from './ports.js';
 import { FEW_OCTETS, nodesOfPages, pagesLost, withApex } from './published-nodes.js';
@@ -29,9 +31,16 @@ export async function alikeIn(
     if (it.zoneVersion !== zoneVersion || it.formatVersion !== formatVersion || it.notBefore !== notBefore)
       continue;
     if ((it.octets ?? 0) < leastOctets) continue;
-    if ((await alikeUnder(rules, publication, it, store)) !== 'nothing') return it;
+    if ((await alikeUnder(rules, publication, it, store).catch(notAlike)) !== 'nothing') return it;
   }
   return undefined;
+}
+
+/** Rules of another view that are not good any more stop no other. */
+function notAlike(error: unknown): 'nothing' {
+  if (error instanceof ZonesealError && (error.code === 'POLICY_INVALID' || error.code === 'KEY_SET_INVALID'))
+    return 'nothing';
+  throw error;
 }
 
 /**
@@ -44,6 +53,8 @@ export class OtherView {
   readonly #apex: SignedNode | undefined;
   readonly #store: OtherViewStore;
   readonly #zone: Name;
+  /** The NSEC3 records of the other view in order. */
+  readonly chain: AsyncGenerator<readonly SignedNode[], void, undefined>;
   #records = 0;
 
   /**
@@ -61,6 +72,7 @@ export class OtherView {
     this.#apex = apex;
     this.#store = store;
     this.#zone = Name.parse(other.zone);
+    this.chain = this.#counted(this.#pages(true));
   }
 
   /**
@@ -112,17 +124,13 @@ export class OtherView {
     }
   }
 
-  /** The NSEC3 records of the other view in order. */
-  chain(): AsyncIterable<readonly SignedNode[]> {
-    return this.#counted(this.#pages(true));
-  }
-
   /**
-   * To be called when all nodes have been read, those of the chain too: whether they were all there are.
+   * To be called when all nodes have been read: whether they were all there are; what is left of the chain is read for it.
    * @throws ZonesealError PAGES_LOST when some are not there any more
    */
-  check(): void {
+  async check(): Promise<void> {
     const { records } = this.#other;
+    while ((await this.chain.next()).done !== true);
     if (this.#records !== records)
       throw pagesLost(this.#other, `${this.#records} records are left of ${records}`);
   }
@@ -144,11 +152,16 @@ export class OtherView {
     yield* this.#store.readTaggedRows(zoneId, zoneVersion);
   }
 
+  /** @throws ZonesealError PAGES_LOST, so that this publication alone is distrusted */
   async *#counted(batches: Batches<SignedNode>): AsyncGenerator<readonly SignedNode[], void, undefined> {
-    for await (const batch of batches) {
-      for (const { rrsets } of batch)
-        for (const { rrset, signatures } of rrsets) this.#records += rrset.rdata.length + signatures.length;
-      yield batch;
+    try {
+      for await (const batch of batches) {
+        for (const { rrsets } of batch)
+          for (const { rrset, signatures } of rrsets) this.#records += rrset.rdata.length + signatures.length;
+        yield batch;
+      }
+    } catch (error) {
+      throw isLost(error) ? pagesLost(this.#other, `some cannot be read (${errorMessage(error)})`) : error;
     }
   }
 }

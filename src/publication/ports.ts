@@ -361,8 +361,8 @@ export interface PublicationStore {
   /** Rows of the zone at a version, in canonical order, in batches; one snapshot; views not filtered. */
   readRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly RowContent[]>;
   /**
-   * Rows of the zone at a version, of owners below the apex of which some row is, or was at another version, not for all views; owners in canonical
-   * order, in batches; views not filtered.
+   * Rows of the zone at a version, of owners other than the apex of which some row is, or was at another version, not for all views; owners in
+   * canonical order, their rows by type; in batches; views not filtered.
    */
   readTaggedRows(zoneId: string, zoneVersion: number): AsyncIterable<readonly RowContent[]>;
   /** The policy at a version. @throws ZonesealError POLICY_INVALID when the stored one does not parse */

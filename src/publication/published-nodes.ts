@@ -64,11 +64,11 @@ export async function* abandonedNodes(
 }
 
 /** What is stored of a ready publication is not what was made. */
-export function pagesLost({ zone, view, serial }: Publication, reason: string): ZonesealError {
+export function pagesLost({ zone, view, serial, id }: Publication, reason: string): ZonesealError {
   return new ZonesealError(
     'PAGES_LOST',
     `zone ${zone} in view ${view}, serial ${serial}: of its stored pages ${reason}; a new publication takes its place`,
-    { zone, view, serial },
+    { zone, view, serial, publication: id },
   );
 }
 

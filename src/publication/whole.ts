@@ -58,7 +58,7 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
   const zone = Name.parse(publication.zone);
   const other = alike && new OtherView(alike, publication, publishedApexes(zone, [alike], input)[0], store);
   const earlier = new EarlierNodes(base && publishedNodes(base, store), [
-    ...(other === undefined ? [] : [other.chain()]),
+    ...(other === undefined ? [] : [other.chain]),
     ...siblings
       .filter((sibling) => sibling !== alike)
       .map((sibling) =>
@@ -103,19 +103,16 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
       }
       for (const step of next.value) {
         whole.add(step);
-        while (whole.hasToPack) await whole.packEldest();
+        if (whole.isFull) await whole.room();
       }
     }
     for await (const gone of earlier.rest()) whole.addGone(gone);
-    if (other !== undefined) {
-      await earlier.drain();
-      other.check();
-    }
+    await other?.check();
     await whole.flush();
   } finally {
     // when something fails, the rows that are still being read hold a connection until they are let go
     await signed.return(undefined as never);
-    await earlier.close();
+    await Promise.all([earlier.close(), whole.settled()]);
   }
   passGate({ publication, result, counted: whole.counted, isSigned: input.keyRrsets.length > 0 });
   const produced = whole.produced(result);
@@ -137,20 +134,12 @@ async function* readable(
 /** Batches of rows that are worked on alone: they grow, and the first messages are made of them. */
 const FIRST_BATCHES = 5;
 
-/** Pages that may be on their way to the database before the eldest is waited for. */
+/** Pages that may be on their way to the database and the image before the eldest is waited for. */
 const WINDOW_PAGES = 64;
 
 /** Whether an image could not be kept because there is no room for it here. */
 function isWithoutRoom(error: unknown): boolean {
   return error instanceof ZonesealError && (error.code === 'SPOOL_FULL' || error.code === 'SPOOL_FAILED');
-}
-
-/** A page on its way to the database. */
-interface SentPage {
-  /** For the image: what was finished with its last node. Octets are kept and not nodes, which would grow old meanwhile. */
-  readonly messages: readonly Uint8Array[];
-  readonly stored: Promise<void>;
-  isStored: boolean;
 }
 
 /** The pages, the journal and the image of one publication while it is made. */
@@ -160,7 +149,11 @@ class Whole {
   readonly #saver: PageSaver;
   #packer: MessagePacker | undefined;
   readonly #journal: JournalWriter | undefined;
-  readonly #underWay: SentPage[] = [];
+  /**
+   * Of each page on its way, the eldest first: when it is stored and what was finished with its last node is in the image. Rejects where that failed, or
+   * for a page before; those stay.
+   */
+  readonly #underWay: Promise<void>[] = [];
   #soa: SignedRRset | undefined;
   #octets = 0;
   #maxTtl = 0;
@@ -192,9 +185,14 @@ class Whole {
     this.#sendJournal(false);
   }
 
-  /** Whether the eldest page is stored, or so many are under way that it should be awaited. */
-  get hasToPack(): boolean {
-    return this.#underWay.length > WINDOW_PAGES || this.#underWay[0]?.isStored === true;
+  /** Whether so many pages are under way that `room` should be awaited. */
+  get isFull(): boolean {
+    return this.#underWay.length > WINDOW_PAGES;
+  }
+
+  /** Resolves when the eldest page has arrived. @throws what storing it threw */
+  async room(): Promise<void> {
+    await this.#underWay[0];
   }
 
   /** Nodes of the publication before that are not in this one. */
@@ -207,8 +205,13 @@ class Whole {
     const page = this.#builder.finish();
     if (page !== undefined) this.#send(page);
     this.#sendJournal(true);
-    while (this.#underWay.length > 0) await this.packEldest();
+    while (this.#underWay.length > 0) await this.room();
     await this.#saver.settled();
+  }
+
+  /** Resolves when nothing is under way any more, whatever became of it. */
+  async settled(): Promise<void> {
+    await this.#underWay.at(-1)?.catch(() => undefined);
   }
 
   produced(result: SigningResult): Produced {
@@ -268,30 +271,33 @@ class Whole {
   }
 
   #send(page: PackedPage): void {
+    // octets are kept and not nodes, which would grow old meanwhile
     const messages = this.#packer?.take() ?? [];
-    const sent: SentPage = { messages, stored: this.#saver.save(page), isStored: false };
-    sent.stored.then(
-      () => {
-        sent.isStored = true;
-      },
-      () => undefined, // heard where it is awaited
-    );
-    this.#underWay.push(sent);
+    const arrived = this.#arrive(this.#underWay.at(-1), this.#saver.save(page), messages);
+    arrived.catch(() => undefined); // heard where it is awaited
+    this.#underWay.push(arrived);
   }
 
-  /** Only what is stored goes into the image. */
-  async packEldest(): Promise<void> {
-    const eldest = this.#underWay.shift();
-    await eldest?.stored;
+  /**
+   * Only what is stored goes into the image, one page after the other; at once, also while the next ones are still being signed.
+   * @param before the arrival of the page before
+   */
+  async #arrive(
+    before: Promise<void> | undefined,
+    stored: Promise<void>,
+    messages: readonly Uint8Array[],
+  ): Promise<void> {
+    await Promise.all([before, stored]);
     const { image } = this.#input;
-    if (eldest === undefined || image === undefined || this.#packer === undefined) return;
     try {
-      for (const message of eldest.messages) await image.append(message);
+      if (image !== undefined && this.#packer !== undefined)
+        for (const message of messages) await image.append(message);
     } catch (error) {
       if (!isWithoutRoom(error)) throw error;
       // who follows the image has the error; the publication does not need it, and other gateways may have room
       this.#packer = undefined;
     }
+    this.#underWay.shift();
   }
 
   #sendJournal(all: boolean): void {

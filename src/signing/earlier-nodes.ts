@@ -90,17 +90,6 @@ export class EarlierNodes {
     }
   }
 
-  /** Reads what is left of all of them, for who counts what they have. */
-  async drain(): Promise<void> {
-    for (const reader of this.#readers) {
-      for (;;) {
-        if (reader.needsFill) await reader.fill();
-        if (reader.current === undefined) break;
-        reader.advance();
-      }
-    }
-  }
-
   async close(): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.close()));
   }

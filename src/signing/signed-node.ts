@@ -46,10 +46,12 @@ export class SameNode implements SourceNode, UnsignedNode {
   readonly children = 0;
   readonly beside: SignedNode;
 
-  /** @param beside of a name of the zone, not the apex */
+  /** @param beside of a name of the zone, not the apex: that has RRsets of the publication's own */
   constructor(beside: SignedNode) {
+    const { kind } = beside;
+    if (kind === 'apex' || kind === 'nsec3') throw new TypeError(`no ${kind} is the same in two views`);
     this.name = beside.name;
-    this.kind = beside.kind as NodeKind;
+    this.kind = kind;
     this.beside = beside;
   }
 

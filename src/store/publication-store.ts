@@ -38,7 +38,7 @@ import {
 import { commitReady, holdsLine, lockBuilding, MARK_UNCHANGED } from './mark-ready.js';
 import { PAGES_KEPT, PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 import type { ReplicaReader } from './replica-reader.js';
-import { readRows, readRowsAt, readRowsBelow, readTaggedRows } from './row-reader.js';
+import { readRows, readRowsAt, readRowsBelow } from './row-reader.js';
 import {
   findExpiring,
   findFirstExpiry,
@@ -51,6 +51,7 @@ import {
   savePages,
 } from './signed-page-store.js';
 import { allocateMany, readSmallZones } from './small-zones.js';
+import { readTaggedRows } from './tagged-rows.js';
 
 /** What a whole changes in its last commit: its pages are stored already. */
 const NO_CHANGES: PageChanges = { replaced: [], pages: [], journal: [] };

@@ -49,19 +49,6 @@ function then(order: string, further = '', columns = PLACED): string {
   ) t order by ${order}`;
 }
 
-/** Owners of zone $1 below the apex of which some row is not for all views, in order; whatever version it is of. */
-const TAGGED = `select distinct t.sort_key from zoneseal.rrsets t where t.zone_id = $1 and t.views is not null
-  and t.sort_key > (select zoneseal.sort_key(z.name) from zoneseal.zones z where z.id = $1)`;
-
-/** The rows of those owners now: the few keys lead to the rows, whatever the size of the zone. */
-const TAGGED_NOW = `select ${CONTENT} from (${TAGGED} order by t.sort_key) k
-  join zoneseal.rrsets r using (sort_key) where r.zone_id = $1 order by sort_key`;
-
-/** And at a version: those that were tagged once, too. */
-const TAGGED_THEN = `and sort_key in (${TAGGED} union
-  select h.sort_key from zoneseal.rrset_history h where h.zone_id = $1 and h.views is not null
-  and h.sort_key > (select zoneseal.sort_key(z.name) from zoneseal.zones z where z.id = $1))`;
-
 /** A statement with its parameters written into it: DECLARE takes none. @throws where one is no whole number */
 function withNumbers(text: string, ...values: readonly (string | number | null)[]): string {
   return text.replace(/\$(\d)/g, (_, place: string) =>
@@ -70,7 +57,7 @@ function withNumbers(text: string, ...values: readonly (string | number | null)[
 }
 
 /** Makes the planner take the rows in the order of the indexes, so that the first ones come at once. */
-const IN_ORDER =
+export const IN_ORDER =
   'set local enable_sort = off; set local enable_seqscan = off; set local enable_bitmapscan = off';
 
 /**
@@ -86,20 +73,6 @@ export function readRows(
   return database.embedded
     ? readPages(database, zoneId, version)
     : readCursor(database, { zoneId, version, columns: CONTENT }, contentOf);
-}
-
-/**
- * Rows at a version of owners below the apex of which some row is not for all views, owners in canonical order.
- * @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED
- */
-export function readTaggedRows(
-  database: Database,
-  zoneId: string,
-  version: number,
-): AsyncGenerator<readonly RowContent[], void, undefined> {
-  return database.embedded
-    ? readPages(database, zoneId, version, TAGGED_THEN)
-    : readCursor(database, { zoneId, version, columns: CONTENT, isTagged: true }, contentOf);
 }
 
 /**
@@ -135,22 +108,13 @@ interface CursorOf {
   readonly version: number | null;
   readonly columns: string;
   readonly incarnation?: string | undefined;
-  /** Only owners of which some row is not for all views. */
-  readonly isTagged?: boolean;
-}
-
-/** What a cursor is declared for. */
-function cursorText({ columns, isTagged = false }: CursorOf, isCurrent: boolean): string {
-  if (isCurrent) return isTagged ? TAGGED_NOW : now(columns);
-  return then('sort_key, type', isTagged ? TAGGED_THEN : '', columns);
 }
 
 async function* readCursor<Row extends RowContent>(
   database: Database,
-  of: CursorOf,
+  { zoneId, version, columns, incarnation }: CursorOf,
   make: (columns: Columns) => Row,
 ): AsyncGenerator<readonly Row[], void, undefined> {
-  const { zoneId, version, incarnation } = of;
   const client = await database.connect();
   const query = async <Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> =>
     (await client.query<Row>(text, [...values])).rows;
@@ -168,7 +132,7 @@ async function* readCursor<Row extends RowContent>(
     // each FETCH is a statement of its own, so that the statements' time-out bounds a read and not the whole pass; a portal of
     // the protocol would be timed from its first read to its end
     await query(
-      `declare zone_rows no scroll cursor for ${withNumbers(cursorText(of, current), zoneId, version)}`,
+      `declare zone_rows no scroll cursor for ${withNumbers(current ? now(columns) : then('sort_key, type', '', columns), zoneId, version)}`,
     );
     for (let wanted = FIRST_ROWS; ; wanted = Math.min(2 * wanted, BATCH_ROWS)) {
       const { rows } = await client.query<Columns>({
@@ -228,13 +192,12 @@ async function* readPages(
   database: Database,
   zoneId: string,
   wanted: number | null,
-  further = '',
 ): AsyncGenerator<readonly ZoneRow[], void, undefined> {
   const query = database.query.bind(database);
   const { version } = await findVersion(query, zoneId, wanted);
   let after: readonly unknown[] = [];
   for (;;) {
-    const text = pageQuery(after.length > 0, further);
+    const text = pageQuery(after.length > 0);
     const rows = await database.transaction(async (transaction) => {
       await transaction.query(IN_ORDER);
       return transaction.query<PageRow>(text, [zoneId, version, ...after]);
@@ -258,9 +221,9 @@ type PageRow = RowContent & { readonly sort_key: Buffer };
 /** What no two rows of one version share. */
 const PAGE_KEY = "sort_key, type, coalesce(views, '{}')";
 
-function pageQuery(continued: boolean, further: string): string {
-  const behind = continued ? `and (${PAGE_KEY}) > ($3::bytea, $4::text, $5::text[])` : '';
-  return `${then(PAGE_KEY, `${further} ${behind}`)} limit ${BATCH_ROWS}`;
+function pageQuery(continued: boolean): string {
+  const further = continued ? `and (${PAGE_KEY}) > ($3::bytea, $4::text, $5::text[])` : '';
+  return `${then(PAGE_KEY, further)} limit ${BATCH_ROWS}`;
 }
 
 /** Whether a replica has a version of a zone that it can still give, as the trusted incarnation of the database has it. */
@@ -281,7 +244,7 @@ async function hasReached(
 }
 
 /** The version to read, and whether it is the present one. @throws ZonesealError NOT_HELD, VERSION_NOT_RETAINED */
-async function findVersion(
+export async function findVersion(
   query: Queryable['query'],
   zoneId: string,
   wanted: number | null,

@@ -67,7 +67,8 @@ export async function* loadOwners(
       const parsed = parser.parse(row, report);
       return parsed && groups.push(parsed, report);
     }
-    const owner = withUnseen ? parser.parseOwner(row, report) : undefined;
+    // what another view alone sees is no fault of this one; with an owner that cannot be read it is at no name of this zone
+    const owner = withUnseen ? parser.parseOwner(row, UNHEARD) : undefined;
     return owner && groups.note(owner, report);
   };
   for await (const batch of rows) {
@@ -85,6 +86,8 @@ export async function* loadOwners(
   const last = groups.finish();
   if (last !== undefined) yield [last];
 }
+
+const UNHEARD: Report = () => undefined;
 
 /** The RRsets alone. */
 export function rrsetsOf(rows: readonly Pick<ParsedRow, 'rrset'>[]): RRset[] {

@@ -21,7 +21,7 @@ export class OwnerGroups {
     return this.#take(row.rrset.owner, row, report);
   }
 
-  /** The same of a row that is left out, so that its owner comes in any case. */
+  /** The same of a row that is left out, so that its owner comes in any case; how it is spelt there does not matter where another row is not left out. */
   note(owner: Name, report: Report): OwnerRows | undefined {
     return this.#take(owner, undefined, report);
   }
@@ -31,8 +31,11 @@ export class OwnerGroups {
     if (previous !== undefined) {
       const order = owner === previous ? 0 : owner.compare(previous);
       if (order === 0) {
-        if (row !== undefined)
-          this.#rows.push(previous === owner ? row : { ...row, rrset: { ...row.rrset, owner: previous } });
+        if (row === undefined) return undefined;
+        // spelt as the first row that is not left out has it
+        const name = this.#rows.length === 0 ? owner : previous;
+        this.#name = name;
+        this.#rows.push(name === owner ? row : { ...row, rrset: { ...row.rrset, owner: name } });
         return undefined;
       }
       if (order < 0) {

@@ -29,7 +29,7 @@ export function isVisible(row: Pick<ZoneRow, 'views'>, view: string | null): boo
   return row.views === null || view === null || row.views.includes(view);
 }
 
-/** Rows of owners below the apex of which some row is not for all views. */
+/** Rows of owners other than the apex of which some row is not for all views. */
 export function rowsOfTaggedOwners(rows: readonly ZoneRow[], apex: Name): ZoneRow[] {
   const tagged = new Set(rows.filter(({ views }) => views !== null).map(({ sortKey }) => octetKey(sortKey)));
   tagged.delete(octetKey(apex.sortKey()));

@@ -150,7 +150,7 @@ function shown(node: SignedNode): string {
       `${rrset.type}/${rrset.ttl} ${rrset.rdata.map((it) => Buffer.from(it).toString('hex')).join(',')} ` +
       `sig ${signatures.map((it) => Buffer.from(it).toString('hex')).join(',')}`,
   );
-  return `${node.name.toLower()} ${node.kind} ${node.children} ${rrsets.join(' | ')}`;
+  return `${node.name} ${node.kind} ${node.children} ${rrsets.join(' | ')}`;
 }
 
 async function nodesOf(publication: Publication, store: MemoryPublicationStore): Promise<SignedNode[]> {
@@ -436,4 +436,65 @@ describe.each([
     expect(read).toBe(0);
     expect(Math.min(made, kept)).toBeGreaterThan(RUNS);
   }, 3_600_000);
+});
+
+describe('a view that is made of what another view has signed', () => {
+  const row = (owner: string, type: string, data: string, views: string[] | null = null): ZoneRow => ({
+    owner,
+    sortKey: Name.parse(owner).sortKey(),
+    type,
+    ttl: 300,
+    data: [data],
+    views,
+  });
+
+  /** Publishes what `internal` sees, then `external` of that; and `external` alone. */
+  async function both(more: readonly ZoneRow[]): Promise<[string[] | string, string[] | string]> {
+    const store = new MemoryPublicationStore(ZONE, 'internal');
+    store.keySet = [key];
+    store.rows = [...new Rows().sorted(), ...more].sort((a, b) => Buffer.compare(a.sortKey, b.sortKey));
+    await publish(store, 'internal', { store, keyRing, signer: new DigestSigner() });
+    const { reads } = store;
+    const dependencies = { store, keyRing, signer: new DigestSigner(), alikeOctets: 0 };
+    const made = await publish(store, 'external', dependencies).then(
+      async ({ publication }) => (await nodesOf(publication, store)).map(shown),
+      (error: Error) => error.message,
+    );
+    expect(store.reads).toBe(reads);
+    const wanted = await fromScratch(store, 'external').then(
+      ({ nodes }) => nodes.map(shown),
+      (error: Error) => error.message,
+    );
+    return [made, wanted];
+  }
+
+  it('spells owners as its own rows do', async () => {
+    const [made, wanted] = await both([
+      row('SECRET.z.', 'A', '192.0.2.1', ['internal']),
+      row('secret.z.', 'TXT', '"seen by all"'),
+      row('Other.z.', 'A', '192.0.2.1', ['internal']),
+      row('oTHER.z.', 'MX', '10 a.z.', ['external']),
+      row('OTHER.z.', 'TXT', '"seen by all"'),
+    ]);
+    expect(made).toEqual(wanted);
+    expect(made).toContainEqual(expect.stringMatching(/^secret\.z\. /));
+  });
+
+  it('is stopped by a faulty row of its own, wherever that is in the order', async () => {
+    for (const owner of ['stray.example.', 'stray.', 'zz.', '\\000.']) {
+      const [made, wanted] = await both([row(owner, 'A', '192.0.2.1', ['external'])]);
+      expect(made).toBe(wanted);
+      expect(made).toMatch(/does not lie in z\./);
+    }
+  });
+
+  it('is not stopped by a faulty row that it does not see, and does not tell of it', async () => {
+    const [made, wanted] = await both([
+      row('stray.example.', 'A', '192.0.2.1', ['third']),
+      row('a.z.', 'A', 'no address', ['third']),
+      row('a.z.', 'TXT', '"seen by all"'),
+    ]);
+    expect(made).toEqual(wanted);
+    expect(made).toHaveLength(3);
+  });
 });
