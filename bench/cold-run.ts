@@ -4,7 +4,7 @@ import { type Fetched, fetchZone } from './client.js';
 import type { Lab, LabGateway, LabZone } from './lab.js';
 import { type Measured, MemoryWatch, treeCpuSeconds } from './measure.js';
 import { during } from './progress.js';
-import { fetchServed, SERVE_ALL, VIEW } from './served.js';
+import { fetchServed, SERVE_ALL, serveIn, VIEW } from './served.js';
 import { writeZone, ZONE } from './zone.js';
 
 /** A zone from the database to clients, nothing signed before. */
@@ -78,7 +78,8 @@ function signaturesMade(lab: Lab, database: string): number {
   return made;
 }
 
-const OTHER_ZONE = 'other.example.';
+/** The zone that a gateway makes before. */
+export const OTHER_ZONE = 'other.example.';
 const OTHER_NAMES = 10_000;
 
 /** Has a gateway that runs make and serve another zone, so that nothing it does afterwards is done for the first time. */
@@ -87,10 +88,7 @@ export async function warmUp(lab: Lab, { gateway, database }: LabGateway): Promi
   await writeZone(file, OTHER_ZONE, OTHER_NAMES);
   await gateway.command(['zone', 'import', file, '--zone', OTHER_ZONE]);
   await gateway.command(['keys', 'generate', OTHER_ZONE]);
-  lab.postgres.psql(
-    `insert into zoneseal.zone_views (zone_id, view) select id, '${VIEW}' from zoneseal.zones where name = '${OTHER_ZONE}'`,
-    database,
-  );
+  lab.postgres.psql(serveIn(VIEW, OTHER_ZONE), database);
   await fetchServed(gateway.target.port, OTHER_ZONE);
   lab.postgres.psql('checkpoint', database);
 }

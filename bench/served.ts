@@ -46,9 +46,15 @@ function copied(postgres: TestPostgres, template: string, database: string): str
   return `postgres://postgres@127.0.0.1:${postgres.port}/${database}`;
 }
 
+const SERVE = 'insert into zoneseal.zone_views (zone_id, view)';
+
 /** SQL that has all zones served in a view that they are not served in yet. */
 export const serveAllIn = (view: string): string =>
-  `insert into zoneseal.zone_views (zone_id, view) select id, '${view}' from zoneseal.zones on conflict do nothing`;
+  `${SERVE} select id, '${view}' from zoneseal.zones on conflict do nothing`;
+
+/** SQL that has one zone served in a view. */
+export const serveIn = (view: string, zone: string): string =>
+  `${SERVE} select id, '${view}' from zoneseal.zones where name = '${zone}'`;
 
 /** SQL that has all zones served that are not yet. */
 export const SERVE_ALL = serveAllIn(VIEW);

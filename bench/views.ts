@@ -1,8 +1,8 @@
-import { runCold, withGateway } from './cold-run.js';
+import { OTHER_ZONE, runCold, warmUp, withGateway } from './cold-run.js';
 import { inRounds, type Lab } from './lab.js';
 import { during, say } from './progress.js';
 import { compared, type Outcome, row } from './rows.js';
-import { fetchServed, serveAllIn, VIEW } from './served.js';
+import { fetchServed, serveAllIn, serveIn, VIEW } from './served.js';
 import { ZONE } from './zone.js';
 
 interface ViewsOptions {
@@ -48,6 +48,9 @@ export async function views(lab: Lab, { names, rounds }: ViewsOptions): Promise<
     await withGateway(lab, zone, settings, async (at) => {
       const { gateway, database } = at;
       await gateway.command(['view', 'add', SECOND]);
+      await warmUp(lab, at);
+      lab.postgres.psql(serveIn(SECOND, OTHER_ZONE), database);
+      await fetchServed(gateway.target.port, OTHER_ZONE, { from: SECOND_ADDRESS });
       lab.postgres.psql(DIVERGE, database);
       share = Number(
         lab.postgres.psql(
@@ -64,7 +67,11 @@ export async function views(lab: Lab, { names, rounds }: ViewsOptions): Promise<
       second.push((performance.now() - begun) / 1000);
       firstMessage.push(fetched.firstMessage);
       made = Number(
-        lab.postgres.psql(`select signatures from zoneseal.publications where view = '${SECOND}'`, database),
+        lab.postgres.psql(
+          `select p.signatures from zoneseal.publications p join zoneseal.zones z on z.id = p.zone_id
+           where p.view = '${SECOND}' and z.name = '${ZONE}'`,
+          database,
+        ),
       );
       say(`${said} ${first.at(-1)?.toFixed(2)} s, the second view ${second.at(-1)?.toFixed(2)} s`);
     });
