@@ -297,7 +297,7 @@ class Whole {
       // who follows the image has the error; the publication does not need it, and other gateways may have room
       this.#packer = undefined;
     }
-    this.#underWay.shift();
+    void this.#underWay.shift();
   }
 
   #sendJournal(all: boolean): void {

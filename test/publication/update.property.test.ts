@@ -1,45 +1,33 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Name } from '../../src/dns/name.js';
-import { ZonesealError } from '../../src/errors.js';
-import { generateKey } from '../../src/keys/generate.js';
 import type { ZoneKey } from '../../src/keys/key-set.js';
 import { parsePolicy } from '../../src/keys/policy.js';
 import { readJournal } from '../../src/publication/journal.js';
-import {
-  NEVER,
-  type Publication,
-  type PublicationResult,
-  type StoredPage,
-} from '../../src/publication/ports.js';
-import { FORMAT_VERSION, type ProduceDependencies, produce } from '../../src/publication/produce.js';
-import { publishedNodes } from '../../src/publication/published-nodes.js';
-import { SmallZone } from '../../src/publication/small-zone.js';
+import { NEVER, type Publication } from '../../src/publication/ports.js';
 import type { SignedNode } from '../../src/signing/signed-node.js';
-import type { ZoneRow } from '../../src/zone/row.js';
 import { DigestSigner } from '../lib/digest-signer.js';
 import { MemoryPublicationStore } from '../lib/memory-publication-store.js';
+import {
+  codeOf,
+  fromScratch,
+  key,
+  keyRing,
+  nodesOf,
+  publish,
+  Rows,
+  RUNS,
+  shown,
+  VIEWS,
+  zoneKey,
+} from './produce-lab.js';
 import { DAY, type Edit, edits, histories, type Soa, ZONE } from './random-histories.js';
 
-const VIEWS = ['internal', 'external'] as const;
-
-const zoneKey = async (id: string, role: ZoneKey['role'], algorithm = 13): Promise<ZoneKey> => ({
-  ...(await generateKey({ algorithm, role })),
-  id,
-  zone: ZONE,
-  secretRef: 'x',
-  view: null,
-  signs: true,
-  published: true,
-});
-const key = await zoneKey('1', 'CSK');
 const [next, ksk, zsk, other] = await Promise.all([
   zoneKey('2', 'CSK'),
   zoneKey('3', 'KSK'),
   zoneKey('4', 'ZSK'),
   zoneKey('5', 'CSK', 15),
 ]);
-const keyRing = { privateKeys: () => Promise.resolve(new Map()) };
 
 /** What rolls make of a key set, step by step and in any order. */
 const KEY_SETS: readonly (readonly ZoneKey[])[] = [
@@ -92,73 +80,6 @@ const keyHistories: fc.Arbitrary<HistoryStep[]> = fc.array(
   { minLength: 1, maxLength: 10 },
 );
 
-/** A zone's rows while a history is applied to them. */
-class Rows {
-  readonly #rows = new Map<string, ZoneRow>();
-
-  constructor() {
-    this.setSoa({ refresh: 3600, expire: 86_400, minimum: 300, ttl: 3600 });
-    this.#set(ZONE, 'NS', ['ns.z.'], null, 3600);
-    this.#set('ns.z.', 'A', ['192.0.2.53'], null, 3600);
-  }
-
-  setSoa({ refresh, expire, minimum, ttl }: Soa): void {
-    this.#set(ZONE, 'SOA', [`ns.z. host.z. 1 ${refresh} 600 ${expire} ${minimum}`], null, ttl);
-  }
-
-  apply(edit: Edit): void {
-    if (edit.kind === 'put') {
-      if (edit.owner === ZONE && ['DS', 'CNAME', 'DNAME', 'NS'].includes(edit.type)) return;
-      // split rows: one for each view, or one for all
-      for (const [at, row] of this.#rows) {
-        if (row.owner !== edit.owner || row.type !== edit.type) continue;
-        if (row.views === null || edit.views === null || row.views[0] === edit.views[0])
-          this.#rows.delete(at);
-      }
-      this.#set(edit.owner, edit.type, edit.data, edit.views, edit.ttl);
-      return;
-    }
-    for (const [at, row] of this.#rows) {
-      if (row.type === 'SOA' || row.ttl === 3600) continue;
-      if (row.owner === edit.owner && (edit.kind === 'clear' || row.type === edit.type))
-        this.#rows.delete(at);
-    }
-  }
-
-  sorted(): ZoneRow[] {
-    return [...this.#rows.values()].sort(
-      (a, b) => Buffer.compare(a.sortKey, b.sortKey) || (a.type < b.type ? -1 : 1),
-    );
-  }
-
-  #set(
-    owner: string,
-    type: string,
-    data: readonly string[],
-    views: readonly string[] | null,
-    ttl: number,
-  ): void {
-    const sortKey = Name.parse(owner).sortKey();
-    this.#rows.set(`${owner} ${type} ${views}`, { owner, sortKey, type, ttl, data, views });
-  }
-}
-
-/** What a publication has, in words: so that a difference can be read. */
-function shown(node: SignedNode): string {
-  const rrsets = node.rrsets.map(
-    ({ rrset, signatures }) =>
-      `${rrset.type}/${rrset.ttl} ${rrset.rdata.map((it) => Buffer.from(it).toString('hex')).join(',')} ` +
-      `sig ${signatures.map((it) => Buffer.from(it).toString('hex')).join(',')}`,
-  );
-  return `${node.name} ${node.kind} ${node.children} ${rrsets.join(' | ')}`;
-}
-
-async function nodesOf(publication: Publication, store: MemoryPublicationStore): Promise<SignedNode[]> {
-  const nodes: SignedNode[] = [];
-  for await (const batch of publishedNodes(publication, store)) nodes.push(...batch);
-  return nodes;
-}
-
 /** Records as a secondary holds them, but for the SOA and what covers it. */
 function records(nodes: readonly SignedNode[]): string[] {
   return nodes.flatMap((node) =>
@@ -190,81 +111,6 @@ async function applyJournal(
   }
   return after;
 }
-
-/** A zone read whole, as publications of many small zones are made. */
-async function smallZone(publication: Publication, store: MemoryPublicationStore): Promise<SmallZone> {
-  const rows: ZoneRow[] = [];
-  for await (const batch of store.readRows('1', publication.zoneVersion)) rows.push(...batch);
-  const ready = [];
-  for (const it of await store.listReady()) {
-    const pages: StoredPage[] = [];
-    for (const chain of [false, true]) {
-      const section: StoredPage[] = [];
-      const of = { id: it.id, generation: it.generation as string };
-      for await (const batch of store.readPages(of, chain)) section.push(...batch);
-      pages.push(...section.map((page, i) => ({ ...page, nextKey: section[i + 1]?.firstKey ?? null })));
-    }
-    ready.push({ publication: it, pages });
-  }
-  const before = ready.find((it) => it.publication.id === publication.previous)?.publication.zoneVersion ?? 0;
-  const changes = await store.readChanges('1', publication.view, before, publication.zoneVersion);
-  return new SmallZone(
-    { publication, rows, policy: store.policy, keySet: await store.readKeySet(), ready, changes },
-    store,
-  );
-}
-
-async function publish(
-  store: MemoryPublicationStore,
-  view: string,
-  dependencies: ProduceDependencies,
-  isSmall = false,
-): Promise<{ publication: Publication; isUpdate: boolean }> {
-  const allocation = await store.allocate(
-    { zoneId: '1', zone: ZONE, view },
-    {
-      formatVersion: FORMAT_VERSION,
-      nextSerial: () => store.publications.length + 1,
-    },
-  );
-  if (allocation.kind !== 'allocated') throw new Error('not allocated');
-  const { publication } = allocation;
-  try {
-    const small = isSmall ? await smallZone(publication, store) : undefined;
-    const produced = await produce(
-      { publication, gateway: 'g', image: undefined, distrusted: new Set() },
-      { ...dependencies, store: small ?? dependencies.store },
-    );
-    if (small !== undefined) await store.savePages(publication.id, 'g', small.pages, small.journal);
-    await store.markReady(publication.id, 'g', produced.result, produced.changes);
-    return {
-      publication: (await store.newestReady('1', view)) as Publication,
-      isUpdate: produced.changes !== undefined,
-    };
-  } catch (error) {
-    await store.markFailed(publication.id, 'g', String(error), null);
-    throw error;
-  }
-}
-
-/** Signs the present rows from scratch in a store of its own. */
-async function fromScratch(
-  store: MemoryPublicationStore,
-  view: string,
-): Promise<{ nodes: SignedNode[]; publication: Publication }> {
-  const fresh = new MemoryPublicationStore(ZONE, view);
-  fresh.rows = store.rows;
-  fresh.keySet = store.keySet;
-  fresh.deleteSentinel = store.deleteSentinel;
-  fresh.policy = store.policy;
-  fresh.now = store.now;
-  const { publication } = await publish(fresh, view, { store: fresh, keyRing, signer: new DigestSigner() });
-  return { nodes: await nodesOf(publication, fresh), publication };
-}
-
-const codeOf = (error: unknown): string => (error instanceof ZonesealError ? error.code : String(error));
-
-const RUNS = Number(process.env['ZONESEAL_PROPERTY_RUNS'] ?? 200);
 
 /** Lives through a history, and holds each publication of it against the one that signing from scratch makes. */
 async function liveThrough(
@@ -390,111 +236,4 @@ describe.each([
     );
     expect(Math.min(updates, wholes, unsigned)).toBeGreaterThan(RUNS / 10);
   }, 3_600_000);
-
-  it('is so of a view that comes to be served when others are: made of what another view has signed', async () => {
-    let [beside, read, kept, made] = [0, 0, 0, 0];
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(edits, { minLength: 0, maxLength: 40 }),
-        fc.constantFrom(0, 10, 2 * DAY, 6 * DAY, 30 * DAY),
-        fc.constantFrom<readonly string[]>(['external'], ['external', 'third'], ['third', 'external']),
-        fc.constantFrom(40, 400, 4000),
-        async (transaction, seconds, others, pageOctets) => {
-          const store = new MemoryPublicationStore(ZONE, 'internal');
-          store.policy = parsePolicy('default', policy);
-          store.keySet = [key];
-          const rows = new Rows();
-          for (const edit of transaction) rows.apply(edit);
-          store.rows = rows.sorted();
-          const dependencies = { store, keyRing, signer: new DigestSigner(), pageOctets, alikeOctets: 0 };
-          const first = await publish(store, 'internal', dependencies).catch(codeOf);
-          if (typeof first === 'string') return;
-          for (const view of others) {
-            store.now += seconds;
-            const wanted = await fromScratch(store, view).catch(codeOf);
-            const reads = store.reads;
-            const second = await publish(store, view, dependencies).catch(codeOf);
-            if (typeof second === 'string' || typeof wanted === 'string') {
-              expect(second).toBe(wanted);
-              continue;
-            }
-            if (store.reads === reads) beside++;
-            else read++;
-            const { publication } = second;
-            expect((await nodesOf(publication, store)).map(shown)).toEqual(wanted.nodes.map(shown));
-            for (const figure of ['records', 'octets', 'resignAt', 'expiresAt', 'maxTtl'] as const)
-              expect(publication[figure]).toBe(wanted.publication[figure]);
-            const { signatures, reused } = store.results.get(publication.id) as PublicationResult;
-            made += signatures;
-            kept += reused;
-          }
-        },
-      ),
-      options,
-    );
-    expect(beside).toBeGreaterThan(RUNS / 2);
-    expect(read).toBe(0);
-    expect(Math.min(made, kept)).toBeGreaterThan(RUNS);
-  }, 3_600_000);
-});
-
-describe('a view that is made of what another view has signed', () => {
-  const row = (owner: string, type: string, data: string, views: string[] | null = null): ZoneRow => ({
-    owner,
-    sortKey: Name.parse(owner).sortKey(),
-    type,
-    ttl: 300,
-    data: [data],
-    views,
-  });
-
-  /** Publishes what `internal` sees, then `external` of that; and `external` alone. */
-  async function both(more: readonly ZoneRow[]): Promise<[string[] | string, string[] | string]> {
-    const store = new MemoryPublicationStore(ZONE, 'internal');
-    store.keySet = [key];
-    store.rows = [...new Rows().sorted(), ...more].sort((a, b) => Buffer.compare(a.sortKey, b.sortKey));
-    await publish(store, 'internal', { store, keyRing, signer: new DigestSigner() });
-    const { reads } = store;
-    const dependencies = { store, keyRing, signer: new DigestSigner(), alikeOctets: 0 };
-    const made = await publish(store, 'external', dependencies).then(
-      async ({ publication }) => (await nodesOf(publication, store)).map(shown),
-      (error: Error) => error.message,
-    );
-    expect(store.reads).toBe(reads);
-    const wanted = await fromScratch(store, 'external').then(
-      ({ nodes }) => nodes.map(shown),
-      (error: Error) => error.message,
-    );
-    return [made, wanted];
-  }
-
-  it('spells owners as its own rows do', async () => {
-    const [made, wanted] = await both([
-      row('SECRET.z.', 'A', '192.0.2.1', ['internal']),
-      row('secret.z.', 'TXT', '"seen by all"'),
-      row('Other.z.', 'A', '192.0.2.1', ['internal']),
-      row('oTHER.z.', 'MX', '10 a.z.', ['external']),
-      row('OTHER.z.', 'TXT', '"seen by all"'),
-    ]);
-    expect(made).toEqual(wanted);
-    expect(made).toContainEqual(expect.stringMatching(/^secret\.z\. /));
-  });
-
-  it('is stopped by a faulty row of its own, wherever that is in the order', async () => {
-    for (const owner of ['stray.example.', 'stray.', 'zz.', '\\000.']) {
-      const [made, wanted] = await both([row(owner, 'A', '192.0.2.1', ['external'])]);
-      expect(made).toBe(wanted);
-      expect(made).toMatch(/does not lie in z\./);
-    }
-  });
-
-  it('is not stopped by a faulty row that it does not see, and does not tell of it', async () => {
-    const [made, wanted] = await both([
-      row('stray.example.', 'A', '192.0.2.1', ['third']),
-      row('a.z.', 'A', 'no address', ['third']),
-      row('a.z.', 'TXT', '"seen by all"'),
-    ]);
-    expect(made).toEqual(wanted);
-    expect(made).toHaveLength(3);
-  });
 });
