@@ -78,7 +78,7 @@ export class OtherView {
   /**
    * The nodes of this view in order, each with what the other view has of its name. Where a cut or DNAME is in one of the views alone, what is
    * below it is another kind of node.
-   * @throws ZonesealError as `loadNodes`, PAGE_INVALID
+   * @throws ZonesealError as `loadNodes`; PAGES_LOST
    */
   async *nodes(): AsyncGenerator<readonly SourceNode[], void, undefined> {
     const { view } = this.#publication;

@@ -63,7 +63,7 @@ export async function produce(production: Production, dependencies: ProduceDepen
           store,
           expiringPages === undefined ? undefined : { expiring: expiringPages },
         );
-  // what an attempt that died made of this view serves before what is another view's
+  // what attempts that died have made of the zone serves again, which only a walk through all rows can see to
   const alike =
     base === undefined && abandoned.length === 0
       ? await alikeIn(siblings, publication, rules, store, alikeOctets)

@@ -10,7 +10,6 @@ import type { Image } from '../transfer/image.js';
 import { MessagePacker } from '../transfer/packer.js';
 import { readAhead } from '../zone/batches.js';
 import { loadNodes } from '../zone/load.js';
-import type { RowContent } from '../zone/row.js';
 import { type Counted, passGate } from './gate.js';
 import { JournalWriter, recordOctets } from './journal.js';
 import { isLost } from './lost-pages.js';
@@ -77,9 +76,9 @@ export async function makeWhole(input: WholeInput, store: WholeStore): Promise<P
       return store.savePages(publication.id, gateway, pages, journal, soa);
     }),
   );
-  const rows = (): AsyncIterable<readonly RowContent[]> =>
-    readAhead(store.readRows(publication.zoneId, publication.zoneVersion), FIRST_BATCHES);
-  const signed = signZone(other?.nodes() ?? loadNodes(rows(), { zone, view }), {
+  // neither is read before it is asked for
+  const rows = readAhead(store.readRows(publication.zoneId, publication.zoneVersion), FIRST_BATCHES);
+  const signed = signZone(other?.nodes() ?? loadNodes(rows, { zone, view }), {
     ...input,
     zone,
     time,

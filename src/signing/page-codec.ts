@@ -98,8 +98,8 @@ interface PageKey {
   readonly print: number;
 }
 
-function isSameKey(a: PageKey, b: PageKey): boolean {
-  return a.print === b.print && a.algorithm === b.algorithm && a.tag === b.tag;
+function isKey(key: PageKey, algorithm: number, tag: number, print: number): boolean {
+  return key.print === print && key.algorithm === algorithm && key.tag === tag;
 }
 
 /** A node as a page has it: put into another page as the octets that it is there. */
@@ -178,8 +178,10 @@ class PageWriter {
   #namesLike(keys: readonly PageKey[]): boolean {
     if (keys === this.#like) return true;
     const own = this.#keys;
-    for (let i = 0; i < keys.length && i < own.length; i++)
-      if (!isSameKey(keys[i] as PageKey, own[i] as PageKey)) return false;
+    for (let i = 0; i < keys.length && i < own.length; i++) {
+      const { algorithm, tag, print } = keys[i] as PageKey;
+      if (!isKey(own[i] as PageKey, algorithm, tag, print)) return false;
+    }
     for (let i = own.length; i < keys.length; i++) own.push(keys[i] as PageKey);
     this.#like = keys;
     return true;
@@ -220,10 +222,10 @@ class PageWriter {
   #key(rdata: Uint8Array, print: number): number {
     const algorithm = rdata[2] as number;
     const tag = ((rdata[16] as number) << 8) | (rdata[17] as number);
-    const key = { algorithm, tag, print };
-    for (let i = 0; i < this.#keys.length; i++) if (isSameKey(this.#keys[i] as PageKey, key)) return i;
+    for (let i = 0; i < this.#keys.length; i++)
+      if (isKey(this.#keys[i] as PageKey, algorithm, tag, print)) return i;
     if (this.#keys.length === 0xff) throw new RangeError('a page has signatures of 255 keys at most');
-    return this.#keys.push(key) - 1;
+    return this.#keys.push({ algorithm, tag, print }) - 1;
   }
 
   #uint8(value: number): void {

@@ -109,12 +109,8 @@ export function unsigned(source: SourceNode): UnsignedNode {
 function pushHeld(out: UnsignedNode[], held: readonly SourceNode[], nsec: RRset): void {
   for (let i = 0; i < held.length; i++) {
     const source = held[i] as SourceNode;
-    if (i > 0) {
+    if (i > 0 || knownNsec(source) === nsec) {
       out.push(unsigned(source));
-      continue;
-    }
-    if (source instanceof SameNode && knownNsec(source) === nsec) {
-      out.push(source);
       continue;
     }
     const { name, kind, rrsets, beside } = source;
@@ -147,8 +143,6 @@ function insertRRset(rrsets: readonly RRset[], rrset: RRset): RRset[] {
 
 /** A node whose name ends in the very octets of the zone's name, so that it is the same however it was stored. */
 export function placedUnder<Node extends ZoneNode>(zone: Name, node: Node): Node {
-  // what was published is so
-  if (node instanceof SameNode) return node;
   const { wire } = node.name;
   const cut = wire.length - zone.wire.length;
   for (let i = 0; i < zone.wire.length; i++) {

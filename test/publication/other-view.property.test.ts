@@ -6,18 +6,22 @@ import type { PublicationResult } from '../../src/publication/ports.js';
 import type { ZoneRow } from '../../src/zone/row.js';
 import { DigestSigner } from '../lib/digest-signer.js';
 import { MemoryPublicationStore } from '../lib/memory-publication-store.js';
-import { codeOf, fromScratch, key, keyRing, nodesOf, publish, Rows, RUNS, shown } from './produce-lab.js';
+import {
+  codeOf,
+  fromScratch,
+  key,
+  keyRing,
+  nodesOf,
+  POLICIES,
+  publish,
+  Rows,
+  RUN_OPTIONS,
+  RUNS,
+  shown,
+} from './produce-lab.js';
 import { DAY, edits, ZONE } from './random-histories.js';
 
-describe.each([
-  ['NSEC', {}],
-  ['NSEC3', { denial: 'nsec3' }],
-  ['NSEC3 with opt-out', { denial: 'nsec3', nsec3: { optOut: true, salt: 'ab', iterations: 1 } }],
-  ['NSEC and ZONEMD', { zonemd: true }],
-  ['NSEC3 and ZONEMD', { denial: 'nsec3', zonemd: true }],
-])('a view that comes to be served when others are, %s', (_, policy) => {
-  const options = { numRuns: RUNS, endOnFailure: process.env['ZONESEAL_NO_SHRINK'] !== undefined };
-
+describe.each(POLICIES)('a view that comes to be served when others are, %s', (_, policy) => {
   it('is what signing from scratch makes', async () => {
     let [beside, read, kept, made] = [0, 0, 0, 0];
     await fc.assert(
@@ -57,7 +61,7 @@ describe.each([
           }
         },
       ),
-      options,
+      RUN_OPTIONS,
     );
     expect(beside).toBeGreaterThan(RUNS / 2);
     expect(read).toBe(0);

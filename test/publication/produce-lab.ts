@@ -172,3 +172,13 @@ export const codeOf = (error: unknown): string =>
   error instanceof ZonesealError ? error.code : String(error);
 
 export const RUNS = Number(process.env['ZONESEAL_PROPERTY_RUNS'] ?? 200);
+export const RUN_OPTIONS = { numRuns: RUNS, endOnFailure: process.env['ZONESEAL_NO_SHRINK'] !== undefined };
+
+/** Policies that make different records of the same rows, each with what it is called. */
+export const POLICIES: readonly (readonly [title: string, policy: object])[] = [
+  ['NSEC', {}],
+  ['NSEC3', { denial: 'nsec3' }],
+  ['NSEC3 with opt-out', { denial: 'nsec3', nsec3: { optOut: true, salt: 'ab', iterations: 1 } }],
+  ['NSEC and ZONEMD', { zonemd: true }],
+  ['NSEC3 and ZONEMD', { denial: 'nsec3', zonemd: true }],
+];

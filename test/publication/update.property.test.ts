@@ -13,8 +13,10 @@ import {
   key,
   keyRing,
   nodesOf,
+  POLICIES,
   publish,
   Rows,
+  RUN_OPTIONS,
   RUNS,
   shown,
   VIEWS,
@@ -198,15 +200,7 @@ async function liveThrough(
 
 const limits = [fc.constantFrom(40, 400, 4000), fc.constantFrom(1, 1000), fc.boolean()] as const;
 
-describe.each([
-  ['NSEC', {}],
-  ['NSEC3', { denial: 'nsec3' }],
-  ['NSEC3 with opt-out', { denial: 'nsec3', nsec3: { optOut: true, salt: 'ab', iterations: 1 } }],
-  ['NSEC and ZONEMD', { zonemd: true }],
-  ['NSEC3 and ZONEMD', { denial: 'nsec3', zonemd: true }],
-])('a publication brought up to date, %s', (_, policy) => {
-  const options = { numRuns: RUNS, endOnFailure: process.env['ZONESEAL_NO_SHRINK'] !== undefined };
-
+describe.each(POLICIES)('a publication brought up to date, %s', (_, policy) => {
   it('is what signing from scratch makes, in each view and after each change; its journal leads to it', async () => {
     let updates = 0;
     let wholes = 0;
@@ -216,7 +210,7 @@ describe.each([
         updates += made.updates;
         wholes += made.wholes;
       }),
-      options,
+      RUN_OPTIONS,
     );
     // all of this says nothing if wholes were made instead, which they are only where SOA or policy ask for it
     expect(wholes).toBeGreaterThan(0);
@@ -232,7 +226,7 @@ describe.each([
         wholes += made.wholes;
         unsigned += made.unsigned;
       }),
-      options,
+      RUN_OPTIONS,
     );
     expect(Math.min(updates, wholes, unsigned)).toBeGreaterThan(RUNS / 10);
   }, 3_600_000);
