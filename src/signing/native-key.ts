@@ -19,7 +19,7 @@ export interface NativeKey {
 
 type Pointer = object | null;
 
-/** What is called of OpenSSL (1.1.1 and all of 3), as its manual declares it. */
+/** What is called of OpenSSL (3.0 and later), as its manual declares it. */
 interface Calls {
   readonly d2i_AutoPrivateKey: (key: null, der: readonly [Uint8Array], length: number) => Pointer;
   readonly EVP_PKEY_free: (key: Pointer) => void;
@@ -49,7 +49,16 @@ interface Calls {
     octets: Uint8Array,
     length: number,
   ) => number;
-  readonly SHA256: (octets: Uint8Array, length: number, digest: Uint8Array) => Pointer;
+  readonly EVP_MD_fetch: (library: null, name: string, properties: null) => Pointer;
+  readonly EVP_MD_free: (kind: Pointer) => void;
+  readonly EVP_Digest: (
+    octets: Uint8Array,
+    length: number,
+    digest: Uint8Array,
+    size: null,
+    kind: Pointer,
+    engine: null,
+  ) => number;
 }
 
 const DECLARATIONS: Readonly<Record<keyof Calls, string>> = {
@@ -66,7 +75,10 @@ const DECLARATIONS: Readonly<Record<keyof Calls, string>> = {
     'int EVP_DigestSignInit(void *context, void *use, void *digest, void *engine, void *key)',
   EVP_DigestSign:
     'int EVP_DigestSign(void *context, uint8_t *signature, size_t *size, const uint8_t *octets, size_t length)',
-  SHA256: 'void *SHA256(const uint8_t *octets, size_t length, uint8_t *digest)',
+  EVP_MD_fetch: 'void *EVP_MD_fetch(void *library, const char *name, const char *properties)',
+  EVP_MD_free: 'void EVP_MD_free(void *kind)',
+  EVP_Digest:
+    'int EVP_Digest(const uint8_t *octets, size_t length, uint8_t *digest, void *size, void *kind, void *engine)',
 };
 
 let calls: Calls | undefined | null = null;
@@ -127,23 +139,30 @@ function load(api: Calls, key: KeyObject): object | undefined {
 
 function ecdsa(api: Calls, pkey: object): NativeKey | undefined {
   const context = api.EVP_PKEY_CTX_new(pkey, null);
-  if (context === null) return undefined;
-  if (api.EVP_PKEY_sign_init(context) !== 1) {
+  // once: SHA256() looks it up again for each digest, in a table that all threads share
+  const sha256 = api.EVP_MD_fetch(null, 'SHA256', null);
+  const freeOwn = (): void => {
     api.EVP_PKEY_CTX_free(context);
+    api.EVP_MD_free(sha256);
+  };
+  if (context === null || sha256 === null || api.EVP_PKEY_sign_init(context) !== 1) {
+    freeOwn();
     return undefined;
   }
   const digest = new Uint8Array(32);
   const der = new Uint8Array(MOST_DER);
   const size = new BigUint64Array(1);
   const sign = (octets: Uint8Array): Uint8Array => {
-    api.SHA256(octets, octets.length, digest);
     size[0] = BigInt(MOST_DER);
-    if (api.EVP_PKEY_sign(context, der, size, digest, digest.length) !== 1)
+    if (
+      api.EVP_Digest(octets, octets.length, digest, null, sha256, null) !== 1 ||
+      api.EVP_PKEY_sign(context, der, size, digest, digest.length) !== 1
+    )
       throw new Error('OpenSSL made no signature');
     return halvesOf(der);
   };
   const free = (): void => {
-    api.EVP_PKEY_CTX_free(context);
+    freeOwn();
     api.EVP_PKEY_free(pkey);
   };
   return { sign, free };

@@ -126,6 +126,6 @@ describe('nativeKey', () => {
     vi.doMock('node:module', () => ({ createRequire: () => () => ({ load: () => ({ func }) }) }));
     const { nativeKey: wrong } = await import('../../src/signing/native-key.js');
     expect(wrong(privateKey)).toBeUndefined();
-    expect(freed).toEqual(['EVP_PKEY_CTX_free', 'EVP_PKEY_free']);
+    expect(freed).toEqual(['EVP_PKEY_CTX_free', 'EVP_MD_free', 'EVP_PKEY_free']);
   });
 });
