@@ -24,20 +24,16 @@ export interface ColdRun extends Measured {
 export async function runCold(lab: Lab, { gateway, database }: LabGateway, clients = 1): Promise<ColdRun> {
   const { postgres } = lab;
   const pid = gateway.pid as number;
-  // connected before the clock starts
-  const writer = new pg.Client(`postgres://postgres@127.0.0.1:${postgres.port}/${database}`);
-  await writer.connect();
   const watch = new MemoryWatch(pid);
   try {
     const cpu = (): number => treeCpuSeconds(pid);
     const databaseCpu = (): number => treeCpuSeconds(postgres.pid());
     const before = { gateway: cpu(), database: databaseCpu() };
-    const begun = performance.now();
-    await writer.query(SERVE_ALL);
-    const all = await during('cold transfer', () =>
-      Promise.all(Array.from({ length: clients }, () => fetchServed(gateway.target.port, ZONE))),
+    const { seconds, result: all } = await onceServed(lab, database, SERVE_ALL, () =>
+      during('cold transfer', () =>
+        Promise.all(Array.from({ length: clients }, () => fetchServed(gateway.target.port, ZONE))),
+      ),
     );
-    const seconds = (performance.now() - begun) / 1000;
     const cpuSeconds = cpu() - before.gateway;
     const databaseCpuSeconds = databaseCpu() - before.database;
     watch.stop();
@@ -55,6 +51,25 @@ export async function runCold(lab: Lab, { gateway, database }: LabGateway, clien
     };
   } finally {
     watch.stop();
+  }
+}
+
+/** Commits SQL that has something served, and does what follows; the seconds of both. */
+export async function onceServed<T>(
+  { postgres }: Lab,
+  database: string,
+  sql: string,
+  work: () => Promise<T>,
+): Promise<{ readonly seconds: number; readonly result: T }> {
+  // connected before the clock starts
+  const writer = new pg.Client(`postgres://postgres@127.0.0.1:${postgres.port}/${database}`);
+  await writer.connect();
+  try {
+    const begun = performance.now();
+    await writer.query(sql);
+    const result = await work();
+    return { seconds: (performance.now() - begun) / 1000, result };
+  } finally {
     await writer.end();
   }
 }

@@ -1,4 +1,4 @@
-import { OTHER_ZONE, runCold, warmUp, withGateway } from './cold-run.js';
+import { OTHER_ZONE, onceServed, runCold, warmUp, withGateway } from './cold-run.js';
 import { inRounds, type Lab } from './lab.js';
 import { during, say } from './progress.js';
 import { compared, type Outcome, row } from './rows.js';
@@ -59,13 +59,11 @@ export async function views(lab: Lab, { names, rounds }: ViewsOptions): Promise<
         ),
       );
       first.push((await runCold(lab, at)).seconds);
-      const begun = performance.now();
-      lab.postgres.psql(serveAllIn(SECOND), database);
-      const fetched = await during('second view', () =>
-        fetchServed(gateway.target.port, ZONE, { from: SECOND_ADDRESS }),
+      const { seconds, result } = await onceServed(lab, database, serveAllIn(SECOND), () =>
+        during('second view', () => fetchServed(gateway.target.port, ZONE, { from: SECOND_ADDRESS })),
       );
-      second.push((performance.now() - begun) / 1000);
-      firstMessage.push(fetched.firstMessage);
+      second.push(seconds);
+      firstMessage.push(result.firstMessage);
       made = Number(
         lab.postgres.psql(
           `select p.signatures from zoneseal.publications p join zoneseal.zones z on z.id = p.zone_id
