@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { ZonesealError } from '../errors.js';
 import type { RowContent, ZoneRow } from '../zone/row.js';
 import type { Database, Queryable } from './database.js';
@@ -120,25 +121,27 @@ async function* readCursor<Row extends RowContent>(
     (await client.query<Row>(text, [...values])).rows;
   let clean = false;
   try {
-    await client.query('begin isolation level repeatable read read only');
-    // before the snapshot is taken: a TRUNCATE that came between the two would show no rows at all
+    // the lock before the snapshot is taken: a TRUNCATE that came between the two would show no rows at all
     await client.query(
-      'lock table zoneseal.zones, zoneseal.rrsets, zoneseal.rrset_births, zoneseal.rrset_history in access share mode',
+      `begin isolation level repeatable read read only;
+       lock table zoneseal.zones, zoneseal.rrsets, zoneseal.rrset_births, zoneseal.rrset_history in access share mode;
+       ${IN_ORDER}`,
     );
-    await client.query(IN_ORDER);
     if (incarnation !== undefined && !(await hasReached(query, zoneId, version, incarnation)))
       throw new NotReached();
     const { current } = await findVersion(query, zoneId, version);
+    const text = current ? now(columns) : then('sort_key, type', '', columns);
     // each FETCH is a statement of its own, so that the statements' time-out bounds a read and not the whole pass; a portal of
-    // the protocol would be timed from its first read to its end
-    await query(
-      `declare zone_rows no scroll cursor for ${withNumbers(current ? now(columns) : then('sort_key, type', '', columns), zoneId, version)}`,
-    );
+    // the protocol would be timed from its first read to its end. The first one goes with the cursor: a transfer waits for it
+    let before = `declare zone_rows no scroll cursor for ${withNumbers(text, zoneId, version)}; `;
     for (let wanted = FIRST_ROWS; ; wanted = Math.min(2 * wanted, BATCH_ROWS)) {
-      const { rows } = await client.query<Columns>({
-        text: `fetch ${wanted} from zone_rows`,
+      const result = await client.query<Columns>({
+        text: `${before}fetch ${wanted} from zone_rows`,
         rowMode: 'array',
       });
+      before = '';
+      // of several statements there are as many results
+      const { rows } = [result].flat().at(-1) as pg.QueryArrayResult<Columns>;
       if (rows.length > 0) yield rows.map(make);
       if (rows.length < wanted) break;
     }
