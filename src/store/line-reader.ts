@@ -1,7 +1,7 @@
 import type { LineState } from '../publication/ports.js';
 import type { Standing } from '../publication/recovery-ports.js';
 import type { Queryable } from './database.js';
-import { PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
+import { type PublicationRow, publicationOf } from './publication-record.js';
 
 /** What tells whether the database is the one that is trusted (DatabaseWatch). */
 export interface TrustRule {
@@ -43,22 +43,7 @@ export function standingOf({ incarnation, marker, same_server: sameServer }: Sta
 /** Whether line `l` is not known to be past what nameservers serve, or has nothing ready yet that is, by standing `c`. */
 export const RECOVERING = `(l.incarnation is distinct from c.incarnation or (l.barred > 0 and coalesce(l.ready, 0) <= l.barred))`;
 
-/**
- * Lines of zones $1 in views $2, numbered by their place in the arrays. Each is looked up by itself: statistics that know nothing yet
- * of ten thousand new zones make no plan that reads them all.
- */
-const LINES = `
-  select t.i, c.incarnation, c.marker, c.same_server, line.*
-  from zoneseal.standing() c
-    cross join unnest($1::text[], $2::text[]) with ordinality t (zone, view, i)
-    cross join lateral (
-      select ${PUBLICATION_COLUMNS}, z.id as line_zone_id, l.last_serial, ${RECOVERING} as recovering
-      from zoneseal.zones z
-        join zoneseal.zone_views v on v.zone_id = z.id
-        join zoneseal.serial_lines l on l.zone_id = z.id and l.view = v.view
-        left join zoneseal.publications p on p.id = l.ready
-      where z.name = t.zone and v.view = t.view limit 1
-    ) line`;
+const LINES = 'select * from zoneseal.find_lines($1, $2)';
 
 /**
  * Where lines stand, in the order of their names; undefined for those that are not served.

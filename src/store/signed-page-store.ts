@@ -45,14 +45,7 @@ const FEW_PAGES = 8;
 
 /** The pages of publications $1, of generations $2, numbered by their place in the arrays; one more than are few at the most. */
 const OF_PUBLICATIONS = `
-  select t.i, p.chain, p.first_key, p.since, p.chained, p.expires, p.content, null::bytea as next_key
-  from unnest($1::bigint[], $2::bigint[]) with ordinality t (id, generation, i)
-    cross join lateral (
-      select * from zoneseal.signed_pages p
-      where p.generation = t.generation and p.since <= t.id and (p.until is null or p.until > t.id)
-      limit ${FEW_PAGES + 1}
-    ) p
-  order by t.i, p.chain, p.first_key`;
+  select p.*, null::bytea as next_key from zoneseal.few_pages($1, $2, ${FEW_PAGES + 1}) p`;
 
 /** The same of a replica of incarnation $3 of the database: a publication that it has not come to has no row, what has no pages one. */
 const OF_REACHED_PUBLICATIONS = `
