@@ -38,5 +38,53 @@ export function pruningSuite(open: () => Fixture): void {
         rows: 0,
       });
     });
+
+    it.each([
+      ['of which there is little to remove go together', undefined],
+      ['of which there is more than one transaction removes go one by one', 3],
+    ])('of several zones, %s', async (_, limit) => {
+      const f = open();
+      while ((await prune(f.database, { holder: 'test', keep: 1 })).rows > 0);
+      const zones: { name: string; id: string }[] = [];
+      for (const changes of [0, 1, 3]) {
+        const zone = await f.newZone([['a', 'A', '0']], ['external', 'internal']);
+        for (let i = 0; i <= changes; i++) {
+          for (const view of ['external', 'internal']) await f.publish(zone, view);
+          if (i < changes)
+            await f.database.execute('update zoneseal.rrsets set data = $2 where zone_id = $1', [
+              zone.id,
+              [`${i + 1}`],
+            ]);
+        }
+        zones.push(zone);
+      }
+      const gone = await f.newZone();
+      await f.zones.deleteZone(gone.name);
+      await f.database.execute('insert into zoneseal.prune_queue (zone_id) values ($1)', [gone.id]);
+      const left = async (table: string): Promise<number[]> => {
+        const counts = [];
+        for (const { id } of [...zones, gone]) {
+          const [row] = await f.database.query<{ n: number }>(
+            `select count(*) as n from zoneseal.${table} where zone_id = $1`,
+            [id],
+          );
+          counts.push(row?.n ?? -1);
+        }
+        return counts;
+      };
+      expect(await left('rrset_history')).toEqual([0, 1, 3, 0]);
+      const options = { holder: 'test', keep: 1, ...(limit === undefined ? {} : { rows: limit }) };
+      const result = await prune(f.database, options);
+      expect(result).toMatchObject({ ran: true, zones: 4, publications: 8 });
+      // what went beyond the limit is left for further runs
+      for (let runs = 0; runs < 10 && (await prune(f.database, options)).rows > 0; runs++);
+      expect(await left('publications')).toEqual([2, 2, 2, 0]);
+      expect(await left('rrset_history')).toEqual([0, 0, 0, 0]);
+      expect(await left('rrset_births')).toEqual([0, 0, 0, 0]);
+      expect(await left('changes')).toEqual([0, 0, 0, 0]);
+      expect(await left('prune_queue')).toEqual([0, 0, 0, 0]);
+      for (const [i, zone] of zones.entries())
+        expect(await f.show(zone, await f.version(zone.name))).toEqual([`a A ${[0, 1, 3][i]}`]);
+    });
   });
 }
