@@ -1,6 +1,7 @@
 -- compatible-from: 11
 -- What transfers ask again and again. PostgreSQL plans the statements of functions once for a connection, also where a pgbouncer is between; planning
--- these took twice as long as running them. Rows are found by indexes whatever the statistics say: those of tables that ten thousand new
+-- these took twice as long as running them. The plan is for any number of lines: for few of them PostgreSQL would think a plan of their own
+-- cheaper, each time. Rows are found by indexes whatever the statistics say: those of tables that ten thousand new
 -- zones have just filled know of none.
 
 -- Where lines of zones in views stand, numbered by their place in the arrays, and the newest ready publication of each; none for one that is
@@ -14,7 +15,8 @@ create function zoneseal.find_lines(zones text[], views text[]) returns table (
   soa_rdata bytea, soa_signatures bytea[], not_before bigint, cause text, previous bigint, generation bigint, zonemd_rdata bytea,
   zonemd_signatures bytea[], max_ttl bigint, records bigint, octets bigint, removed bigint, added bigint, journal_octets bigint
 )
-language plpgsql stable set search_path = pg_catalog, zoneseal, pg_temp set enable_seqscan = off set jit = off as $$
+language plpgsql stable set search_path = pg_catalog, zoneseal, pg_temp
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 begin
   return query
@@ -41,7 +43,8 @@ $$;
 create function zoneseal.few_pages(publications bigint[], generations bigint[], most integer) returns table (
   i bigint, chain boolean, first_key bytea, since bigint, chained boolean, expires bigint, content bytea
 )
-language plpgsql stable set search_path = pg_catalog, zoneseal, pg_temp set enable_seqscan = off set jit = off as $$
+language plpgsql stable set search_path = pg_catalog, zoneseal, pg_temp
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 begin
   return query
