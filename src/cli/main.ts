@@ -5,7 +5,7 @@ import { reportFailure } from './failure.js';
 import { buildProgram } from './program.js';
 import { handleBrokenPipes } from './terminal.js';
 
-// hot code is compiled with a third of what V8 inlines by itself: while a gateway warms up that is a quarter of its CPU
+// a third of what V8 inlines by itself: compiling hot code was a quarter of the CPU of a gateway that warms up
 setFlagsFromString('--max-inlined-bytecode-size-cumulative=300');
 handleBrokenPipes();
 // a listener keeps SIGUSR1 from opening the inspector, through which private keys could be read

@@ -40,9 +40,6 @@ export function standingOf({ incarnation, marker, same_server: sameServer }: Sta
   return { incarnation, marker, sameServer };
 }
 
-/** Whether line `l` is not known to be past what nameservers serve, or has nothing ready yet that is, by standing `c`. */
-export const RECOVERING = `(l.incarnation is distinct from c.incarnation or (l.barred > 0 and coalesce(l.ready, 0) <= l.barred))`;
-
 const LINES = 'select * from zoneseal.find_lines($1, $2)';
 
 /**

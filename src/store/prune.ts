@@ -20,7 +20,7 @@ export interface PruneOptions {
   readonly zones?: number;
   /** Seconds for which what was queued is left alone; default 0. */
   readonly minAge?: number;
-  /** Rows of one kind removed from one zone in one run; default 20,000. */
+  /** Rows of one kind that one transaction removes; default 20,000. */
   readonly rows?: number;
 }
 

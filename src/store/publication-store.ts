@@ -27,14 +27,7 @@ import { readChanges } from './change-reader.js';
 import type { Database } from './database.js';
 import { Gather } from './gather.js';
 import { readKeySetVersion } from './key-set-reader.js';
-import {
-  type LineName,
-  RECOVERING,
-  readLines,
-  type StandingRow,
-  standingOf,
-  type TrustRule,
-} from './line-reader.js';
+import { type LineName, readLines, type StandingRow, standingOf, type TrustRule } from './line-reader.js';
 import { commitReady, holdsLine, lockBuilding, MARK_UNCHANGED } from './mark-ready.js';
 import { PAGES_KEPT, PUBLICATION_COLUMNS, type PublicationRow, publicationOf } from './publication-record.js';
 import type { ReplicaReader } from './replica-reader.js';
@@ -58,6 +51,10 @@ const NO_CHANGES: PageChanges = { replaced: [], pages: [], journal: [] };
 
 /** For commands, which serve nothing. */
 const TRUSTING: TrustRule = { incarnation: undefined, check: () => undefined, trusting: (work) => work() };
+
+/** Whether line `l` is not known to be past what nameservers serve, or has nothing ready yet that is, by standing `c`: as zoneseal.find_lines has it. */
+const RECOVERING =
+  '(l.incarnation is distinct from c.incarnation or (l.barred > 0 and coalesce(l.ready, 0) <= l.barred))';
 
 /** Transactions for many zones. */
 const BATCH = { byIndex: true };
